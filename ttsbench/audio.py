@@ -1,0 +1,104 @@
+"""Read, check, write and resample audio. The one place where files become float32 mono samples."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+MAX_SECONDS = 600.0
+SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus")
+
+
+class AudioError(ValueError):
+    """An audio file that cannot be used; the message names the file, the fault and what to do."""
+
+
+def read(path: Path | str, start: float = 0.0, stop: float | None = None) -> tuple[np.ndarray, int]:
+    """Samples as float32 (n,) in [-1, 1] and the file's rate in Hz. Channels are averaged.
+
+    `start` and `stop` in seconds. Raises AudioError for a missing, empty, unreadable, over-long or non-finite file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise AudioError(f"{path}: no such file")
+    if path.stat().st_size == 0:
+        raise AudioError(f"{path}: the file is empty (0 bytes)")
+    try:
+        with soundfile.SoundFile(path) as handle:
+            rate = handle.samplerate
+            if handle.frames > MAX_SECONDS * rate:
+                raise AudioError(f"{path}: {handle.frames / rate:.0f} s long, the limit is {MAX_SECONDS:.0f} s")
+            samples = handle.read(dtype="float32", always_2d=True).mean(axis=1)
+    except (soundfile.SoundFileError, RuntimeError) as fault:
+        raise AudioError(f"{path}: not readable as audio ({fault})") from fault
+    if samples.size == 0:
+        raise AudioError(f"{path}: a header without samples")
+    if not np.isfinite(samples).all():
+        raise AudioError(f"{path}: {int((~np.isfinite(samples)).sum())} samples are NaN or infinite")
+    samples = samples[round(start * rate) : None if stop is None else round(stop * rate)]
+    if samples.size == 0:
+        raise AudioError(f"{path}: nothing is left after the first {start:.2f} s")
+    return samples, rate
+
+
+def read_at(path: Path | str, rate: int, start: float = 0.0, stop: float | None = None) -> np.ndarray:
+    """As `read`, resampled to `rate` Hz with soxr HQ."""
+    samples, own = read(path, start, stop)
+    return resample(samples, own, rate)
+
+
+def resample(samples: np.ndarray, source: int, target: int) -> np.ndarray:
+    """Float32 (n,) at `source` Hz to `target` Hz with soxr HQ."""
+    if source == target:
+        return samples
+    return np.asarray(soxr.resample(samples, source, target, quality="HQ"), dtype=np.float32)
+
+
+def check(samples: np.ndarray) -> np.ndarray:
+    """Float32 mono in [-1, 1], clipped; raises AudioError for a wrong shape, no samples, or non-finite values."""
+    samples = np.asarray(samples)
+    if samples.dtype.kind not in "fiu" or samples.ndim != 1:
+        raise AudioError(f"audio must be one-dimensional numbers, not {samples.dtype} of shape {samples.shape}")
+    if samples.dtype.kind in "iu":
+        raise AudioError(f"audio must be float in [-1, 1], not {samples.dtype}: divide 16-bit integers by 32768")
+    samples = samples.astype(np.float32)
+    if not np.isfinite(samples).all():
+        raise AudioError(f"{int((~np.isfinite(samples)).sum())} of {samples.size} samples are NaN or infinite")
+    return np.clip(samples, -1.0, 1.0)
+
+
+def write(path: Path, samples: np.ndarray, rate: int) -> None:
+    """Write float32 (n,) as 16-bit FLAC (or by suffix: WAV, OGG/Opus), whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kind = {".flac": ("FLAC", "PCM_16"), ".wav": ("WAV", "PCM_16"), ".opus": ("OGG", "OPUS")}[path.suffix]
+    try:
+        soundfile.write(part, samples, rate, format=kind[0], subtype=kind[1])
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def digest(path: Path | str) -> str:
+    """SHA-256 of the file's bytes, first 32 hex digits."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:32]
+
+
+def first_audible(samples: np.ndarray, rate: int, threshold: float = 0.01) -> int | None:
+    """Index of the first sample of the first 10 ms frame (hop 1 ms) whose RMS exceeds `threshold`; None if silent.
+
+    Source: the audible-latency rule of coval's benchmarks (DC removed), see docs/protocols.md.
+    """
+    frame, hop = max(1, rate // 100), max(1, rate // 1000)
+    if samples.size == 0:
+        return None
+    power = np.concatenate([[0.0], np.cumsum((samples - samples.mean()).astype(np.float64) ** 2)])
+    starts = np.arange(0, max(1, samples.size - frame + 1), hop)
+    ends = np.minimum(starts + frame, samples.size)
+    loud = np.flatnonzero((power[ends] - power[starts]) / (ends - starts) > threshold**2)
+    return int(starts[loud[0]]) if loud.size else None

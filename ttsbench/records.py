@@ -1,0 +1,254 @@
+"""The data types that flow through the harness. Frozen, printable, no input or output.
+
+TestSet of Sample  ->  Synthesis  ->  Score  ->  Cell
+what to say            what came      value      one number of one system on one test set
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Task = Literal["zero-shot", "continuation", "resynthesis"]
+Better = Literal["higher", "lower", "neither"]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One utterance to be spoken.
+
+    `zero-shot`: say `text` in the voice of `prompt`. `continuation`: `prompt` is the first `prompt_seconds` of
+    `truth`; the system yields only what follows, and the harness stores prompt and continuation together, so that
+    a metric cuts `prompt_seconds` off the head of output and truth alike. `resynthesis`: a codec round trip of `truth`.
+    Where `prompt_text` is known, `text` is what is spoken after the prompt. In a continuation whose prompt
+    text is unknown (published LibriSpeech rows), `text` is the transcript of prompt and continuation together.
+    """
+
+    id: str
+    text: str
+    language: str = "en"
+    task: Task = "zero-shot"
+    prompt: Path | None = None
+    prompt_text: str = ""
+    truth: Path | None = None
+    speaker: str = ""
+    category: str = ""
+    prompt_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """Samples and where they come from. `digest` covers every field and every audio file's bytes."""
+
+    __test__ = False  # pytest must not collect it
+
+    name: str
+    samples: tuple[Sample, ...]
+    licence: str
+    source: str
+    about: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a system says of itself. `sample_rate` in Hz; `languages` as ISO 639-1 codes; `parameters` a count."""
+
+    name: str
+    version: str = ""
+    sample_rate: int = 16000
+    languages: tuple[str, ...] = ("en",)
+    streaming: bool = False
+    zero_shot: bool = True
+    licence: str = "unknown"
+    paper: str = ""
+    about: str = ""
+    parameters: int | None = None
+
+
+@runtime_checkable
+class System(typing.Protocol):
+    """Anything that speaks. A user's class needs these two members and no base class."""
+
+    card: Card
+
+    def synthesize(self, sample: Sample, seed: int) -> Iterator[np.ndarray]:
+        """Yield float32 mono chunks in [-1, 1] at `card.sample_rate`, each as soon as it can be played."""
+        ...
+
+
+@runtime_checkable
+class Resynthesizer(typing.Protocol):
+    """Optional ability: a codec round trip, for SIM-r and the codec benchmark."""
+
+    def resynthesize(self, audio: np.ndarray, sample_rate: int) -> np.ndarray:
+        """`audio` (samples,) at `sample_rate` to the same length at the system's own rate."""
+        ...
+
+
+@runtime_checkable
+class Recorded(typing.Protocol):
+    """Optional ability: the speech exists already. Nothing is timed."""
+
+    def recording(self, sample: Sample) -> Path | None:
+        """The file that holds this sample's output, or None where there is none."""
+        ...
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A piece of audio as it arrived: seconds since the request, and its length in samples."""
+
+    at: float
+    samples: int
+
+
+@dataclass(frozen=True)
+class Synthesis:
+    """What one system gave for one sample. `error` says why there is no audio; then `audio` is empty.
+
+    `audio` is relative to the run folder. `seconds` is the audio's length, `total` the wall time from request to
+    last chunk, `audible` the time from request to the first audible sample; None for recordings that were not timed.
+    `resynthesis` is the prompt after the system's own codec (for SIM-r), relative to the run folder.
+    """
+
+    sample: str
+    audio: str = ""
+    digest: str = ""
+    sample_rate: int = 0
+    seconds: float = 0.0
+    chunks: tuple[Chunk, ...] = ()
+    total: float | None = None
+    audible: float | None = None
+    seed: int = 0
+    resynthesis: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """The card of a metric. `unit` is what is printed: '%', 's', 'MOS', 'cosine', ''. `low`, `high`: its range.
+
+    `shown` picks the headline number: the mean over utterances, or the weighted (corpus) value.
+    `per` is the plot family: 'intelligibility', 'similarity', 'quality', 'speed', 'cost'.
+    """
+
+    name: str
+    title: str
+    unit: str
+    better: Better
+    low: float | None
+    high: float | None
+    family: str
+    about: str
+    citation: str = ""
+    shown: Literal["mean", "corpus"] = "mean"
+    version: int = 1
+
+
+@dataclass(frozen=True)
+class Score:
+    """One metric of one sample.
+
+    `value` enters the mean. `error` says why it could not be measured: then `value` is the worst case where the
+    metric has one (1.0 for WER and CER), else None. `na` says why the question does not apply: such rows are not
+    asked. The corpus value is sum(value * weight) / sum(weight).
+    """
+
+    sample: str
+    value: float | None = None
+    weight: float = 1.0
+    error: str = ""
+    na: str = ""
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One number of one system on one test set: `value` is the headline, `low` and `high` its 95 % interval.
+
+    `asked` counts rows the question applies to, `scored` those measured without an error.
+    """
+
+    metric: str
+    value: float | None
+    low: float | None
+    high: float | None
+    scored: int
+    asked: int
+    mean: float | None = None
+    corpus: float | None = None
+    median: float | None = None
+    na: str = ""
+
+
+# --- what a metric asks for, and how a protocol puts metrics together ---------------------------------------------
+
+
+@dataclass(frozen=True)
+class Item:
+    """What a metric sees of one utterance: absolute paths; `audio` is None where the output is missing."""
+
+    sample: Sample
+    synthesis: Synthesis
+    card: Card
+    audio: Path | None
+    resynthesis: Path | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """One feature of one piece of audio: a transcript, a speaker vector, a quality score.
+
+    `extractor` names a module of `ttsbench.metrics`, e.g. "recognisers.pocketsphinx"; `start` cuts seconds off the
+    head; `reference` is the second signal of a two-signal measure; `settings` is part of the cache key.
+    """
+
+    extractor: str
+    audio: Path
+    start: float = 0.0
+    reference: Path | None = None
+    reference_start: float = 0.0
+    settings: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Feature:
+    """What an extractor found: JSON-able `value`, or the `error` that says why there is none."""
+
+    value: dict[str, Any] = field(default_factory=dict)
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One column of a protocol: the metric's card and three plain functions.
+
+    `na(item)` says why the question does not apply ("" where it does); `requests(item)` lists the features wanted;
+    `score(item, features)` turns them into a Score, features in the order of the requests.
+    """
+
+    metric: Metric
+    na: Callable[[Item], str]
+    requests: Callable[[Item], tuple[Request, ...]]
+    score: Callable[[Item, tuple[Feature, ...]], Score]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A named, versioned way to compute numbers. `explain` says it in plain words; `models` names the weights."""
+
+    name: str
+    version: int
+    title: str
+    explain: str
+    measures: tuple[Measure, ...]
+    languages: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    source: str = ""
