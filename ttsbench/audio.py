@@ -11,6 +11,7 @@ import soundfile
 import soxr
 
 MAX_SECONDS = 600.0
+SILENCE = 2.0**-12  # a peak below -72 dBFS carries no speech
 SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus")
 
 
@@ -21,7 +22,8 @@ class AudioError(ValueError):
 def read(path: Path | str, start: float = 0.0, stop: float | None = None) -> tuple[np.ndarray, int]:
     """Samples as float32 (n,) in [-1, 1] and the file's rate in Hz. Channels are averaged.
 
-    `start` and `stop` in seconds. Raises AudioError for a missing, empty, unreadable, over-long or non-finite file.
+    `start` and `stop` in seconds. Raises AudioError for a missing, empty, unreadable, over-long, non-finite or
+    silent file.
     """
     path = Path(path)
     if not path.is_file():
@@ -43,6 +45,8 @@ def read(path: Path | str, start: float = 0.0, stop: float | None = None) -> tup
     samples = samples[round(start * rate) : None if stop is None else round(stop * rate)]
     if samples.size == 0:
         raise AudioError(f"{path}: nothing is left after the first {start:.2f} s")
+    if np.abs(samples).max() < SILENCE:
+        raise AudioError(f"{path}: silent (peak under -72 dBFS)")
     return samples, rate
 
 
@@ -70,6 +74,20 @@ def check(samples: np.ndarray) -> np.ndarray:
     if not np.isfinite(samples).all():
         raise AudioError(f"{int((~np.isfinite(samples)).sum())} of {samples.size} samples are NaN or infinite")
     return np.clip(samples, -1.0, 1.0)
+
+
+def peculiarities(path: Path | str, samples: np.ndarray, rate: int) -> str:
+    """What is unusual but usable about a file, in words; "" for nothing."""
+    found = []
+    channels = soundfile.info(path).channels
+    if channels > 1:
+        found.append(f"{channels} channels, averaged")
+    if rate < 16000:
+        found.append(f"{rate} Hz, under the 16000 Hz of the metrics")
+    clipped = int((np.abs(samples) >= 1.0).sum())
+    if clipped > samples.size // 1000:
+        found.append(f"{clipped} samples clipped")
+    return "; ".join(found)
 
 
 def write(path: Path, samples: np.ndarray, rate: int) -> None:

@@ -44,7 +44,10 @@ class Sample:
 
 @dataclass(frozen=True)
 class TestSet:
-    """Samples and where they come from. `digest` covers every field and every audio file's bytes."""
+    """Samples and where they come from. `digest` covers every field and every audio file's bytes.
+
+    `criteria`: for sets rated by people, category -> {"looks_at": ..., "1": ..., "2": ..., "3": ...}.
+    """
 
     __test__ = False  # pytest must not collect it
 
@@ -54,6 +57,7 @@ class TestSet:
     source: str
     about: str = ""
     digest: str = ""
+    criteria: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -113,9 +117,11 @@ class Chunk:
 class Synthesis:
     """What one system gave for one sample. `error` says why there is no audio; then `audio` is empty.
 
-    `audio` is relative to the run folder. `seconds` is the audio's length, `total` the wall time from request to
-    last chunk, `audible` the time from request to the first audible sample; None for recordings that were not timed.
+    `audio` is relative to the run folder. `seconds` is the length of what the system made (without the prompt of a
+    continuation), `total` the wall time from request to last chunk, `audible` the time from request to the moment
+    the first audible sample could be played; both None for recordings, which are not timed.
     `resynthesis` is the prompt after the system's own codec (for SIM-r), relative to the run folder.
+    `note` says what was unusual but usable: channels averaged, a low sample rate, clipping.
     """
 
     sample: str
@@ -128,6 +134,7 @@ class Synthesis:
     audible: float | None = None
     seed: int = 0
     resynthesis: str = ""
+    note: str = ""
     error: str = ""
 
 
