@@ -1,0 +1,310 @@
+"""Intervals, paired tests, corrections and agreement. NumPy at import; SciPy only where a distribution is needed.
+
+Everything is seeded, so that the same scores give the same table on every machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from ttsbench.records import Cell, Metric, Score
+
+RESAMPLES = 2000
+MIN_CLUSTERS = 8  # below this a bootstrap over speakers is mostly noise: utterances are drawn instead
+
+
+@dataclass(frozen=True)
+class Difference:
+    """After minus before on the utterances that both have. `value`, `low`, `high` in the metric's own unit.
+
+    `ratio`, `ratio_low`, `ratio_high` are set for timings. `p` is two-sided and uncorrected. `pairs` counts utterances.
+    `unit` says what was resampled: 'speaker' or 'utterance'.
+    """
+
+    metric: str
+    before: float | None
+    after: float | None
+    value: float | None
+    low: float | None
+    high: float | None
+    p: float
+    pairs: int
+    unit: str = "utterance"
+    ratio: float | None = None
+    ratio_low: float | None = None
+    ratio_high: float | None = None
+
+
+# --- one number of one system -------------------------------------------------------------------------------------
+
+
+def cell(
+    metric: Metric,
+    scores: Sequence[Score],
+    clusters: Mapping[str, str] | None = None,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> Cell:
+    """The headline number of `scores` with its 95 % interval; `clusters` maps a sample id to its speaker.
+
+    The interval is a percentile bootstrap over whole speakers (over utterances where `resampled` says so), widened
+    for few clusters as in Hesterberg 2015, "What teachers should know about the bootstrap", section 3.3.
+    Rows with an error and a worst-case value enter the mean; rows with an error and no value are asked, not scored.
+    """
+    asked = [score for score in scores if not score.na]
+    scored = sum(1 for score in asked if not score.error and score.value is not None)
+    rows = [score for score in asked if usable(score)]
+    if not rows:
+        na = "" if asked else next((score.na for score in scores if score.na), "no rows")
+        return Cell(metric.name, None, None, None, scored, len(asked), na=na)
+    values, weights = _columns(rows)
+    mean, corpus = float(values.mean()), _ratio(float((values * weights).sum()), float(weights.sum()))
+    groups = _groups([row.sample for row in rows], clusters)
+    sums = _sums(values, weights if metric.shown == "corpus" else np.ones_like(weights), groups)
+    low, high = interval(_draw_rates(sums, seed, resamples), len(sums))
+    value = corpus if metric.shown == "corpus" else mean
+    return Cell(metric.name, value, low, high, scored, len(asked), mean, corpus, float(np.median(values)))
+
+
+def usable(score: Score) -> bool:
+    """Whether a score enters the mean: it applies, and has a finite value (measured, or the worst case)."""
+    return not score.na and score.value is not None and bool(np.isfinite(score.value))
+
+
+def resampled(ids: Sequence[str], clusters: Mapping[str, str] | None) -> str:
+    """What the bootstrap draws: 'speaker' where at least MIN_CLUSTERS speakers are known, else 'utterance'."""
+    if clusters is None:
+        return "utterance"
+    names = {clusters.get(name, "") for name in ids}
+    return "speaker" if "" not in names and len(names) >= MIN_CLUSTERS else "utterance"
+
+
+def interval(draws: np.ndarray, clusters: int, level: float = 0.95) -> tuple[float | None, float | None]:
+    """Percentile interval of bootstrap `draws` (n,), widened for few clusters; (None, None) under two clusters."""
+    draws = draws[np.isfinite(draws)]
+    if clusters < 2 or draws.size == 0:
+        return None, None
+    from scipy.special import ndtr, stdtrit
+
+    tail = float(ndtr(np.sqrt(clusters / (clusters - 1)) * stdtrit(clusters - 1, (1 - level) / 2)))
+    low, high = np.quantile(draws, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def _columns(rows: Sequence[Score]) -> tuple[np.ndarray, np.ndarray]:
+    values = np.array([row.value for row in rows], dtype=np.float64)
+    return values, np.array([row.weight for row in rows], dtype=np.float64)
+
+
+def _ratio(top: float, bottom: float) -> float | None:
+    return top / bottom if bottom > 0 else None
+
+
+def _groups(ids: Sequence[str], clusters: Mapping[str, str] | None) -> np.ndarray:
+    """Group number of each row (n,): its speaker, or itself."""
+    if clusters is None or resampled(ids, clusters) == "utterance":
+        return np.arange(len(ids))
+    return np.unique([clusters[name] for name in ids], return_inverse=True)[1]
+
+
+def _sums(values: np.ndarray, weights: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """(clusters, 2): sum of value times weight, and sum of weight, of each group."""
+    return np.stack([np.bincount(groups, values * weights), np.bincount(groups, weights)], axis=1)
+
+
+@lru_cache(maxsize=4)
+def _counts(clusters: int, seed: int, resamples: int) -> np.ndarray:
+    """(resamples, clusters): how often each cluster was drawn. Cached: every metric of a table uses the same draw."""
+    rng = np.random.default_rng(seed)
+    counts = np.empty((resamples, clusters), dtype=np.float32)
+    for row in range(resamples):
+        counts[row] = np.bincount(rng.integers(0, clusters, clusters), minlength=clusters)
+    return counts
+
+
+def _draw_rates(sums: np.ndarray, seed: int, resamples: int) -> np.ndarray:
+    """(resamples,) weighted means of the resampled clusters; NaN where a draw has no weight."""
+    drawn = _counts(len(sums), seed, resamples) @ sums
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(drawn[:, 1] > 0, drawn[:, 0] / drawn[:, 1], np.nan)
+
+
+# --- two systems on the same utterances ---------------------------------------------------------------------------
+
+
+def paired(
+    metric: Metric,
+    before: Sequence[Score],
+    after: Sequence[Score],
+    clusters: Mapping[str, str] | None = None,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> Difference:
+    """Paired bootstrap of after minus before, clustered by speaker; the interval is 95 %.
+
+    `p` takes the bootstrap's standard error to a Student t with (clusters - 1) degrees of freedom: unlike a count of
+    draws beyond zero it has no floor at 1/resamples, so that it survives a correction for many comparisons.
+    """
+    first, second = both(before, after)
+    if not first:
+        return Difference(metric.name, None, None, None, None, None, 1.0, 0)
+    ids = [row.sample for row in first]
+    groups, sums = _groups(ids, clusters), []
+    for rows in (first, second):
+        values, weights = _columns(rows)
+        sums.append(_sums(values, weights if metric.shown == "corpus" else np.ones_like(weights), groups))
+    points = [_ratio(*map(float, part.sum(axis=0))) for part in sums]
+    if points[0] is None or points[1] is None:
+        return Difference(metric.name, points[0], points[1], None, None, None, 1.0, len(first))
+    draws = _draw_rates(sums[1], seed, resamples) - _draw_rates(sums[0], seed, resamples)
+    value, count = points[1] - points[0], len(sums[0])
+    low, high = interval(draws, count)
+    return Difference(
+        metric.name,
+        points[0],
+        points[1],
+        value,
+        low,
+        high,
+        _p(value, draws, count),
+        len(first),
+        resampled(ids, clusters),
+    )
+
+
+def both(before: Sequence[Score], after: Sequence[Score]) -> tuple[list[Score], list[Score]]:
+    """The rows of the samples that both sides have a usable value for, in the order of `before`."""
+    later = {row.sample: row for row in after if usable(row)}
+    first = [row for row in before if usable(row) and row.sample in later]
+    return first, [later[row.sample] for row in first]
+
+
+def _p(value: float, draws: np.ndarray, clusters: int) -> float:
+    draws = draws[np.isfinite(draws)]
+    if clusters < 2 or draws.size < 2:
+        return 1.0
+    error = float(draws.std(ddof=1)) * float(np.sqrt(clusters / (clusters - 1)))
+    if error <= 1e-12 * max(1.0, abs(value)):  # every cluster moved by the same amount, or none moved
+        return 1.0 if abs(value) < 1e-12 else 0.0
+    from scipy.special import stdtr
+
+    return float(2 * stdtr(clusters - 1, -abs(value) / error))
+
+
+def timings(
+    metric: Metric, before: Sequence[Score], after: Sequence[Score], seed: int = 0, resamples: int = RESAMPLES
+) -> Difference:
+    """Mann-Whitney test and the ratio after / before of the headline values, for timings (which have no pairing).
+
+    The ratio's 95 % interval resamples utterances of each side on its own.
+    """
+    from scipy.stats import mannwhitneyu
+
+    sides = [[row for row in rows if usable(row)] for rows in (before, after)]
+    if not sides[0] or not sides[1]:
+        return Difference(metric.name, None, None, None, None, None, 1.0, 0)
+    points, draws, columns = [], [], []
+    for number, rows in enumerate(sides):
+        values, weights = _columns(rows)
+        columns.append(values)
+        sums = _sums(values, weights if metric.shown == "corpus" else np.ones_like(weights), np.arange(len(rows)))
+        points.append(_ratio(*map(float, sums.sum(axis=0))))
+        draws.append(_draw_rates(sums, seed + number, resamples))
+    pairs = min(len(sides[0]), len(sides[1]))
+    if points[0] is None or points[1] is None:
+        return Difference(metric.name, points[0], points[1], None, None, None, 1.0, pairs)
+    low, high = interval(draws[1] - draws[0], pairs)
+    ratio = points[1] / points[0] if points[0] > 0 else None
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio_low, ratio_high = interval(draws[1] / draws[0], pairs) if ratio is not None else (None, None)
+    p = float(mannwhitneyu(columns[0], columns[1]).pvalue)
+    value = points[1] - points[0]
+    return Difference(
+        metric.name, points[0], points[1], value, low, high, p if np.isfinite(p) else 1.0, pairs,
+        ratio=ratio, ratio_low=ratio_low, ratio_high=ratio_high,
+    )  # fmt: skip
+
+
+# --- many comparisons ---------------------------------------------------------------------------------------------
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Holm's step-down adjusted p-values, in the order given (Holm 1979)."""
+    adjusted, highest = [1.0] * len(p), 0.0
+    for rank, index in enumerate(sorted(range(len(p)), key=lambda i: p[i])):
+        highest = max(highest, min(1.0, (len(p) - rank) * p[index]))
+        adjusted[index] = highest
+    return adjusted
+
+
+def ranks(
+    metric: Metric,
+    systems: Sequence[Sequence[Score]],
+    clusters: Mapping[str, str] | None = None,
+    alpha: float = 0.05,
+    seed: int = 0,
+) -> list[tuple[int, int] | None]:
+    """Best and worst rank each system can hold: systems that do not differ significantly (paired, Holm) share ranks.
+
+    None for a system without a number, and for a metric that has no better direction.
+    """
+    live = [i for i, rows in enumerate(systems) if metric.better != "neither" and any(map(usable, rows))]
+    pairs = [(i, j) for n, i in enumerate(live) for j in live[n + 1 :]]
+    found = [paired(metric, systems[i], systems[j], clusters, seed) for i, j in pairs]
+    better, worse = [0] * len(systems), [0] * len(systems)
+    sign = 1 if metric.better == "higher" else -1
+    for (i, j), difference, p in zip(pairs, found, holm([each.p for each in found]), strict=True):
+        if p < alpha and difference.value is not None:
+            winner, loser = (j, i) if difference.value * sign > 0 else (i, j)
+            better[loser] += 1
+            worse[winner] += 1
+    return [(1 + better[i], len(live) - worse[i]) if i in live else None for i in range(len(systems))]
+
+
+# --- agreement of raters ------------------------------------------------------------------------------------------
+
+
+def alpha_ordinal(ratings: np.ndarray) -> float | None:
+    """Krippendorff's alpha with the ordinal distance; `ratings` (raters, units), NaN where a rater gave none."""
+    return krippendorff(ratings, "ordinal")
+
+
+def krippendorff(ratings: np.ndarray, level: str) -> float | None:
+    """Krippendorff's alpha; `level` is 'nominal', 'ordinal' or 'interval'. None where nothing was rated twice.
+
+    Source: Krippendorff 2011, "Computing Krippendorff's Alpha-Reliability", section C (coincidence matrix). Ours,
+    because the kept library for it is under the GPL.
+    """
+    ratings = np.asarray(ratings, dtype=np.float64)
+    present = np.isfinite(ratings)
+    ratings = np.where(present & (present.sum(axis=0) >= 2), ratings, np.nan)
+    values = np.unique(ratings[np.isfinite(ratings)])
+    if values.size == 0:
+        return None
+    counts = np.stack([(ratings == value).sum(axis=0) for value in values], axis=1).astype(np.float64)
+    size = counts.sum(axis=1)
+    counts, size = counts[size >= 2], size[size >= 2]
+    weighted = counts / (size - 1)[:, None]
+    coincidence = weighted.T @ counts - np.diag(weighted.sum(axis=0))
+    totals = coincidence.sum(axis=1)
+    distance = _distances(values, totals, level)
+    expected = float((np.outer(totals, totals) * distance).sum()) / (totals.sum() - 1)
+    if expected == 0:  # every rating is the same: agreement, but nothing to tell apart
+        return None
+    return 1.0 - float((coincidence * distance).sum()) / expected
+
+
+def _distances(values: np.ndarray, totals: np.ndarray, level: str) -> np.ndarray:
+    """Squared distance between every two values, (n, n)."""
+    if level == "nominal":
+        return 1.0 - np.eye(len(values))
+    if level == "interval":
+        return (values[:, None] - values[None, :]) ** 2
+    if level != "ordinal":
+        raise ValueError(f"level is 'nominal', 'ordinal' or 'interval', not {level!r}")
+    middle = np.cumsum(totals) - totals / 2
+    return (middle[:, None] - middle[None, :]) ** 2
