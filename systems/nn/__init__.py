@@ -1,0 +1,1 @@
+"""Neural parts that the four systems share."""
