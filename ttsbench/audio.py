@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 
@@ -100,11 +99,6 @@ def write(path: Path, samples: np.ndarray, rate: int) -> None:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
-
-
-def digest(path: Path | str) -> str:
-    """SHA-256 of the file's bytes, first 32 hex digits."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:32]
 
 
 def first_audible(samples: np.ndarray, rate: int, threshold: float = 0.01) -> int | None:

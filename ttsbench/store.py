@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -98,6 +98,11 @@ def write_atomically(path: Path, data: bytes) -> None:
 def write_lines(path: Path, records: Iterable[Any]) -> None:
     """Replace `path` by one line a record."""
     write_atomically(path, b"".join(_encode(record) + b"\n" for record in records))
+
+
+def file_digest(path: Path | str) -> str:
+    """SHA-256 of a file's bytes, first 32 hex digits."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:32]
 
 
 def file_name(sample_id: str) -> str:
@@ -215,8 +220,3 @@ def feature_key(identity: dict[str, Any], audio: str, start: float, reference: s
     """The cache key: digests of the audio and reference files, the cuts, and the extractor's identity."""
     parts = [identity, audio, round(start, 4), reference, round(reference_start, 4)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def each(folder: Path, keep: Callable[[Path], bool] = lambda path: True) -> list[Path]:
-    """Run folders directly below `folder`, sorted by name."""
-    return sorted(path.parent for path in folder.glob("*/run.json") if keep(path.parent))

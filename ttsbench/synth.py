@@ -16,13 +16,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ttsbench import audio
 from ttsbench.records import Card, Chunk, Recorded, Resynthesizer, Sample, Synthesis, System
-from ttsbench.store import Run, StoreError, file_name
+from ttsbench.store import Run, StoreError, file_digest, file_name
 from ttsbench.workers import Failed, run_tasks
 
 Progress = Callable[[int, int, str], None]
@@ -46,14 +45,14 @@ def seed_for(seed: int, sample_id: str) -> int:
 def synthesize(
     run: Run, spec: str, *, jobs: int, timeout: float, device: str, retry: bool, progress: Progress
 ) -> list[str]:
-    """Speak every sample of `run` that is not done yet; rows are kept as they come. Returns rows that could not be kept.
+    """Speak every sample of `run` that is not done yet; rows are kept as they come. Returns those that could not be.
 
     A row is done when synth.jsonl has it and its audio file is there unchanged. `retry` also redoes failed rows.
     """
     from ttsbench import systems
 
     samples = run.samples
-    system = systems.load(spec) if spec.startswith("recorded:") or spec == "ground-truth" else None
+    system = systems.load(spec) if _is_recorded(spec) else None
     if isinstance(system, Recorded):
         return _collect(run, system, samples, progress)
     done = {key for key, row in run.syntheses.items() if _is_done(run, row, retry)}
@@ -64,14 +63,7 @@ def synthesize(
     ]
     lost: list[str] = []
     progress(len(done), len(samples), "speaking")
-    outcomes = run_tasks(
-        tasks,
-        speaker,
-        (spec, device, tasks[0] if tasks else None),
-        jobs=jobs,
-        timeout=timeout,
-        log=run.path / "log.txt",
-    )
+    outcomes = run_tasks(tasks, speaker, (spec, device), jobs=jobs, timeout=timeout, log=run.path / "log.txt")
     for count, (index, outcome) in enumerate(outcomes, 1):
         if isinstance(outcome, Failed):
             outcome = Synthesis(todo[index].id, seed=tasks[index].seed, error=f"the system failed: {outcome.reason}")
@@ -91,7 +83,7 @@ def _is_done(run: Run, row: Synthesis, retry: bool) -> bool:
     if row.error:
         return not retry
     path = run.audio(row)
-    return path is not None and path.exists() and audio.digest(path) == row.digest
+    return path is not None and path.exists() and file_digest(path) == row.digest
 
 
 def _with_prompt_clip(run: Run, sample: Sample) -> Sample:
@@ -128,7 +120,7 @@ def _recording(run: Run, system: Recorded, sample: Sample, known: Synthesis | No
         source = system.recording(sample)
         if source is None:
             return Synthesis(sample.id, error="no output: the folder holds no file for this id")
-        digest = audio.digest(source)
+        digest = file_digest(source)
         if known and known.digest == digest and not known.error and (run.path / known.audio).exists():
             return known
         target = run.path / "audio" / (file_name(sample.id) + source.suffix.lower())
@@ -147,18 +139,21 @@ def _recording(run: Run, system: Recorded, sample: Sample, known: Synthesis | No
 # --- inside the worker --------------------------------------------------------------------------------------------
 
 
-def speaker(spec: str, device: str, warm_up: Job | None) -> Callable[[Job], Synthesis]:
-    """Set up a worker: load the system, warm it up on the first utterance, answer jobs with Syntheses."""
+def speaker(spec: str, device: str) -> Callable[[Job], Synthesis]:
+    """Set up a worker: load the system; it answers jobs with Syntheses. The first job is spoken twice, to warm up."""
     from ttsbench import systems
 
     os.environ["TTSBENCH_DEVICE"] = device
     system = systems.load(spec)
     if isinstance(system, Recorded):
         raise TypeError(f"{spec} holds recordings; they need no worker")
-    if warm_up is not None:
-        speak(system, replace(warm_up, folder=Path(os.devnull)))
+    warm = False
 
     def handle(job: Job) -> Synthesis:
+        nonlocal warm
+        if not warm:
+            speak(system, replace(job, folder=Path(os.devnull)))
+            warm = True
         row, _ = speak(system, job)
         return row
 
@@ -243,7 +238,7 @@ def _store(system: System, job: Job, row: Synthesis, speech: np.ndarray) -> Synt
     return replace(
         row,
         audio=target.relative_to(job.folder).as_posix(),
-        digest=audio.digest(target),
+        digest=file_digest(target),
         resynthesis=resynthesis,
         note=row.note or audio.peculiarities(target, speech, row.sample_rate),
     )
@@ -251,7 +246,7 @@ def _store(system: System, job: Job, row: Synthesis, speech: np.ndarray) -> Synt
 
 def _resynthesis_of_prompt(system: Resynthesizer, job: Job, prompt: Path) -> str:
     """The prompt after the system's own codec, made once for each prompt; relative to the run folder."""
-    target = job.folder / "resynthesis" / f"{audio.digest(prompt)}.flac"
+    target = job.folder / "resynthesis" / f"{file_digest(prompt)}.flac"
     if not target.exists():
         samples, rate = audio.read(prompt)
         made = audio.check(system.resynthesize(samples, rate))
@@ -273,13 +268,21 @@ def _explain(fault: BaseException) -> str:
     return text if isinstance(fault, audio.AudioError) else f"{type(fault).__name__}: {text}"[:2000]
 
 
-def card_of(spec: str) -> dict[str, Any]:
-    """The card of a system, asked in a process of its own, with the seconds that loading took."""
+def card_of(spec: str) -> Card:
+    """The card of a system. One that speaks is asked in a process of its own, so that loading it cannot hurt ours."""
+    from ttsbench import systems
+
+    if _is_recorded(spec):
+        return systems.load(spec).card
     for _, outcome in run_tasks([None], _card, (spec,)):
         if isinstance(outcome, Failed):
             raise StoreError(f"system {spec}: {outcome.reason}")
         return outcome
     raise AssertionError("one task, one outcome")
+
+
+def _is_recorded(spec: str) -> bool:
+    return spec.startswith("recorded:") or spec == "ground-truth"
 
 
 def _card(spec: str) -> Callable[[None], Card]:
