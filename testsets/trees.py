@@ -1,0 +1,171 @@
+"""Folders of audio with transcripts: LibriSpeech's tree for continuation, and any plain folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from ttsbench.records import Sample, Task
+from ttsbench.testsets.faults import Draft, Fault, read_lines
+
+Transcripts = dict[str, tuple[Path, int, str]]  # id -> list file, line, text
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Which utterances a continuation takes, and how much of each is the prompt; seconds."""
+
+    prompt: float = 3.0
+    shortest: float = 4.0
+    longest: float = 10.0
+
+
+def librispeech_continuation(draft: Draft, folder: Path, lengths: Lengths, transcripts: Path | None) -> None:
+    """Utterances of 4 to 10 s, the first 3 s of each as the prompt; `text` is the whole transcript.
+
+    `folder` is LibriSpeech's `test-clean` (`<speaker>/<chapter>/<utt>.flac` and `*.trans.txt`). Prompt and truth are
+    one file: whoever speaks gets its first `prompt_seconds` only. Source of the lengths: VALL-E and those after it.
+    """
+    import soundfile
+
+    texts = _transcripts_of(draft, folder, transcripts)
+    for path in audio_files(folder):
+        try:
+            header = soundfile.info(str(path))
+        except (soundfile.SoundFileError, RuntimeError, TypeError):
+            draft.fault(path, 0, path.name, "not readable as audio", "replace or remove the file")
+            continue
+        if not lengths.shortest <= header.frames / header.samplerate <= lengths.longest:
+            continue
+        text = _text_of(draft, path, texts)
+        if text is not None:
+            speaker = path.stem.split("-")[0]
+            sample = Sample(path.stem, text, "en", "continuation", path, "", path, speaker, "", lengths.prompt)
+            draft.add(*texts.get(path.stem, (path, 0, ""))[:2], sample)
+
+
+def folder_of_audio(
+    draft: Draft, folder: Path, language: str, task: str, transcripts: Path | None, suffix: str, prompts: str
+) -> None:
+    """Every recording below `folder` with its transcript; the recording is the ground truth of its row.
+
+    Transcripts: `transcripts.tsv` in the folder (utt, [seconds,] text; then it says which rows there are),
+    `<id>.txt` beside the audio, LibriSpeech's `*.trans.txt`, or any such list given as `transcripts`. The first folder
+    below `folder` is the speaker. `prompts` = "next" takes the speaker's next recording as the cloning prompt.
+    """
+    own = folder / "transcripts.tsv"
+    texts = _transcripts_of(draft, folder, transcripts)
+    files = [path for path in audio_files(folder) if not suffix or path.suffix.lower() == f".{suffix.lower()}"]
+    following = _next_of_speaker(folder, files) if prompts == "next" else {}
+    for path in files:
+        text = _text_of(draft, path, texts)
+        if text is None:
+            continue
+        sample = Sample(
+            id=path.stem,
+            text=text,
+            language=language,
+            task=cast("Task", task),
+            prompt=following.get(path),
+            prompt_text=_quiet_text(following[path], texts) if path in following else "",
+            truth=path,
+            speaker=_speaker(folder, path),
+        )
+        draft.add(*texts.get(path.stem, (path, 0, ""))[:2], sample)
+    if transcripts is None and own.is_file():
+        stems = {path.stem for path in files}
+        for utt, (file, line, _) in texts.items():
+            if utt not in stems:
+                draft.fault(file, line, utt, "no audio of this name", f"put it below {folder} or remove the line")
+
+
+def audio_files(folder: Path) -> list[Path]:
+    """All audio files below `folder`, sorted by path."""
+    from ttsbench.audio import SUFFIXES
+
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+
+
+def read_transcripts(draft: Draft, path: Path) -> Transcripts:
+    """A list of transcripts by its ending: `.jsonl` (path or id, text), `.trans.txt` (space), `.csv` (LJ Speech's `|`),
+    else tabs: utt, [seconds,] text, with or without a header line."""
+    texts: Transcripts = {}
+    for number, line in read_lines(path, draft):
+        if path.suffix == ".jsonl":
+            utt, text = _json_transcript(line)
+        elif path.name.endswith(".trans.txt"):
+            utt, _, text = line.partition(" ")
+        else:
+            fields = line.split("|" if path.suffix == ".csv" else "\t")
+            utt, text = (fields[0], fields[-1]) if len(fields) in (2, 3) else ("", "")
+            if number == 1 and utt.strip().lower() in ("utt", "id", "utterance"):
+                continue
+        utt, text = utt.strip(), text.strip()
+        if not utt:
+            draft.fault(path, number, line, "not a transcript", "a line is utt, [seconds,] text")
+        elif utt in texts:
+            remedy = "give every row an id of its own"
+            draft.fault(path, number, utt, f"the id stands there already (line {texts[utt][1]})", remedy)
+        else:
+            texts[utt] = (path, number, text)
+    return texts
+
+
+def _json_transcript(line: str) -> tuple[str, str]:
+    try:
+        row = json.loads(line)
+        utt = row["id"] if "id" in row else Path(row["path"]).stem
+        return str(utt), str(row["text"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return "", ""
+
+
+def _transcripts_of(draft: Draft, folder: Path, given: Path | None) -> Transcripts:
+    if not folder.is_dir():
+        draft.fault(folder, 0, str(folder), "not a folder", "give the folder that holds the audio")
+        return {}
+    if given is not None:
+        return read_transcripts(draft, given)
+    if (folder / "transcripts.tsv").is_file():
+        return read_transcripts(draft, folder / "transcripts.tsv")
+    texts: Transcripts = {}
+    for path in sorted(folder.rglob("*.trans.txt")):
+        texts.update(read_transcripts(draft, path))
+    return texts
+
+
+def _text_of(draft: Draft, path: Path, texts: Transcripts) -> str | None:
+    """The transcript of one recording; a missing or unreadable one is a fault of the draft."""
+    if path.stem in texts:
+        return texts[path.stem][2]
+    beside = path.with_suffix(".txt")
+    try:
+        return beside.read_bytes().decode("utf-8-sig").strip()
+    except FileNotFoundError:
+        remedy = f"write {beside.name} beside it or a line of transcripts.tsv"
+        draft.fault(path, 0, path.name, "a recording without a transcript", remedy)
+    except (OSError, UnicodeDecodeError) as fault:
+        draft.faults.append(Fault(str(beside), 0, beside.name, f"not readable as UTF-8 ({fault})", "save it as UTF-8"))
+    return None
+
+
+def _quiet_text(path: Path, texts: Transcripts) -> str:
+    return _text_of(Draft(), path, texts) or ""
+
+
+def _speaker(folder: Path, path: Path) -> str:
+    parts = path.relative_to(folder).parts
+    return parts[0] if len(parts) > 1 else ""
+
+
+def _next_of_speaker(folder: Path, files: list[Path]) -> dict[Path, Path]:
+    """Each recording's successor among its speaker's, the first after the last; none where there is but one."""
+    by_speaker: dict[str, list[Path]] = {}
+    for path in files:
+        by_speaker.setdefault(_speaker(folder, path), []).append(path)
+    pairs = {}
+    for own in by_speaker.values():
+        pairs.update({path: own[(index + 1) % len(own)] for index, path in enumerate(own) if len(own) > 1})
+    return pairs
