@@ -21,8 +21,10 @@ from ttsbench.records import Card, TestSet
 from ttsbench.store import Run, StoreError
 
 Progress = Callable[[int, int, str], None]
-PACKAGES = ("numpy", "torch", "onnxruntime", "pocketsphinx", "jiwer", "pesq", "pystoi", "soxr", "soundfile", "librosa")
-PACKAGES += ("openai-whisper", "transformers", "speechbrain", "torchmetrics", "scipy")
+PACKAGES = (
+    "numpy scipy torch onnxruntime pocketsphinx jiwer pesq pystoi soxr soundfile librosa Resemblyzer speechmos "
+    "openai-whisper transformers speechbrain torchmetrics"
+).split()
 
 
 @dataclass(frozen=True)
