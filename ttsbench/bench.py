@@ -21,10 +21,25 @@ from ttsbench.records import Card, TestSet
 from ttsbench.store import Run, StoreError
 
 Progress = Callable[[int, int, str], None]
-PACKAGES = (
-    "numpy scipy torch onnxruntime pocketsphinx jiwer pesq pystoi soxr soundfile librosa Resemblyzer speechmos "
-    "openai-whisper transformers speechbrain torchmetrics"
-).split()
+PACKAGES = [
+    "numpy",
+    "scipy",
+    "torch",
+    "onnxruntime",
+    "pocketsphinx",
+    "jiwer",
+    "pesq",
+    "pystoi",
+    "soxr",
+    "soundfile",
+    "librosa",
+    "Resemblyzer",
+    "speechmos",
+    "openai-whisper",
+    "transformers",
+    "speechbrain",
+    "torchmetrics",
+]
 
 
 @dataclass(frozen=True)
