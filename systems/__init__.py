@@ -1,0 +1,155 @@
+"""Systems that speak: four of our own, one folder each, and adapters to speech and programs from elsewhere.
+
+`load` turns what a user types into something that speaks; `listing` shows what there is and loads nothing. To add
+a system of our own, add a folder with `system.py` (class `System`) and `card.toml` (the fields of `records.Card`).
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ttsbench.records import Card, Recorded, System
+
+HERE = Path(__file__).parent
+CARDS = HERE / "outside" / "cards"
+ENTRY_POINTS = "ttsbench.systems"
+ANCHORS = ("ground-truth", "copy-prompt", "silence")
+Kind = Literal["in-repo", "outside program", "anchor", "entry point"]
+SPECS = "a name of `ttsbench list systems`, CARD.toml, recorded:DIR, http:URL, python:FILE.py:CLASS"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A system one can name. `missing` says what has to be installed first, or is empty."""
+
+    card: Card
+    kind: Kind
+    missing: str = ""
+
+
+def listing() -> tuple[Listed, ...]:
+    """All systems that have a name here, from card files and package metadata alone."""
+    from ttsbench.systems import cards
+
+    found: list[Listed] = []
+    for path in _own():
+        card = path / "card.toml"
+        found.append(Listed(cards.read(card)[0] if card.is_file() else Card(path.name), "in-repo"))
+    for path in sorted(CARDS.glob("*.toml")):
+        card_, options = cards.read(path)
+        found.append(Listed(card_, "outside program", _missing(options)))
+    for name in ANCHORS:
+        found.append(Listed(_anchor_card(name), "anchor"))
+    for point in _entry_points():
+        found.append(Listed(Card(point.name, about=point.value), "entry point"))
+    return tuple(found)
+
+
+def load(spec: str) -> System | Recorded:
+    """What `spec` names, ready to speak: models are loaded and programs started before this returns.
+
+    `spec` is a name of `listing`, `path/card.toml`, `recorded:DIR`, `http:URL` (or the URL itself) or
+    `python:FILE.py:CLASS`. Raises ValueError with the known names, or with what is wrong with the card.
+    """
+    name, _, rest = spec.partition(":")
+    if spec in ANCHORS:
+        from ttsbench.systems.outside import anchors
+
+        return anchors.load(_anchor_card(spec))
+    if spec in {path.name for path in _own()}:
+        return importlib.import_module(f"ttsbench.systems.{spec}.system").System()
+    if (CARDS / f"{spec}.toml").is_file() and "/" not in spec:
+        return _from_card(CARDS / f"{spec}.toml")
+    if spec.endswith(".toml"):
+        return _from_card(Path(spec))
+    if name == "recorded":
+        from ttsbench.systems.outside import recorded
+
+        return recorded.Folder(Card(f"recorded-{Path(rest).resolve().name}"), recorded.Options(folder=Path(rest)))
+    if name in ("http", "https"):
+        from ttsbench.systems.outside import http
+
+        return http.from_url(spec if rest.startswith("//") else rest)
+    if name == "python":
+        from ttsbench.systems.outside import python
+
+        return python.from_file(rest)
+    for point in _entry_points():
+        if point.name == spec:
+            from ttsbench.systems.outside import python
+
+            return python.from_entry_point(point)
+    raise ValueError(_unknown(spec))
+
+
+def _own() -> list[Path]:
+    return sorted(path.parent for path in HERE.glob("*/system.py"))
+
+
+def _from_card(path: Path) -> System | Recorded:
+    """The adapter that the card names, imported only now."""
+    from ttsbench.systems import cards
+
+    card, options = cards.read(path)
+    options.pop("install", None)
+    adapter = options.pop("adapter", None)
+    folder = path.resolve().parent
+    if adapter == "command":
+        from ttsbench.systems.outside import command
+
+        return command.Program(card, cards.convert(options, command.Options, path), folder)
+    if adapter == "json-lines":
+        from ttsbench.systems.outside import lines
+
+        return lines.Speaker(card, cards.convert(options, lines.Options, path), folder)
+    if adapter == "http":
+        from ttsbench.systems.outside import http
+
+        return http.Server(card, cards.convert(options, http.Options, path))
+    if adapter == "python":
+        from ttsbench.systems.outside import python
+
+        return python.from_file(cards.convert(options, python.Options, path).source, folder)
+    if adapter == "recorded":
+        from ttsbench.systems.outside import recorded
+
+        own = cards.convert(options, recorded.Options, path)
+        return recorded.Folder(card, recorded.Options(folder / own.folder, own.pattern))
+    raise ValueError(
+        f"{path}: adapter = {adapter!r}; it must be one of 'command', 'json-lines', 'http', 'python', 'recorded'"
+    )
+
+
+def _missing(options: dict[str, Any]) -> str:
+    """What a command card needs and this machine lacks."""
+    program = (options.get("argv") or [""])[0]
+    if not program or "{" in program or shutil.which(program):
+        return ""
+    return f"{program} is not installed" + (f": {options['install']}" if options.get("install") else "")
+
+
+def _anchor_card(name: str) -> Card:
+    about = {
+        "ground-truth": "the test set's own recording of each sentence: the ceiling",
+        "copy-prompt": "the prompt itself as output: perfect similarity, no intelligibility",
+        "silence": "silence of plausible length: the floor",
+    }[name]
+    languages = ("en", "zh")
+    return Card(name, version="1", languages=languages, zero_shot=True, licence="Apache-2.0", about=about, parameters=0)
+
+
+def _entry_points() -> list[Any]:
+    from importlib.metadata import entry_points
+
+    return sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name)
+
+
+def _unknown(spec: str) -> str:
+    names = [item.card.name for item in listing()]
+    close = difflib.get_close_matches(spec, names, n=1)
+    return f"no system {spec!r}" + (f"; did you mean {close[0]!r}?" if close else f"; give {SPECS}")
