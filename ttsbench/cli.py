@@ -131,7 +131,7 @@ def _plan(options: argparse.Namespace) -> Any:
 def _run(options: argparse.Namespace) -> int:
     from ttsbench import systems
 
-    specs = options.system or [item.card.name for item in systems.listing() if item.kind == "in-repo"]
+    specs = options.system or [row["name"] for row in systems.listing() if row["in_repo"]]
     return _bench(options, specs, options.testset or list(DEFAULT_TESTSETS))
 
 
@@ -153,18 +153,10 @@ def _score(options: argparse.Namespace) -> int:
     if not options.testset:
         print("ttsbench: --testset says what the recordings should contain", file=sys.stderr)
         return 2
-    return _bench(options, [f"recorded:{folder}" for folder in fresh], options.testset, _short_names(fresh))
+    return _bench(options, [f"recorded:{folder}" for folder in fresh], options.testset)
 
 
-def _short_names(folders: list[Path]) -> list[str]:
-    """The folders' own names; with their parents' where two would be the same."""
-    names = [folder.resolve().name for folder in folders]
-    if len(set(names)) == len(names):
-        return names
-    return [f"{folder.resolve().parent.name}-{folder.resolve().name}" for folder in folders]
-
-
-def _bench(options: argparse.Namespace, specs: list[str], testsets: list[str], titles: list[str] | None = None) -> int:
+def _bench(options: argparse.Namespace, specs: list[str], testsets: list[str]) -> int:
     """Every system on every test set whose language it speaks, with the ground truth beside."""
     from ttsbench import testsets as room
     from ttsbench.bench import limited, run_one, speaks
@@ -178,7 +170,6 @@ def _bench(options: argparse.Namespace, specs: list[str], testsets: list[str], t
     bar = Progress()
     runs, problems = [], []
     cards = {spec: card_of(spec) for spec in specs}
-    names = dict(zip(specs, [options.name] if options.name else titles or [], strict=False))
     for testset in sets:
         chosen = list(specs)
         if "ground-truth" not in chosen and any(sample.truth for sample in testset.samples):
@@ -187,8 +178,9 @@ def _bench(options: argparse.Namespace, specs: list[str], testsets: list[str], t
             if spec in cards and not speaks(cards[spec], testset):
                 bar.say(f"{spec} on {testset.name}: skipped, it speaks {', '.join(cards[spec].languages)}")
                 continue
+            name = options.name if spec in specs and options.name else ""
             try:
-                run = run_one(spec, testset, plan, bar.named(f"{spec} on {testset.name}"), names.get(spec, ""))
+                run = run_one(spec, testset, plan, bar.named(f"{spec} on {testset.name}"), name)
                 runs.append(run.path)
             except StoreError as fault:
                 problems.append(str(fault))

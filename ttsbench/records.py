@@ -44,7 +44,10 @@ class Sample:
 
 @dataclass(frozen=True)
 class TestSet:
-    """Samples and where they come from. `digest` covers every field and every audio file's bytes."""
+    """Samples and where they come from. `digest` covers every field and every audio file's bytes.
+
+    `criteria`: for sets rated by people, category -> {"looks_at": ..., "1": ..., "2": ..., "3": ...}.
+    """
 
     __test__ = False  # pytest must not collect it
 
@@ -54,6 +57,7 @@ class TestSet:
     source: str
     about: str = ""
     digest: str = ""
+    criteria: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -94,9 +98,7 @@ class Resynthesizer(typing.Protocol):
 
 @runtime_checkable
 class Recorded(typing.Protocol):
-    """The other kind of system: the speech exists already. Nothing is timed."""
-
-    card: Card
+    """Optional ability: the speech exists already. Nothing is timed."""
 
     def recording(self, sample: Sample) -> Path | None:
         """The file that holds this sample's output, or None where there is none."""

@@ -104,9 +104,9 @@ def attend(
 ) -> tuple[Tensor, Tensor | None]:
     """Scaled dot-product attention over one or two pieces of keys and values.
 
-    `queries` (batch, heads, time, head_dim); each piece (batch or 1, kv_heads, keys, head_dim); `bias` is added to the
-    scores, broadcast to (batch, heads, time, all keys). Returns (batch, heads, time, head_dim) and, where they were
-    computed, the weights (batch, heads, time, keys). Plain products: on CPU they train faster than a fused kernel.
+    `queries` (batch, heads, time, head_dim); each piece (batch or a divisor of it, kv_heads, keys, head_dim); `bias` is
+    added to the scores, broadcast to (batch, heads, time, all keys). Returns (batch, heads, time, head_dim) and, where
+    they were computed, the weights (batch, heads, time, keys). Plain products: on CPU they train faster than a fused kernel.
     """
     batch, heads, time, width = queries.shape
     kv_heads = pairs[0][0].shape[1]
@@ -124,12 +124,13 @@ def attend(
 
 
 def _product(left: Tensor, right: Tensor) -> Tensor:
-    """Batched matrix product; where `right` has batch 1, its one copy serves all rows of `left`."""
+    """Batched matrix product; one copy of `right` serves as many neighbouring rows of `left` as batch sizes ask for."""
     if right.shape[0] == left.shape[0]:
         return left @ right
     batch, heads, rows, inner = left.shape
-    folded = left.transpose(0, 1).reshape(1, heads, batch * rows, inner) @ right
-    return folded.view(heads, batch, rows, -1).transpose(0, 1)
+    sharing = batch // right.shape[0]
+    folded = left.unflatten(0, (-1, sharing)).transpose(1, 2).reshape(-1, heads, sharing * rows, inner) @ right
+    return folded.view(-1, heads, sharing, rows, right.shape[-1]).transpose(1, 2).flatten(0, 1)
 
 
 def rotate(x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:

@@ -1,0 +1,66 @@
+"""The delay pattern and the adaptive codebook weights.
+
+Codebook q of frame t is spoken at step t + q (MusicGen's delay pattern). The weights belong to audio frames, whose
+codes lie on a diagonal of the delayed grid, so everything here is undelayed before weights are formed.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def delay(codes: Tensor, lengths: Tensor, pad: int, eos: int) -> Tensor:
+    """Codes (batch, frames, codebooks) to the delayed grid (batch, frames + codebooks - 1, codebooks).
+
+    grid[s, q] = codes[s - q, q] where 0 <= s - q < length, else `pad`; codebook 0 has `eos` at step `length`.
+    """
+    batch, frames, count = codes.shape
+    frame = torch.arange(frames + count - 1, device=codes.device)[:, None] - torch.arange(count, device=codes.device)
+    source = codes.gather(1, frame.clamp(0, frames - 1).expand(batch, -1, -1))
+    inside = (frame >= 0) & (frame < lengths[:, None, None])
+    grid = torch.where(inside, source, pad)
+    grid[torch.arange(batch, device=codes.device), lengths, 0] = eos
+    return grid
+
+
+def undelay(grid: Tensor, frames: int) -> Tensor:
+    """(batch, steps, codebooks, ...) back to frames: out[t, q] = grid[t + q, q], (batch, frames, codebooks, ...)."""
+    return torch.stack([grid[:, q : q + frames, q] for q in range(grid.shape[2])], dim=2)
+
+
+def adaptive_weights(surprise: Tensor, strength: float, p_max: float | None = None) -> Tensor:
+    """Weights of the codes, (batch, frames, codebooks), without a gradient.
+
+    `surprise` is -log p of the true codes, undelayed. A code weighs the product of the probabilities of the codes above
+    it in its frame, to the power `strength` (lambda of the paper). Codes likelier than `p_max` are dropped, and what is
+    left of a frame is scaled so that its largest weight is 1; dropped codes still take part in the product.
+    """
+    logs = -surprise.detach().float()
+    weights = (strength * (logs.cumsum(-1) - logs)).exp()
+    if p_max is None:
+        return weights
+    weights = weights.masked_fill(logs.exp() > p_max, 0.0)
+    largest = weights.amax(-1, keepdim=True)
+    return torch.where(largest > 0, weights / largest.clamp_min(1e-30), 0.0)
+
+
+def code_loss(
+    logits: Tensor, codes: Tensor, lengths: Tensor, eos: int, strength: float = 0.0, p_max: float | None = None
+) -> tuple[Tensor, Tensor]:
+    """The weighted loss, and for the log the plain cross-entropy per codebook (codebooks,), both in nats.
+
+    `logits` (batch, steps, codebooks, vocabulary) on the delayed grid; `codes` (batch, frames, codebooks); padding
+    behind `lengths` (batch,) does not count. End of speech, a symbol of codebook 0, counts with weight 1.
+    """
+    batch, frames, count = codes.shape
+    spoken = undelay(logits, frames).reshape(-1, logits.shape[-1]).float()
+    surprise = F.cross_entropy(spoken, codes.reshape(-1), reduction="none").view(batch, frames, count)
+    real = (torch.arange(frames, device=codes.device) < lengths[:, None])[..., None]
+    weighted = (adaptive_weights(surprise, strength, p_max) * surprise * real).sum()
+    last = logits[torch.arange(batch, device=codes.device), lengths, 0].float()
+    ends = F.cross_entropy(last, torch.full_like(lengths, eos), reduction="sum")
+    total = lengths.sum()
+    plain = (surprise.detach() * real).sum((0, 1)) / total
+    return (weighted + ends) / (total * count), plain
