@@ -87,6 +87,15 @@ def load(spec: str) -> System | Recorded:
     raise ValueError(_unknown(spec))
 
 
+def is_recorded(spec: str) -> bool:
+    """Whether `spec` names speech that exists already. Loads no model and starts no program."""
+    if spec.endswith(".toml") and Path(spec).is_file():
+        from ttsbench.systems import cards
+
+        return cards.read(Path(spec))[1].get("adapter") == "recorded"
+    return spec.startswith("recorded:") or spec in ("ground-truth", "copy-prompt")
+
+
 def _own() -> list[Path]:
     return sorted(path.parent for path in HERE.glob("*/system.py"))
 

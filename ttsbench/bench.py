@@ -132,7 +132,7 @@ def _folder(spec: str, testset: TestSet, plan: Plan, name: str) -> Run:
             "about": testset.about,
             "samples": len(testset.samples),
         },
-        "criteria": testset.criteria,
+        "criteria": _criteria(testset),
         "asked": asked,
         "seed": plan.seed,
         "jobs": plan.jobs,
@@ -142,6 +142,16 @@ def _folder(spec: str, testset: TestSet, plan: Plan, name: str) -> Run:
         **provenance(),
     }
     return Run.create(path, info, testset.samples)
+
+
+def _criteria(testset: TestSet) -> dict[str, Any]:
+    """What raters look at in each category of the test set, where we have words for it."""
+    from ttsbench import testsets
+
+    categories = {sample.category for sample in testset.samples}
+    languages = {sample.language for sample in testset.samples} & {"en", "zh"}
+    guides = [testsets.criteria(language) for language in sorted(languages)] if categories != {""} else []
+    return {name: words for guide in guides for name, words in guide.items() if name in categories}
 
 
 def safe(name: str) -> str:

@@ -131,7 +131,7 @@ def _plan(options: argparse.Namespace) -> Any:
 def _run(options: argparse.Namespace) -> int:
     from ttsbench import systems
 
-    specs = options.system or [row["name"] for row in systems.listing() if row["in_repo"]]
+    specs = options.system or [item.card.name for item in systems.listing() if item.kind == "in-repo"]
     return _bench(options, specs, options.testset or list(DEFAULT_TESTSETS))
 
 
@@ -153,10 +153,18 @@ def _score(options: argparse.Namespace) -> int:
     if not options.testset:
         print("ttsbench: --testset says what the recordings should contain", file=sys.stderr)
         return 2
-    return _bench(options, [f"recorded:{folder}" for folder in fresh], options.testset)
+    return _bench(options, [f"recorded:{folder}" for folder in fresh], options.testset, _short_names(fresh))
 
 
-def _bench(options: argparse.Namespace, specs: list[str], testsets: list[str]) -> int:
+def _short_names(folders: list[Path]) -> list[str]:
+    """The folders' own names; with their parents' where two would be the same."""
+    names = [folder.resolve().name for folder in folders]
+    if len(set(names)) == len(names):
+        return names
+    return [f"{folder.resolve().parent.name}-{folder.resolve().name}" for folder in folders]
+
+
+def _bench(options: argparse.Namespace, specs: list[str], testsets: list[str], titles: list[str] | None = None) -> int:
     """Every system on every test set whose language it speaks, with the ground truth beside."""
     from ttsbench import testsets as room
     from ttsbench.bench import limited, run_one, speaks
@@ -170,6 +178,7 @@ def _bench(options: argparse.Namespace, specs: list[str], testsets: list[str]) -
     bar = Progress()
     runs, problems = [], []
     cards = {spec: card_of(spec) for spec in specs}
+    names = dict(zip(specs, [options.name] if options.name else titles or [], strict=False))
     for testset in sets:
         chosen = list(specs)
         if "ground-truth" not in chosen and any(sample.truth for sample in testset.samples):
@@ -178,9 +187,8 @@ def _bench(options: argparse.Namespace, specs: list[str], testsets: list[str]) -
             if spec in cards and not speaks(cards[spec], testset):
                 bar.say(f"{spec} on {testset.name}: skipped, it speaks {', '.join(cards[spec].languages)}")
                 continue
-            name = options.name if spec in specs and options.name else ""
             try:
-                run = run_one(spec, testset, plan, bar.named(f"{spec} on {testset.name}"), name)
+                run = run_one(spec, testset, plan, bar.named(f"{spec} on {testset.name}"), names.get(spec, ""))
                 runs.append(run.path)
             except StoreError as fault:
                 problems.append(str(fault))

@@ -12,7 +12,19 @@ def rows(what: str) -> list[dict[str, Any]]:
     if what == "systems":
         from ttsbench import systems
 
-        return systems.listing()
+        return [
+            {
+                "name": item.card.name,
+                "kind": item.kind,
+                "languages": " ".join(item.card.languages),
+                "rate": item.card.sample_rate,
+                "streams": "yes" if item.card.streaming else "no",
+                "zero-shot": "yes" if item.card.zero_shot else "no",
+                "licence": item.card.licence,
+                "about": item.missing or item.card.about,
+            }
+            for item in systems.listing()
+        ]
     if what == "testsets":
         from ttsbench import testsets
 

@@ -44,10 +44,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class TestSet:
-    """Samples and where they come from. `digest` covers every field and every audio file's bytes.
-
-    `criteria`: for sets rated by people, category -> {"looks_at": ..., "1": ..., "2": ..., "3": ...}.
-    """
+    """Samples and where they come from. `digest` covers every field and every audio file's bytes."""
 
     __test__ = False  # pytest must not collect it
 
@@ -57,7 +54,6 @@ class TestSet:
     source: str
     about: str = ""
     digest: str = ""
-    criteria: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -98,7 +94,9 @@ class Resynthesizer(typing.Protocol):
 
 @runtime_checkable
 class Recorded(typing.Protocol):
-    """Optional ability: the speech exists already. Nothing is timed."""
+    """The other kind of system: the speech exists already. Nothing is timed."""
+
+    card: Card
 
     def recording(self, sample: Sample) -> Path | None:
         """The file that holds this sample's output, or None where there is none."""

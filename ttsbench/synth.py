@@ -52,8 +52,9 @@ def synthesize(
     from ttsbench import systems
 
     samples = run.samples
-    system = systems.load(spec) if _is_recorded(spec) else None
-    if isinstance(system, Recorded):
+    if systems.is_recorded(spec):
+        system = systems.load(spec)
+        assert isinstance(system, Recorded)
         return _collect(run, system, samples, progress)
     done = {key for key, row in run.syntheses.items() if _is_done(run, row, retry)}
     todo = [sample for sample in samples if sample.id not in done]
@@ -272,17 +273,16 @@ def card_of(spec: str) -> Card:
     """The card of a system. One that speaks is asked in a process of its own, so that loading it cannot hurt ours."""
     from ttsbench import systems
 
-    if _is_recorded(spec):
-        return systems.load(spec).card
+    try:
+        if systems.is_recorded(spec):
+            return systems.load(spec).card
+    except ValueError as fault:
+        raise StoreError(str(fault)) from fault
     for _, outcome in run_tasks([None], _card, (spec,)):
         if isinstance(outcome, Failed):
             raise StoreError(f"system {spec}: {outcome.reason}")
         return outcome
     raise AssertionError("one task, one outcome")
-
-
-def _is_recorded(spec: str) -> bool:
-    return spec.startswith("recorded:") or spec == "ground-truth"
 
 
 def _card(spec: str) -> Callable[[None], Card]:

@@ -106,7 +106,8 @@ def attend(
 
     `queries` (batch, heads, time, head_dim); each piece (batch or a divisor of it, kv_heads, keys, head_dim); `bias` is
     added to the scores, broadcast to (batch, heads, time, all keys). Returns (batch, heads, time, head_dim) and, where
-    they were computed, the weights (batch, heads, time, keys). Plain products: on CPU they train faster than a fused kernel.
+    they were computed, the weights (batch, heads, time, keys).
+    Plain products: on CPU they train faster than a fused kernel.
     """
     batch, heads, time, width = queries.shape
     kv_heads = pairs[0][0].shape[1]
