@@ -74,14 +74,22 @@ class Cache:
             child.seen = self.seen.expand(rows, -1)
         return child
 
-    def select(self, rows: Tensor) -> Cache:
-        """The cache of the rows (n,) in this order, repeats allowed: what a beam search keeps. Copies `own`."""
+    def select(self, rows: Tensor, capacity: int | None = None) -> Cache:
+        """The cache of the rows (n,) in this order, repeats allowed: what a beam search keeps. Copies `own`.
+
+        `capacity` is the room of the new buffers, by default that of the old ones; only what is filled is copied.
+        """
         child = object.__new__(Cache)
         child.__dict__.update(self.__dict__)
-        child.batch = len(rows)
-        child.own = [(k[rows], v[rows]) for k, v in self.own]
+        child.batch, child.capacity = len(rows), self.capacity if capacity is None else capacity
+        child.own = [(self._moved(k, rows, child.capacity), self._moved(v, rows, child.capacity)) for k, v in self.own]
         child.memory = [(k if len(k) == 1 else k[rows], v if len(v) == 1 else v[rows]) for k, v in self.memory]
         for name in ("seen", "memory_mask"):
             mask = getattr(self, name)
             setattr(child, name, mask if mask is None or len(mask) == 1 else mask[rows])
         return child
+
+    def _moved(self, old: Tensor, rows: Tensor, capacity: int) -> Tensor:
+        new = old.new_empty(len(rows), old.shape[1], capacity, old.shape[3])
+        new[:, :, : self.length] = old[rows, :, : self.length]
+        return new
