@@ -56,6 +56,7 @@ class Plan:
     limit: int = 0
     again: bool = False
     retry: bool = False
+    shard: tuple[int, int] | None = None
 
 
 def run_one(spec: str, testset: TestSet, plan: Plan, progress: Progress, name: str = "") -> Run:
@@ -133,6 +134,7 @@ def _folder(spec: str, testset: TestSet, plan: Plan, name: str) -> Run:
             "samples": len(testset.samples),
         },
         "criteria": _criteria(testset),
+        "shard": plan.shard,
         "asked": asked,
         "seed": plan.seed,
         "jobs": plan.jobs,

@@ -85,6 +85,11 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--out", type=Path, help="folder for report.html and results.csv (default: beside the runs)")
     report.set_defaults(call=_report)
 
+    merge = commands.add_parser("merge", help="put the pieces of runs made with --shard together")
+    merge.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="all pieces of one run")
+    merge.add_argument("--into", type=Path, required=True, metavar="DIR", help="the new run folder")
+    merge.set_defaults(call=_merge)
+
     listing = commands.add_parser("list", help="list systems, testsets, metrics or protocols")
     listing.add_argument("what", choices=("systems", "testsets", "metrics", "protocols"))
     listing.add_argument("--explain", metavar="NAME", help="say in plain words what this one does")
@@ -108,11 +113,13 @@ def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps (default: cpu)")
     parser.add_argument("--again", action="store_true", help="start over instead of resuming")
     parser.add_argument("--retry", action="store_true", help="speak failed rows once more")
+    parser.add_argument("--shard", metavar="I/N", help="only every N-th sample from the I-th; put together by merge")
     parser.add_argument("--json", action="store_true", help="results as one JSON line on standard output")
 
 
 def _plan(options: argparse.Namespace) -> Any:
     from ttsbench.bench import Plan
+    from ttsbench.shards import parse
 
     return Plan(
         protocols=tuple(options.protocol or ("embedded",)),
@@ -125,6 +132,7 @@ def _plan(options: argparse.Namespace) -> Any:
         limit=options.limit,
         again=options.again,
         retry=options.retry,
+        shard=parse(options.shard) if options.shard else None,
     )
 
 
@@ -168,11 +176,14 @@ def _bench(options: argparse.Namespace, specs: list[str], testsets: list[str], t
     """Every system on every test set whose language it speaks, with the ground truth beside."""
     from ttsbench import testsets as room
     from ttsbench.bench import limited, run_one, speaks
+    from ttsbench.shards import piece
     from ttsbench.store import StoreError
     from ttsbench.synth import card_of
 
     plan = _plan(options)
     sets = [limited(room.load(spec), plan.limit) for spec in testsets]
+    if plan.shard:
+        sets = [piece(testset, *plan.shard) for testset in sets]
     if options.name and len(specs) > 1:
         raise StoreError("--name needs a single system")
     bar = Progress()
@@ -221,6 +232,25 @@ def _report(options: argparse.Namespace) -> int:
     out = options.out or options.runs[0].parent
     options.json = False
     return _finish(options, options.runs, out)
+
+
+def _merge(options: argparse.Namespace) -> int:
+    from ttsbench.bench import Plan, score_run
+    from ttsbench.shards import merge
+
+    run = merge(options.runs, options.into)
+    bar = Progress()
+    protocols = tuple(dict.fromkeys(name for path in options.runs for name in _scored(path)))
+    score_run(run, Plan(protocols=protocols or ("embedded",)), bar.named(options.into.name))
+    bar.close()
+    options.json = False
+    return _finish(options, [run.path], run.path.parent)
+
+
+def _scored(path: Path) -> list[str]:
+    from ttsbench.store import Run
+
+    return Run.open(path).protocols()
 
 
 def _list(options: argparse.Namespace) -> int:
