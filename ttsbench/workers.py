@@ -131,22 +131,22 @@ def run_tasks(
                         raise WorkerError(outcome.reason)
                     worker.ready = True
                     continue
-                index, worker.task = worker.task, None
-                assert index is not None
+                done, worker.task = worker.task, None
+                assert done is not None
                 if isinstance(outcome, Failed) and outcome.fatal:
                     _replace(workers, worker, setup, args, log)
                     outcome = Failed(outcome.reason)
-                yield index, outcome
+                yield done, outcome
             for worker in [w for w in workers if w.task is not None or not w.ready]:
                 limit = timeout if worker.ready else load_timeout
                 if time.monotonic() - worker.since <= limit or worker.link.poll():
                     continue
                 if not worker.ready:
                     raise WorkerError(f"not ready after {limit:.0f} s")
-                index = worker.task
-                assert index is not None
+                late = worker.task
+                assert late is not None
                 _replace(workers, worker, setup, args, log)
-                yield index, Failed(f"no result after {limit:.0f} s, stopped")
+                yield late, Failed(f"no result after {limit:.0f} s, stopped")
     finally:
         for worker in workers:
             worker.stop()
