@@ -1,0 +1,212 @@
+"""One self-contained page: the template engine, the content policy, and report.html."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ttsbench.records import Score
+from ttsbench.reports import breakdown, charts, sound, values, words
+from ttsbench.reports.tables import Entry, Table, failures
+from ttsbench.store import write_atomically
+
+if TYPE_CHECKING:
+    import jinja2
+
+TEMPLATES = Path(__file__).parent / "templates"
+LISTED_FAILURES = 200
+
+
+@lru_cache(maxsize=1)
+def environment() -> jinja2.Environment:
+    """Templates that escape everything they print and fail on a misspelt name."""
+    import jinja2
+
+    engine = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    engine.globals.update(
+        number=values.number,
+        interval=values.interval,
+        heading=values.heading,
+        covered=values.covered,
+        arrow=values.arrow,
+    )
+    return engine
+
+
+def embed(data: Any) -> str:
+    """JSON for a script element: no text in it can close the element or open another."""
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for sign in ("<", ">", "&", "\u2028", "\u2029"):
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return text
+
+
+def render(template: str, scripts: Sequence[str] = (), blocks: dict[str, Any] | None = None, **context: Any) -> str:
+    """A page from a template, the style sheet, script files of `templates/`, and JSON data blocks by element id.
+
+    The policy in its head lets run exactly this script and this style sheet, and fetch nothing but audio beside it.
+    """
+    import markupsafe
+
+    style = (TEMPLATES / "style.css").read_text("utf-8")
+    code = "\n".join(["'use strict';", *((TEMPLATES / name).read_text("utf-8") for name in scripts)]) if scripts else ""
+    allowed = f"'{_hash(code)}'" if code else "'none'"
+    policy = (
+        "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; media-src data: blob: file: 'self'; "
+        f"style-src '{_hash(style)}'; script-src {allowed}"
+    )
+    return environment().get_template(template).render(
+        style=markupsafe.Markup(style), code=markupsafe.Markup(code), policy=markupsafe.Markup(policy),
+        blocks={key: markupsafe.Markup(embed(data)) for key, data in (blocks or {}).items()}, **context,
+    )  # fmt: skip
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+# --- report.html --------------------------------------------------------------------------------------------------
+
+
+def write_page(tables: Sequence[Table], out: Path, cap_mb: float = sound.CAP_MB, name: str = "report.html") -> Path:
+    """Write the page of `tables` into folder `out`; embeds up to `cap_mb` of audio and links the rest."""
+    clips = sound.Clips(out, cap_mb)
+    sections: list[dict[str, Any]] = []
+    blocks: dict[str, Any] = {}
+    for index, table in enumerate(tables):
+        sections.append(_section(table, index, clips))
+        blocks[f"rows-{index}"] = utterances(table, clips)
+    blocks["audio"] = clips.urls()
+    systems = list(dict.fromkeys(entry.name for table in tables for entry in table.systems))
+    scripts = ("player.js", "diff.js", "rows.js")
+    text = render("report.html", scripts, blocks, title=_title(systems), sections=sections, systems=systems)
+    write_atomically(out / name, text.encode())
+    return out / name
+
+
+def _title(systems: list[str]) -> str:
+    return " against ".join(systems) if 0 < len(systems) < 4 else f"{len(systems)} systems"
+
+
+def _section(table: Table, index: int, clips: sound.Clips) -> dict[str, Any]:
+    live = [metric for _, group in table.families() for metric in group]
+    headlines = breakdown.headline_metrics(table)
+    groups = breakdown.groupings(table.samples)
+    failed = [(entry, rows) for entry in table.entries if (rows := failures(entry))]
+    misheard = [(entry, edits) for entry in table.entries if (edits := _word_errors(table, entry))]
+    return {
+        "table": table,
+        "index": index,
+        "live": live,
+        "best": {m.name: values.best(m, [e.cells[m.name] for e in table.systems]) for m in live},
+        "notes": _not_applicable(table),
+        "families": [(name, [charts.of_metric(m, table.entries) for m in group]) for name, group in table.families()],
+        "breakdowns": [breakdown.breakdown(table, m, title, of) for title, of in groups for m in headlines],
+        "errors": misheard,
+        "worst": _worst(table, clips),
+        "failures": [(entry, rows, rows[:LISTED_FAILURES]) for entry, rows in failed],
+        "runs": [(entry, entry.run.info) for entry in table.entries],
+        "filters": {key: _options(table, key) for key in ("category", "language")},
+    }
+
+
+def _options(table: Table, key: str) -> list[str]:
+    found = sorted({getattr(sample, key) for sample in table.samples} - {""})
+    return found if len(found) > 1 else []
+
+
+def _not_applicable(table: Table) -> list[tuple[str, str]]:
+    """(metric title, reason) of every metric that some rows were not asked."""
+    found: dict[tuple[str, str], None] = {}
+    for metric in table.metrics:
+        for entry in table.entries:
+            for score in entry.scores[metric.name]:
+                if score.na:
+                    found[metric.title, score.na] = None
+    reasons: dict[str, list[str]] = {}
+    for title, reason in found:
+        reasons.setdefault(reason, []).append(title)
+    return [(", ".join(titles), reason) for reason, titles in reasons.items()]
+
+
+def _word_errors(table: Table, entry: Entry) -> words.Errors | None:
+    metric = _transcribed(table)
+    return words.errors(entry.scores[metric]) if metric else None
+
+
+def _transcribed(table: Table) -> str | None:
+    """The first metric whose scores keep a reference and a hypothesis."""
+    for metric in table.metrics:
+        for entry in table.entries:
+            if any(words.pair(score) for score in entry.scores[metric.name][:50]):
+                return metric.name
+    return None
+
+
+def _worst(table: Table, clips: sound.Clips) -> list[dict[str, Any]]:
+    """Ten worst of each system (three where there are more than four systems), with spectrogram and clip numbers."""
+    found = []
+    for entry in table.systems:
+        syntheses = entry.run.syntheses
+        rows = []
+        for sample, score, metric in breakdown.worst(table, entry, 10 if len(table.systems) <= 4 else 3):
+            path = entry.run.audio(syntheses[sample.id]) if sample.id in syntheses else None
+            rows.append({
+                "sample": sample, "score": score, "metric": metric, "pair": words.pair(score),
+                "picture": sound.spectrogram(path) if path else "",
+                "clips": [("output", clips.number(path, first=True)), ("truth", clips.number(sample.truth, first=True)),
+                          ("prompt", clips.number(sample.prompt, first=True))],
+            })  # fmt: skip
+        found.append({"entry": entry, "rows": rows})
+    return found
+
+
+def utterances(table: Table, clips: sound.Clips) -> dict[str, Any]:
+    """Everything the row list of the page needs, as compact arrays; texts are kept once."""
+    transcribed = _transcribed(table)
+    asked = {m.name for m in table.metrics if any(entry.cells[m.name].asked for entry in table.entries)}
+    keep = [metric for metric in table.metrics if metric.name in asked]
+    cards = [
+        {"name": m.name, "title": values.heading(m), "scale": values.scale(m), "digits": values.DIGITS.get(m.unit, 3),
+         "better": m.better} for m in keep
+    ]  # fmt: skip
+    by_sample = [{m.name: {s.sample: s for s in e.scores[m.name]} for m in table.metrics} for e in table.entries]
+    syntheses = [entry.run.syntheses for entry in table.entries]
+    messages: dict[str, int] = {}
+    samples, rows = [], []
+    for at, sample in enumerate(table.samples):
+        truth, prompt = clips.number(sample.truth), clips.number(sample.prompt)
+        kept = [found[transcribed].get(sample.id) if transcribed else None for found in by_sample]
+        pairs = [words.pair(score) if score else None for score in kept]
+        reference = next((each[0] for each in pairs if each), None)
+        samples.append([sample.id, sample.text, sample.speaker, sample.category, sample.language, prompt, truth,
+                        sample.prompt_text, reference])  # fmt: skip
+        for number, entry in enumerate(table.entries):
+            spoken = syntheses[number].get(sample.id)
+            path = entry.run.audio(spoken) if spoken else None
+            scores = [by_sample[number][m.name].get(sample.id) for m in keep]
+            clip = truth if entry.truth else clips.number(path)
+            error = messages.setdefault(spoken.error, len(messages)) if spoken and spoken.error else -1
+            heard = pairs[number]
+            rows.append([at, number, clip, error, heard[1] if heard else None,
+                         [_rounded(score) for score in scores], _trouble(scores, messages)])  # fmt: skip
+    return {"metrics": cards, "systems": [entry.name for entry in table.entries], "samples": samples, "rows": rows,
+            "messages": list(messages)}  # fmt: skip
+
+
+def _rounded(score: Score | None) -> float | None:
+    return None if score is None or score.value is None else float(f"{score.value:.6g}")
+
+
+def _trouble(scores: Sequence[Score | None], messages: dict[str, int]) -> dict[str, int] | int:
+    """Metric number to message number of the scores that failed; 0 where none did."""
+    errors = {str(i): score.error for i, score in enumerate(scores) if score and score.error}
+    return {i: messages.setdefault(error, len(messages)) for i, error in errors.items()} or 0

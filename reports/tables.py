@@ -1,0 +1,193 @@
+"""Run folders to tables: one table per test set and protocol, never mixed; the ground-truth row first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ttsbench import stats
+from ttsbench.records import Cell, Metric, Sample, Score, Synthesis
+from ttsbench.stats import Difference
+from ttsbench.store import Run
+
+FAMILIES = ("intelligibility", "similarity", "quality", "speed", "cost")
+TRUTH = "ground-truth"
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+class ReportError(ValueError):
+    """Runs that cannot be reported as asked; the message says which and why."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One system's row. `excess` is the paired difference from the ground truth, by metric."""
+
+    name: str
+    run: Run
+    truth: bool
+    scores: dict[str, list[Score]]
+    cells: dict[str, Cell]
+    excess: dict[str, Difference] = field(default_factory=dict)
+
+    @property
+    def card(self) -> dict[str, Any]:
+        return card_of(self.run)
+
+
+@dataclass(frozen=True)
+class Table:
+    """All systems on one test set under one protocol. `unit` says what the intervals resample."""
+
+    testset: dict[str, Any]
+    protocol: dict[str, Any]
+    metrics: list[Metric]
+    samples: list[Sample]
+    entries: list[Entry]
+    unit: str
+
+    @property
+    def title(self) -> str:
+        testset, protocol = self.testset, self.protocol
+        return f"{testset['name']}-{testset['digest'][:6]}-{protocol['name']}-v{protocol['version']}"
+
+    @property
+    def key(self) -> str:
+        """A name for files and page anchors."""
+        testset, protocol = self.testset, self.protocol
+        return f"{testset['name']}-{testset['digest'][:6]}-{protocol['name']}-v{protocol['version']}"
+
+    @property
+    def systems(self) -> list[Entry]:
+        return [entry for entry in self.entries if not entry.truth]
+
+    @property
+    def truth(self) -> Entry | None:
+        return next((entry for entry in self.entries if entry.truth), None)
+
+    @property
+    def clusters(self) -> dict[str, str]:
+        return speakers(self.samples)
+
+    def families(self) -> list[tuple[str, list[Metric]]]:
+        """Metrics by family, families in reading order, only those with a number somewhere."""
+        live = [m for m in self.metrics if any(entry.cells[m.name].value is not None for entry in self.entries)]
+        names = [*FAMILIES, *sorted({m.family for m in live} - set(FAMILIES))]
+        groups = [(name, [m for m in live if m.family == name]) for name in names]
+        return [(name, group) for name, group in groups if group]
+
+
+def card_of(run: Run) -> dict[str, Any]:
+    """What the system says of itself, under the name that the run was given."""
+    system = run.info.get("system") or {}
+    name = system.get("name") or run.path.name.split("@")[0]
+    return {**(system.get("card") or {}), "name": str(name)}
+
+
+def testset_of(run: Run) -> dict[str, Any]:
+    """The test set's name, digest, licence, source and about."""
+    blank = {"licence": "", "source": "", "about": "", "digest": "", "name": run.path.name.split("@")[-1]}
+    return {**blank, **(run.info.get("testset") or {})}
+
+
+def is_truth(run: Run) -> bool:
+    """Whether the run holds the test set's own recordings."""
+    return (run.info.get("system") or {}).get("spec") == TRUTH
+
+
+def speakers(samples: Sequence[Sample]) -> dict[str, str]:
+    return {sample.id: sample.speaker for sample in samples}
+
+
+def find(paths: Sequence[Path | str]) -> list[Run]:
+    """Open run folders; a campaign folder stands for every run directly below it. Raises StoreError or ReportError."""
+    folders: list[Path] = []
+    for path in map(Path, paths):
+        inside = sorted(found.parent for found in path.glob("*/run.json"))
+        folders += [path] if (path / "run.json").exists() or not inside else inside
+    runs = [Run.open(folder) for folder in dict.fromkeys(folder.resolve() for folder in folders)]
+    if not any(run.protocols() for run in runs):
+        raise ReportError(f"no scores in {', '.join(map(str, paths)) or 'no folders'}: run `ttsbench score` first")
+    return runs
+
+
+def tables(runs: Sequence[Run]) -> list[Table]:
+    """One table for every test set (by digest) and protocol (by version) that occurs in `runs`."""
+    groups: dict[tuple[str, str, str, int], list[Run]] = {}
+    for run in runs:
+        testset = testset_of(run)
+        for protocol in run.protocols():
+            version = int(run.protocol(protocol).get("version", 1))
+            groups.setdefault((testset["name"], testset["digest"], protocol, version), []).append(run)
+    return [_table(group, protocol) for (_, _, protocol, _), group in sorted(groups.items(), key=lambda item: item[0])]
+
+
+def _table(runs: list[Run], protocol: str) -> Table:
+    samples = runs[0].samples
+    clusters = speakers(samples)
+    cards: dict[str, Metric] = {}
+    for run in runs:
+        for metric in run.metrics(protocol):
+            cards.setdefault(metric.name, metric)
+    metrics = list(cards.values())
+    entries = [_entry(run, name, protocol, metrics, clusters) for run, name in zip(runs, _names(runs), strict=True)]
+    truth = next((entry for entry in entries if entry.truth), None)
+    if truth:
+        entries = [_with_excess(entry, truth, metrics, clusters) for entry in entries]
+    entries.sort(key=lambda entry: (not entry.truth, _order(entry, metrics), entry.name))
+    unit = stats.resampled(list(clusters), clusters)
+    return Table(testset_of(runs[0]), runs[0].protocol(protocol), metrics, samples, entries, unit)
+
+
+def _order(entry: Entry, metrics: list[Metric]) -> float:
+    """Best first by the first metric that has a better direction."""
+    for metric in metrics:
+        value = entry.cells[metric.name].value
+        if metric.better != "neither" and value is not None:
+            return value if metric.better == "lower" else -value
+    return float("inf")
+
+
+def _entry(run: Run, name: str, protocol: str, metrics: list[Metric], clusters: dict[str, str]) -> Entry:
+    own = {metric.name for metric in run.metrics(protocol)}
+    scores = {m.name: run.scores(protocol, m.name) if m.name in own else [] for m in metrics}
+    cells = {m.name: stats.cell(m, scores[m.name], clusters) for m in metrics}
+    return Entry(name, run, is_truth(run), scores, cells)
+
+
+def _with_excess(entry: Entry, truth: Entry, metrics: list[Metric], clusters: dict[str, str]) -> Entry:
+    if entry.truth:
+        return entry
+    excess = {}
+    for metric in metrics:
+        difference = stats.paired(metric, truth.scores[metric.name], entry.scores[metric.name], clusters)
+        if difference.value is not None and metric.family not in ("speed", "cost"):
+            excess[metric.name] = difference
+    return Entry(entry.name, entry.run, entry.truth, entry.scores, entry.cells, excess)
+
+
+def _names(runs: Sequence[Run]) -> list[str]:
+    """Display names: the card's, told apart by version or folder where two runs share one."""
+    names = [TRUTH if is_truth(run) else plain(card_of(run)["name"]) for run in runs]
+    for extra in (lambda run: plain(card_of(run).get("version", "")), lambda run: plain(run.path.name)):
+        doubled = {name for name in names if names.count(name) > 1}
+        names = [f"{n} ({extra(r)})" if n in doubled and extra(r) else n for n, r in zip(names, runs, strict=True)]
+    return names
+
+
+def plain(text: object) -> str:
+    """Text without control and bidirectional override characters: a name cannot move a cursor or turn a line around."""
+    return CONTROL.sub("\ufffd", str(text))
+
+
+def failures(entry: Entry) -> list[tuple[str, str, str]]:
+    """(sample, stage, error) of every row that has no speech, or no measurement although one was asked for."""
+    syntheses: dict[str, Synthesis] = entry.run.syntheses
+    rows = [(key, "speech", row.error) for key, row in syntheses.items() if row.error]
+    silent = {key for key, _, _ in rows}
+    for metric, scores in entry.scores.items():
+        rows += [(score.sample, metric, score.error) for score in scores if score.error and score.sample not in silent]
+    return rows

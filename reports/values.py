@@ -1,0 +1,77 @@
+"""How numbers and texts are written: one place for units, digits, and text that a spreadsheet must not run."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+
+from ttsbench.records import Cell, Metric
+
+DIGITS = {"%": 2, "cosine": 3, "MOS": 2, "s": 3, "ms": 0, "GFLOP": 1}
+
+
+def scale(metric: Metric) -> float:
+    """What a value is multiplied by to be printed: rates are kept as fractions and printed in per cent."""
+    return 100.0 if metric.unit == "%" else 1.0
+
+
+def number(metric: Metric, value: float | None, sign: bool = False) -> str:
+    """A value in the metric's printed unit, without the unit; an en dash where there is none."""
+    if value is None:
+        return "–"
+    value *= scale(metric)
+    digits = DIGITS.get(metric.unit, 3)
+    if digits == 3 and abs(value) >= 100:
+        digits = 1
+    text = f"{value:{'+' if sign else ''}.{digits}f}"
+    return text.replace("-", "−") if float(text) else text.lstrip("-+") if not sign else "±0"
+
+
+def interval(metric: Metric, low: float | None, high: float | None) -> str:
+    """'low to high', or nothing where there is no interval."""
+    return "" if low is None or high is None else f"{number(metric, low)} to {number(metric, high)}"
+
+
+def covered(cell: Cell) -> str:
+    """'n of n': scored of asked."""
+    return f"{cell.scored} of {cell.asked}"
+
+
+def arrow(metric: Metric) -> str:
+    return {"lower": "↓", "higher": "↑", "neither": ""}[metric.better]
+
+
+def heading(metric: Metric) -> str:
+    """Title, unit and better direction, on one line."""
+    unit = f" {metric.unit}" if metric.unit and metric.unit.lower() not in metric.title.lower() else ""
+    return f"{metric.title}{unit} {arrow(metric)}".strip()
+
+
+def best(metric: Metric, cells: Sequence[Cell]) -> float | None:
+    """The best headline value, None where the metric has no better direction."""
+    values = [cell.value for cell in cells if cell.value is not None]
+    if not values or metric.better == "neither":
+        return None
+    return min(values) if metric.better == "lower" else max(values)
+
+
+def inert(text: object) -> object:
+    """Text that a spreadsheet shows and does not run: a formula's first sign gets an apostrophe before it.
+
+    Source: OWASP, "CSV Injection". Numbers pass as they are.
+    """
+    if not isinstance(text, str):
+        return text
+    stripped = text.lstrip(" \t\r\n\u00a0\ufeff\u200b")
+    return "'" + text if text[:1] in ("\t", "\r", "\n") or stripped[:1] in tuple("=+-@＝＋－＠|") else text
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """RFC 4180 text in which no cell is a formula; None is an empty cell."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(header)
+    for row in rows:
+        writer.writerow(["" if value is None else inert(value) for value in row])
+    return out.getvalue()

@@ -1,0 +1,207 @@
+"""report.html: what it says, what it escapes, and how it behaves in a real browser."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+
+import pytest
+
+from ttsbench import reports
+from ttsbench.reports import page, sound
+
+NASTY = [
+    "<script>window.broken = 1</script> & </script><!-- \"quotes\" 'too'",
+    '=HYPERLINK("http://example.org","x")',
+    "line one\nline two\r\nand \u2028 three",
+    "\u05e9\u05dc\u05d5\u05dd \u05e2\u05d5\u05dc\u05dd \u202e overridden",
+    "word " * 1000,
+]
+
+
+@pytest.fixture(scope="module")
+def written(make_run, tmp_path_factory):
+    root = tmp_path_factory.mktemp("page")
+    texts = [f"sentence number {i} about something else entirely" for i in range(25)] + NASTY
+    runs = [
+        make_run(root, "ground-truth", 0.02, 0.8, texts),
+        make_run(root, "flite", 0.1, 0.35, texts, seed=1),
+        make_run(root, "espeak-ng", 0.3, 0.3, texts, failed=(3, 7), seed=2),
+    ]
+    reports.write_report(runs, root / "out")
+    return root / "out", runs
+
+
+@pytest.fixture
+def opened(written, browser):
+    """The page in a browser, and the addresses that it asked for."""
+    asked: list[str] = []
+    tab = browser.new_page(viewport={"width": 1280, "height": 900})
+    faults: list[str] = []
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.on("pageerror", lambda fault: faults.append(str(fault)))
+    tab.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    tab.goto((written[0] / "report.html").as_uri())
+    tab.locator(".explorer").scroll_into_view_if_needed()
+    tab.wait_for_selector(".rows tbody tr")
+    yield tab, asked
+    assert faults == []
+    tab.close()
+
+
+def test_page_is_self_contained_and_escaped(written):
+    text = (written[0] / "report.html").read_text("utf-8")
+    assert "default-src 'none'" in text and "unsafe-inline" not in text
+    assert not re.search(r"(?:src|href)=[\"']?(?:https?:)?//", text) and "@import" not in text
+    assert "<script>window.broken" not in text
+    body = re.search(r'id="rows-0">(.*?)</script>', text, re.S).group(1)
+    assert "<" not in body and json.loads(body)["samples"][25][1] == NASTY[0]
+    assert "2 of 30 utterances" in text and "out of memory" in text
+    assert "not aligned in time" in text  # why PESQ has no column
+
+
+def test_ground_truth_is_first_and_the_excess_is_paired(written):
+    from ttsbench.reports import tables
+
+    table = tables.tables(tables.find(written[1]))[0]
+    assert [entry.truth for entry in table.entries] == [True, False, False]
+    truth, flite = table.entries[0], table.entries[1]
+    expected = flite.cells["wer"].value - truth.cells["wer"].value
+    assert flite.excess["wer"].value == pytest.approx(expected) and "rtf" not in flite.excess
+
+
+def test_results_csv_counts_and_no_formula(make_run, tmp_path):
+    run = make_run(tmp_path, '=cmd|"/c calc"!A0', failed=(0,))
+    reports.write_report([run], tmp_path / "out")
+    with (tmp_path / "out" / "results.csv").open(newline="", encoding="utf-8") as handle:
+        rows = list(csv.DictReader(handle))
+    assert rows[0]["system"].startswith("'=") and {row["metric"] for row in rows} >= {"wer", "sim_o", "pesq"}
+    wer = next(row for row in rows if row["metric"] == "wer")
+    assert (wer["scored"], wer["asked"]) == ("19", "20") and float(wer["low"]) <= float(wer["value"]) <= float(
+        wer["high"]
+    )
+    pesq = next(row for row in rows if row["metric"] == "pesq")
+    assert pesq["value"] == "" and "aligned" in pesq["not_applicable"]
+
+
+def test_terminal_table_names_everything(written, capsys):
+    reports.print_table(written[1])
+    out = capsys.readouterr().out
+    assert "ground-truth" in out and "28 of 30" in out and "not applicable" in out and "[" not in out.split("toy")[0]
+    assert reports.failures(written[1]) == {"espeak-ng@toy": 2}
+    plain = reports.results(written[1])
+    assert json.dumps(plain, allow_nan=False) and {row["system"] for row in plain} == {
+        "ground-truth",
+        "flite",
+        "espeak-ng",
+    }
+
+
+def test_audio_cap_links_the_rest(make_run, tmp_path):
+    runs = [make_run(tmp_path, "flite")]
+    from ttsbench.reports import tables
+
+    page.write_page(tables.tables(tables.find(runs)), tmp_path / "out", cap_mb=0.006)
+    text = (tmp_path / "out" / "report.html").read_text("utf-8")
+    urls = json.loads(re.search(r'id="audio">(.*?)</script>', text, re.S).group(1))
+    inside = [url for url in urls if url.startswith("data:audio/ogg;base64,")]
+    outside = [url for url in urls if not url.startswith("data:")]
+    assert inside and outside and sum(map(len, inside)) <= 6000
+    assert all((tmp_path / "out" / url).resolve().is_file() for url in outside)
+
+
+def test_unreadable_audio_does_not_stop_the_page(make_run, tmp_path):
+    run = make_run(tmp_path, "flite")
+    (run / "audio" / "utt-0001.flac").write_bytes(b"not audio")
+    (run / "audio" / "utt-0002.flac").unlink()
+    reports.write_report([run], tmp_path / "out")
+    assert sound.spectrogram(run / "audio" / "utt-0001.flac") == ""
+    assert sound.spectrogram(run / "audio" / "utt-0003.flac").startswith("data:image/png")
+
+
+def test_runs_of_different_sets_and_protocols_are_never_mixed(make_run, tmp_path):
+    from ttsbench.reports import tables
+
+    one = make_run(tmp_path, "a")
+    two = make_run(tmp_path, "b", protocol_version=2)
+    three = make_run(tmp_path, "c", testset="other")
+    found = tables.tables(tables.find([one, two, three]))
+    assert [[entry.name for entry in table.entries] for table in found] == [["c"], ["a"], ["b"]]
+    with pytest.raises(Exception, match="not a run folder"):
+        tables.find([tmp_path / "nothing"])
+
+
+def test_two_runs_of_one_system_are_told_apart(make_run, tmp_path):
+    from ttsbench.reports import tables
+
+    runs = [make_run(tmp_path / "x", "flite", version="1"), make_run(tmp_path / "y", "flite", version="2")]
+    names = [entry.name for entry in tables.tables(tables.find(runs))[0].entries]
+    assert sorted(names) == ["flite (1)", "flite (2)"]
+
+
+# --- in Chromium --------------------------------------------------------------------------------------------------
+
+
+def test_it_plays_and_asks_for_nothing_outside(opened):
+    tab, asked = opened
+    button = tab.locator(".rows .play").first
+    button.click()
+    position = 0.0
+    for _ in range(50):
+        position = tab.evaluate("document.getElementById('sound').currentTime")
+        if position > 0.05:
+            break
+        tab.wait_for_timeout(50)
+    assert position > 0.05
+    tab.keyboard.press("Escape")
+    assert tab.evaluate("document.getElementById('sound').paused")
+    assert all(url.startswith(("file:", "data:")) for url in asked)
+    assert tab.evaluate("window.broken === undefined")
+
+
+def test_it_sorts_with_the_worst_first_and_back(opened):
+    tab, _ = opened
+
+    def column():
+        cells = tab.locator(".rows tbody tr td:nth-child(3)").all_inner_texts()
+        return [float(cell) for cell in cells if cell not in ("–", "failed")]
+
+    head = tab.get_by_role("button", name="WER % ↓")
+    head.focus()
+    tab.keyboard.press("Enter")
+    assert column() == sorted(column(), reverse=True) and column()[0] == 100.0
+    assert tab.locator(".rows th[aria-sort=descending]").count() == 1
+    tab.keyboard.press("Enter")
+    assert column() == sorted(column())
+
+
+def test_it_filters_and_searches(opened):
+    tab, _ = opened
+    count = tab.locator(".explorer output")
+    assert count.inner_text() == "90 rows"
+    tab.get_by_label("System").select_option(label="espeak-ng")
+    assert count.inner_text() == "30 of 90 rows"
+    tab.get_by_label("Show").select_option("failed")
+    assert count.inner_text() == "2 of 90 rows" and "out of memory" in tab.locator(".rows tbody").inner_text()
+    tab.get_by_label("Show").select_option("")
+    tab.get_by_role("searchbox").fill("number 12 about")
+    assert count.inner_text() == "1 of 90 rows"
+    assert "number 12" in re.sub(r"\s+", " ", tab.locator(".rows td.say").inner_text())
+
+
+def test_transcript_differences_are_marked(opened):
+    tab, _ = opened
+    tab.get_by_label("System").select_option(label="espeak-ng")
+    tab.get_by_label("Show").select_option("wrong")
+    assert tab.locator(".rows del").count() > 5 and tab.locator(".rows ins").count() > 5
+    tab.get_by_label("Show").select_option("right")
+    assert tab.locator(".rows del").count() == 0
+
+
+def test_no_sideways_scrolling_on_a_phone_or_in_print(opened):
+    tab, _ = opened
+    tab.set_viewport_size({"width": 390, "height": 844})
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+    tab.emulate_media(media="print")
+    assert not tab.locator(".player").is_visible() and not tab.locator(".tools").is_visible()
