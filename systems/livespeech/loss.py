@@ -55,12 +55,12 @@ def code_loss(
     behind `lengths` (batch,) does not count. End of speech, a symbol of codebook 0, counts with weight 1.
     """
     batch, frames, count = codes.shape
-    spoken = undelay(logits, frames).reshape(-1, logits.shape[-1]).float()
-    surprise = F.cross_entropy(spoken, codes.reshape(-1), reduction="none").view(batch, frames, count)
+    grid = delay(codes, lengths, 0, eos)
+    surprise = F.cross_entropy(logits.flatten(0, 2).float(), grid.flatten(), reduction="none").view(grid.shape)
+    spoken = undelay(surprise, frames)
     real = (torch.arange(frames, device=codes.device) < lengths[:, None])[..., None]
-    weighted = (adaptive_weights(surprise, strength, p_max) * surprise * real).sum()
-    last = logits[torch.arange(batch, device=codes.device), lengths, 0].float()
-    ends = F.cross_entropy(last, torch.full_like(lengths, eos), reduction="sum")
+    weighted = (adaptive_weights(spoken, strength, p_max) * spoken * real).sum()
+    ends = surprise[torch.arange(batch, device=codes.device), lengths, 0].sum()
     total = lengths.sum()
-    plain = (surprise.detach() * real).sum((0, 1)) / total
+    plain = (spoken.detach() * real).sum((0, 1)) / total
     return (weighted + ends) / (total * count), plain

@@ -116,8 +116,6 @@ def _places(design: Design) -> tuple[Tensor, int]:
 class LiveSpeech(nn.Module):
     """The whole model. Every layer has self-attention over the steps and cross-attention over the memory."""
 
-    forbidden: Tensor
-
     def __init__(self, design: Design) -> None:
         super().__init__()
         self.design = design
@@ -136,7 +134,6 @@ class LiveSpeech(nn.Module):
         self.grouped = Transformer(_with_norm(shape, design.group_layers))
         self.heads = CodeTables(design, scale=design.dim**-0.5)
         self.drop = nn.Dropout(design.dropout)
-        self.register_buffer("forbidden", _forbidden(design), persistent=False)
         if self.group_maps is not None:  # every group begins with the shared stream, slightly disturbed
             with torch.no_grad():
                 disturbed = torch.randn_like(self.group_maps.weight) * 0.3 * design.dim**-0.5
@@ -221,8 +218,7 @@ class LiveSpeech(nn.Module):
         logits = torch.matmul(streams, tables.transpose(1, 2))
         batch, _, steps, _ = logits.shape
         split = logits.view(batch, design.groups, steps, design.count // design.groups, design.vocabulary)
-        logits = split.transpose(1, 2).reshape(batch, steps, design.count, design.vocabulary)
-        return logits.float().masked_fill(self.forbidden, -1e4)
+        return split.transpose(1, 2).reshape(batch, steps, design.count, design.vocabulary)
 
     def _embed(self, rows: Tensor, start: int, mask_rows: Tensor | None) -> Tensor:
         design = self.design
@@ -254,11 +250,3 @@ class LiveSpeech(nn.Module):
 
 def _with_norm(shape: Shape, layers: int) -> Shape:
     return dataclasses.replace(shape, layers=layers, final_norm=True)
-
-
-def _forbidden(design: Design) -> Tensor:
-    """What a codebook can never say, (codebooks, vocabulary): padding, codes above its size, misplaced ends."""
-    sizes = torch.tensor(design.codebooks)[:, None]
-    table = torch.arange(design.vocabulary)[None] >= sizes
-    table[0, design.eos] = False
-    return table
