@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from urllib.parse import unquote
 
 import pytest
 
@@ -108,7 +109,7 @@ def test_audio_cap_links_the_rest(make_run, tmp_path):
     inside = [url for url in urls if url.startswith("data:audio/ogg;base64,")]
     outside = [url for url in urls if not url.startswith("data:")]
     assert inside and outside and sum(map(len, inside)) <= 6000
-    assert all((tmp_path / "out" / url).resolve().is_file() for url in outside)
+    assert all((tmp_path / "out" / unquote(url)).resolve().is_file() for url in outside)
 
 
 def test_unreadable_audio_does_not_stop_the_page(make_run, tmp_path):
