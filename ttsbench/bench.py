@@ -57,6 +57,7 @@ class Plan:
     again: bool = False
     retry: bool = False
     shard: tuple[int, int] | None = None
+    ray: str | None = None
 
 
 def run_one(spec: str, testset: TestSet, plan: Plan, progress: Progress, name: str = "") -> Run:
@@ -72,6 +73,7 @@ def run_one(spec: str, testset: TestSet, plan: Plan, progress: Progress, name: s
         device=plan.device,
         retry=plan.retry,
         progress=progress,
+        ray=plan.ray,
     )
     if lost:
         raise StoreError(f"{run.path}: {len(lost)} rows could not be kept; make room and run again. First: {lost[0]}")
@@ -85,7 +87,15 @@ def score_run(run: Run, plan: Plan, progress: Progress) -> None:
 
     jobs = plan.score_jobs or os.cpu_count() or 1
     try:
-        score.score(run, list(plan.protocols), jobs=jobs, device=plan.device, timeout=plan.timeout, progress=progress)
+        score.score(
+            run,
+            list(plan.protocols),
+            jobs=jobs,
+            device=plan.device,
+            timeout=plan.timeout,
+            progress=progress,
+            ray=plan.ray,
+        )
     except OSError as fault:
         raise StoreError(f"{run.path}: {fault}; what was computed is kept, run again to go on") from fault
 
@@ -135,6 +145,7 @@ def _folder(spec: str, testset: TestSet, plan: Plan, name: str) -> Run:
         },
         "criteria": _criteria(testset),
         "shard": plan.shard,
+        "spread": None if plan.ray is None else f"Ray cluster {plan.ray or 'on this machine'}",
         "asked": asked,
         "seed": plan.seed,
         "jobs": plan.jobs,

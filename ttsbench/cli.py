@@ -114,6 +114,9 @@ def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--again", action="store_true", help="start over instead of resuming")
     parser.add_argument("--retry", action="store_true", help="speak failed rows once more")
     parser.add_argument("--shard", metavar="I/N", help="only every N-th sample from the I-th; put together by merge")
+    parser.add_argument(
+        "--ray", nargs="?", const="", metavar="ADDRESS", help="spread over a Ray cluster (no address: one here)"
+    )
     parser.add_argument("--json", action="store_true", help="results as one JSON line on standard output")
 
 
@@ -133,6 +136,7 @@ def _plan(options: argparse.Namespace) -> Any:
         again=options.again,
         retry=options.retry,
         shard=parse(options.shard) if options.shard else None,
+        ray=options.ray,
     )
 
 

@@ -6,7 +6,7 @@ Features are kept by content, so scoring again under another protocol or normali
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,14 @@ Batch = tuple[str, tuple[tuple[str, str], ...], list[Request]]
 
 
 def score(
-    run: Run, names: list[str], *, jobs: int, device: str, timeout: float, progress: Progress
+    run: Run,
+    names: list[str],
+    *,
+    jobs: int,
+    device: str,
+    timeout: float,
+    progress: Progress,
+    ray: str | None = None,
 ) -> dict[str, dict[str, list[Score]]]:
     """Score `run` under the named protocols and write scores/<protocol>/. Returns protocol -> metric -> scores."""
     from ttsbench import metrics
@@ -28,7 +35,7 @@ def score(
     items = _items(run)
     protocols = [metrics.protocol(name) for name in names]
     wanted = [_wanted(protocol, items) for protocol in protocols]
-    features = _Features(run.path / "features")
+    features = _Features(run.path / "features", ray)
     requests = [request for plan in wanted for row in plan for reqs in row for request in reqs]
     lost = features.compute(
         requests, jobs=jobs, device=device, timeout=timeout, log=run.path / "log.txt", note=progress
@@ -92,8 +99,9 @@ def _write(run: Run, protocol: Protocol, scores: dict[str, list[Score]]) -> None
 class _Features:
     """Features of this run by request: cached ones from disk, missing ones from the workers."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, ray: str | None) -> None:
         self.store = FeatureStore(folder)
+        self.ray = ray
         self._identities: dict[tuple[str, tuple[tuple[str, str], ...]], dict[str, Any]] = {}
         self._digests: dict[Path, str] = {}
         self._broken: dict[Request, Feature] = {}
@@ -140,7 +148,7 @@ class _Features:
             if round_ is None:  # a batch that died is tried again one by one, so that one bad file costs one row
                 round_ = [(request.extractor, request.settings, [request]) for request in again]
                 again = []
-            for index, outcome in run_tasks(round_, extracting, (device,), jobs=jobs, timeout=timeout, log=log):
+            for index, outcome in self._outcomes(round_, jobs, device, timeout, log):
                 extractor, _, batch = round_[index]
                 if isinstance(outcome, Failed):
                     if len(batch) > 1:
@@ -152,6 +160,18 @@ class _Features:
                 done += len(batch)
                 note(done, total, "scoring")
         return lost
+
+    def _outcomes(
+        self, batches: list[Batch], jobs: int, device: str, timeout: float, log: Path
+    ) -> Iterator[tuple[int, Any]]:
+        if self.ray is None or not batches:
+            return run_tasks(batches, extracting, (device,), jobs=jobs, timeout=timeout, log=log)
+        from ttsbench import cluster
+
+        cluster.connect(self.ray)
+        return cluster.run_tasks(
+            batches, cluster.pack_batch, cluster.remote_extracting, (device,), device=device, timeout=timeout
+        )
 
     def _keep(self, request: Request, feature: Feature, lost: list[str]) -> None:
         about = {"file": request.audio.name, **dict(request.settings)}

@@ -35,8 +35,7 @@ def piece(testset: TestSet, index: int, count: int) -> TestSet:
 def merge(folders: Sequence[Path], out: Path) -> Run:
     """Put the pieces of one run together in `out`. Raises StoreError where they do not belong together.
 
-    Timings of pieces come from different machines or moments; the merged run.json lists the machines and marks the
-    run as spread, so that reports leave its latency out.
+    Timings of pieces come from different machines or moments: they are left out, and run.json lists the machines.
     """
     pieces = sorted((Run.open(folder) for folder in folders), key=lambda run: run.info["shard"] or [0, 0])
     _check(pieces)
@@ -81,7 +80,7 @@ def _copy(run: Run, out: Path) -> None:
     rows = run.syntheses
     for sample in run.samples:
         if sample.id in rows:
-            append(out / "synth.jsonl", rows[sample.id])
+            append(out / "synth.jsonl", replace(rows[sample.id], chunks=(), total=None, audible=None))
     for source in (run.path / "features").glob("*.jsonl"):
         target = out / "features" / source.name
         known = target.read_bytes() if target.exists() else b""

@@ -13,7 +13,7 @@ import random
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -43,7 +43,15 @@ def seed_for(seed: int, sample_id: str) -> int:
 
 
 def synthesize(
-    run: Run, spec: str, *, jobs: int, timeout: float, device: str, retry: bool, progress: Progress
+    run: Run,
+    spec: str,
+    *,
+    jobs: int,
+    timeout: float,
+    device: str,
+    retry: bool,
+    progress: Progress,
+    ray: str | None = None,
 ) -> list[str]:
     """Speak every sample of `run` that is not done yet; rows are kept as they come. Returns those that could not be.
 
@@ -64,13 +72,36 @@ def synthesize(
     ]
     lost: list[str] = []
     progress(len(done), len(samples), "speaking")
-    outcomes = run_tasks(tasks, speaker, (spec, device), jobs=jobs, timeout=timeout, log=run.path / "log.txt")
+    if ray is None:
+        outcomes = run_tasks(tasks, speaker, (spec, device), jobs=jobs, timeout=timeout, log=run.path / "log.txt")
+    else:
+        outcomes = _on_cluster(run, tasks, spec, device, timeout, ray)
     for count, (index, outcome) in enumerate(outcomes, 1):
         if isinstance(outcome, Failed):
             outcome = Synthesis(todo[index].id, seed=tasks[index].seed, error=f"the system failed: {outcome.reason}")
         _keep(run, outcome, lost)
         progress(len(done) + count, len(samples), "speaking")
     return lost
+
+
+def _on_cluster(
+    run: Run, tasks: list[Job], spec: str, device: str, timeout: float, address: str
+) -> Iterator[tuple[int, Synthesis | Failed]]:
+    """The tasks' outcomes from a Ray cluster, their files written here."""
+    from ttsbench import cluster
+
+    cluster.connect(address)
+    outcomes = cluster.run_tasks(
+        tasks, cluster.pack_job, cluster.remote_speaker, (spec, device), device=device, timeout=timeout
+    )
+    for index, outcome in outcomes:
+        if not isinstance(outcome, Failed):
+            outcome, made = outcome
+            try:
+                cluster.keep_files(run.path, made)
+            except OSError as fault:
+                outcome = Synthesis(tasks[index].sample.id, seed=tasks[index].seed, error=_explain(fault))
+        yield index, outcome
 
 
 def _keep(run: Run, row: Synthesis, lost: list[str]) -> None:
