@@ -6,6 +6,7 @@ Heavy imports stay inside the functions, so that `ttsbench --help` answers at on
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import sys
@@ -15,6 +16,17 @@ from typing import Any
 
 from ttsbench import __version__
 
+# Commands of the rooms: a module with add_arguments(parser) and run(options) -> exit status, imported when called.
+ROOM_COMMANDS = {
+    "leaderboard": ("ttsbench.reports.leaderboard", "rank systems from run folders"),
+    "compare": ("ttsbench.reports.compare", "did it get worse? two runs side by side, exit 1 on regression"),
+    "calibrate": ("ttsbench.reports.calibrate", "learn the spread of repeated runs, for compare"),
+    "ratings": ("ttsbench.reports.ratings", "blind rating sheets for listeners: export, import"),
+    "profile": ("ttsbench.profiling", "latency, throughput and memory on this hardware"),
+    "train": ("ttsbench.systems.training.command", "make the corpus, train codecs and systems"),
+    "doctor": ("ttsbench.metrics.doctor", "what is here, what is missing, which protocols can run"),
+    "fetch": ("ttsbench.metrics.fetch", "download what a protocol needs"),
+}
 DEFAULT_TESTSETS = ("seed-mini", "librispeech-mini", "emergent-en", "emergent-zh", "hard-en")
 
 EXAMPLES = """examples:
@@ -28,8 +40,9 @@ EXAMPLES = """examples:
 
 def main(arguments: list[str] | None = None) -> int:
     """Entry point. Returns the exit status: 0 done, 1 something asked for did not hold, 2 wrong use."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    parser = _parser(words[0] if words else "")
+    options = parser.parse_args(words)
     if not hasattr(options, "call"):
         parser.print_help()
         return 2
@@ -56,7 +69,8 @@ def _is_ours(fault: Exception) -> bool:
     return isinstance(fault, (StoreError, WorkerError)) or type(fault).__module__.startswith("ttsbench.")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(command: str) -> argparse.ArgumentParser:
+    """The parser; of the rooms' commands only the one that is called brings its arguments."""
     parser = argparse.ArgumentParser(
         prog="ttsbench",
         description="How good, how fast and how costly is a text-to-speech system.",
@@ -95,6 +109,12 @@ def _parser() -> argparse.ArgumentParser:
     listing.add_argument("--explain", metavar="NAME", help="say in plain words what this one does")
     listing.add_argument("--json", action="store_true", help="one JSON document on standard output")
     listing.set_defaults(call=_list)
+    for name, (module, about) in ROOM_COMMANDS.items():
+        room = commands.add_parser(name, help=about, description=about)
+        if name == command:
+            found = importlib.import_module(module)
+            found.add_arguments(room)
+            room.set_defaults(call=found.run)
     return parser
 
 
