@@ -22,7 +22,7 @@ ROOM_COMMANDS = {
     "compare": ("ttsbench.reports.compare", "did it get worse? two runs side by side, exit 1 on regression"),
     "calibrate": ("ttsbench.reports.calibrate", "learn the spread of repeated runs, for compare"),
     "ratings": ("ttsbench.reports.ratings", "blind rating sheets for listeners: export, import"),
-    "profile": ("ttsbench.profiling", "latency, throughput and memory on this hardware"),
+    "profile": ("ttsbench.profile", "latency, throughput and memory on this hardware"),
     "train": ("ttsbench.systems.training.command", "make the corpus, train codecs and systems"),
     "doctor": ("ttsbench.metrics.doctor", "what is here, what is missing, which protocols can run"),
     "fetch": ("ttsbench.metrics.fetch", "download what a protocol needs"),

@@ -1,0 +1,157 @@
+"""The latency profile as a page: tables of quantiles, lines over length and concurrency, chunks against playback."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ttsbench.reports.charts import ticks
+from ttsbench.reports.page import render
+from ttsbench.store import write_atomically
+
+
+@dataclass(frozen=True)
+class Line:
+    """One system's line: `points` are (x, y, low, high) in per cent of the plot, y and its interval from the top."""
+
+    label: str
+    points: list[tuple[float, float, float, float]]
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Lines over common axes; ticks are (position in per cent, label)."""
+
+    title: str
+    x_title: str
+    y_title: str
+    lines: list[Line]
+    x_ticks: list[tuple[float, str]]
+    y_ticks: list[tuple[float, str]]
+
+
+Series = tuple[str, list[tuple[float, list[float]]]]
+
+
+def plot(title: str, x_title: str, y_title: str, series: Sequence[Series]) -> Plot | None:
+    """A plot of (label, [(x, [value, low, high]), ...]) series from zero up; None where there is nothing to draw."""
+    every = [(x, y) for _, points in series for x, y in points]
+    if not every:
+        return None
+    x_marks = ticks(0, max(x for x, _ in every))
+    y_marks = ticks(0, max(high for _, (_, _, high) in every))
+
+    def across(x: float) -> float:
+        return round(100 * x / x_marks[-1], 2)
+
+    def down(y: float) -> float:
+        return round(100 - 100 * y / y_marks[-1], 2)
+
+    lines = [
+        Line(label, [(across(x), down(y), down(low), down(high)) for x, (y, low, high) in points])
+        for label, points in series
+    ]
+    return Plot(
+        title,
+        x_title,
+        y_title,
+        lines,
+        [(across(mark), f"{mark:g}") for mark in x_marks],
+        [(down(mark), f"{mark:g}") for mark in y_marks],
+    )
+
+
+def _over(systems: Sequence[dict[str, Any]], axis: str, value: str, fixed: dict[str, float]) -> list[Series]:
+    """For each system the medians of `value` along `axis`, the other settings held at `fixed`."""
+    return [
+        (
+            system["name"],
+            [
+                (row[axis], [row[value]] * 3 if isinstance(row[value], float) else row[value]["p50"])
+                for row in sorted(system["rows"], key=lambda row: row[axis])
+                if row[value] is not None and all(row[key] == wanted for key, wanted in fixed.items() if key != axis)
+            ],
+        )
+        for system in systems
+    ]
+
+
+def plots(data: dict[str, Any]) -> list[Plot]:
+    """Latency and total time against length and prompt, latency and throughput against concurrency."""
+    systems, base = data["systems"], data["base"]
+    wanted = [
+        ("First audible sample against text length", "words", "s", "words", "first_audible"),
+        ("Whole utterance against text length", "words", "s", "words", "total"),
+        ("First audible sample against prompt length", "seconds of prompt", "s", "prompt_seconds", "first_audible"),
+        ("First audible sample against concurrency", "utterances at once", "s", "concurrency", "first_audible"),
+        (
+            "Throughput against concurrency",
+            "utterances at once",
+            "audio seconds per second",
+            "concurrency",
+            "throughput",
+        ),
+    ]
+    found = []
+    for title, x_title, y_title, axis, value in wanted:
+        series = _over(systems, axis, value, base)
+        if max((len(points) for _, points in series), default=0) > 1:
+            found.append(plot(title, x_title, y_title, series))
+    return [item for item in found if item is not None]
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Chunks of one utterance: `bars` are (start, width) of playing in per cent, `marks` arrivals in per cent."""
+
+    label: str
+    note: str
+    bars: list[tuple[float, float]]
+    marks: list[float]
+
+
+def timelines(systems: Sequence[dict[str, Any]]) -> tuple[list[Timeline], list[tuple[float, str]]]:
+    """When chunks arrived and when they could play, for the longest text of each system, on one common axis."""
+    drawn = []
+    for system in systems:
+        clock, bars = 0.0, []
+        for at, seconds in system["timeline"]:
+            clock = max(clock, at)
+            bars.append((clock, seconds))
+            clock += seconds
+        drawn.append((system, bars, clock))
+    longest = max((end for _, _, end in drawn), default=0.0)
+    if not longest:
+        return [], []
+    marks = ticks(0, longest)
+    scale = 100 / marks[-1]
+    lines = [
+        Timeline(
+            system["name"],
+            f"{len(bars)} chunk{'s' if len(bars) != 1 else ''}",
+            [(round(start * scale, 2), round(width * scale, 2)) for start, width in bars],
+            [round(at * scale, 2) for at, _ in system["timeline"]],
+        )
+        for system, bars, _ in drawn
+        if bars
+    ]
+    return lines, [(round(mark * scale, 2), f"{mark:g}") for mark in marks]
+
+
+def write_page(data: dict[str, Any], out: Path) -> Path:
+    """Write profile.html of `profile.json`'s data into folder `out`."""
+    lines, axis = timelines(data["systems"])
+    page = render(
+        "latency.html",
+        title="latency profile",
+        data=data,
+        plots=plots(data),
+        timelines=lines,
+        axis=axis,
+        ms=lambda value: "–" if value is None else f"{1000 * value:.0f}",
+    )
+    target = out / "profile.html"
+    write_atomically(target, page.encode())
+    return target
