@@ -1,0 +1,186 @@
+"""The full-size Flow-VAE of KALL-E: 16 kHz audio to one 512-dimensional Gaussian per 80 ms and back (arXiv 2412.16846).
+
+Layer for layer the public code's `flowvae_dim1024_12p5hz` configuration; parameter names are those of its checkpoint.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ttsbench.systems.nn import gaussian
+from ttsbench.systems.nn.flow import Flow
+from ttsbench.systems.nn.wavenorm import AntiAliased, NormedConv1d, NormedUpsample1d
+
+
+@dataclass(frozen=True)
+class FlowVAEShape:
+    """Channel widths and strides. The defaults are the published 512-dimensional 12.5 Hz model."""
+
+    latent: int = 512
+    down: tuple[int, ...] = (2, 2, 4, 4, 4, 5)
+    channels: tuple[int, ...] = (12, 24, 48, 96, 192, 384, 768)
+    up: tuple[int, ...] = (5, 4, 4, 4, 2, 2)
+    first: int = 1536
+    kernels: tuple[int, ...] = (3, 7, 11)
+    flow_hidden: int = 512
+    sample_rate: int = 16000
+
+    @property
+    def hop(self) -> int:
+        """Samples per frame."""
+        return math.prod(self.down)
+
+
+class PlainConv1d(nn.Module):
+    """A weight-normalised convolution under the name `layer`."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1) -> None:
+        super().__init__()
+        self.layer = NormedConv1d(inputs, outputs, kernel, stride, padding=(kernel - 1) // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x)
+
+
+class ResStack(nn.Module):
+    """Six residual pairs of convolutions, kernel 3, dilations 1, 2, 4 ... 32 and 1."""
+
+    def __init__(self, channels: int, depth: int = 6) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            nn.Sequential(
+                nn.LeakyReLU(),
+                NormedConv1d(channels, channels, 3, dilation=2**i, padding=2**i),
+                nn.LeakyReLU(),
+                NormedConv1d(channels, channels, 3, padding=1),
+            )
+            for i in range(depth)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = x + layer(x)
+        return x
+
+
+class Encoder(nn.Module):
+    """(batch, 1, samples) to means and logarithms of deviations, (batch, 2 * latent, frames)."""
+
+    def __init__(self, shape: FlowVAEShape) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [PlainConv1d(1, shape.channels[0], 3), nn.LeakyReLU(0.2)]
+        for before, after, stride in zip(shape.channels, shape.channels[1:], shape.down, strict=False):
+            layers += [PlainConv1d(before, after, 2 * stride, stride), ResStack(after), nn.LeakyReLU(0.2)]
+        layers.append(PlainConv1d(shape.channels[-1], 2 * shape.latent, 3))
+        self.generator = nn.Sequential(*layers)
+
+    def forward(self, audio: Tensor) -> Tensor:
+        return self.generator(audio)
+
+
+class AMPBlock(nn.Module):
+    """BigVGAN's residual block: causal convolutions (dilations 1, 3, 5, each followed by 1) between snakes."""
+
+    def __init__(self, channels: int, kernel: int) -> None:
+        super().__init__()
+        self.convs1 = nn.ModuleList(
+            NormedConv1d(channels, channels, kernel, dilation=d, causal=True) for d in (1, 3, 5)
+        )
+        self.convs2 = nn.ModuleList(NormedConv1d(channels, channels, kernel, causal=True) for _ in range(3))
+        self.activations = nn.ModuleList(AntiAliased(channels) for _ in range(6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for index, (wide, narrow) in enumerate(zip(self.convs1, self.convs2, strict=True)):
+            y = wide(self.activations[2 * index](x))
+            x = x + narrow(self.activations[2 * index + 1](y))
+        return x
+
+
+class FlowVAE(nn.Module):
+    """Encoder, flow (training only) and decoder. `codebooks` is 0: latents are continuous.
+
+    `encode` gives the posterior; `decode` takes latents, whether drawn, mean, or predicted by a language model.
+    """
+
+    codebooks, codebook_size, bits_per_second = 0, 0, math.inf
+
+    def __init__(self, shape: FlowVAEShape | None = None) -> None:
+        super().__init__()
+        self.shape = shape = shape or FlowVAEShape()
+        self.sample_rate, self.frame_rate = shape.sample_rate, shape.sample_rate / shape.hop
+        self.audio_encoder = Encoder(shape)
+        self.flow = Flow(shape.latent, shape.flow_hidden)
+        self.conv_pre = NormedConv1d(shape.latent, shape.first, 7, padding=3)
+        widths = [shape.first >> i for i in range(len(shape.up) + 1)]
+        self.ups = nn.ModuleList(
+            nn.ModuleList([NormedUpsample1d(widths[i], widths[i + 1], stride)]) for i, stride in enumerate(shape.up)
+        )
+        self.resblocks = nn.ModuleList(AMPBlock(width, kernel) for width in widths[1:] for kernel in shape.kernels)
+        self.activation_post = AntiAliased(widths[-1])
+        self.conv_post = NormedConv1d(widths[-1], 1, 7, causal=True)
+
+    def encode(self, audio: Tensor) -> tuple[Tensor, Tensor]:
+        """(batch, samples) in [-1, 1] to mean and log-deviation, each (batch, latent, frames)."""
+        audio = F.pad(audio, (0, -audio.shape[-1] % self.shape.hop))
+        mean, logs = self.audio_encoder(audio[:, None]).chunk(2, dim=1)
+        return mean, logs
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """(batch, latent, frames) to (batch, frames * hop) in [-1, 1]."""
+        x = self.conv_pre(latents)
+        branches = len(self.shape.kernels)
+        for index, up in enumerate(self.ups):
+            for layer in up.children():
+                x = layer(x)
+            blocks = list(self.resblocks)[index * branches : (index + 1) * branches]
+            x = sum((block(x) for block in blocks), torch.zeros(())) / branches
+        return self.conv_post(self.activation_post(x)).tanh()[:, 0]
+
+    def forward(self, audio: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """One training pass: audio (batch, samples) to its reconstruction, flowed latents and log-deviations."""
+        mean, logs = self.encode(audio)
+        latents = gaussian.sample(mean, logs)
+        return self.decode(latents), self.flow(latents), logs
+
+    def reach(self) -> tuple[int, int]:
+        """How many frames before and after its own a frame's samples depend on."""
+        behind, ahead, rate = 0.0, 0.0, 1
+        for stride in self.shape.up:
+            behind += 1 / rate  # the transposed convolution
+            rate *= stride
+            kernel = max(self.shape.kernels) - 1
+            behind += (kernel * (1 + 3 + 5 + 3) + 6 * 6) / rate
+            ahead += 6 * 6 / rate
+        return math.ceil(behind + 12 / rate) + 3, math.ceil(ahead + 6 / rate) + 3
+
+    def decode_stream(self, pieces: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Latents (1, latent, some frames) as they come to audio (1, samples) as soon as it is final.
+
+        The same samples as `decode` of everything: each call decodes again the frames that the new ones depend on.
+        """
+        behind, ahead = self.reach()
+        held: Tensor | None = None
+        done = start = 0  # frames given out; first frame that is still held
+        for piece in pieces:
+            held = piece if held is None else torch.cat([held, piece], dim=2)
+            ready = start + held.shape[2] - ahead
+            if ready > done:
+                yield self._cut(held, done - start, ready - start)
+                done = ready
+                drop = max(0, done - behind - start)
+                held, start = held[..., drop:], start + drop
+        if held is not None and start + held.shape[2] > done:
+            yield self._cut(held, done - start, held.shape[2])
+
+    def _cut(self, held: Tensor, first: int, last: int) -> Tensor:
+        return self.decode(held)[:, first * self.shape.hop : last * self.shape.hop]
+
+    def load(self, weights: dict[str, Tensor]) -> None:
+        """Load the published checkpoint's `generator` dictionary; every name and shape must match."""
+        self.load_state_dict(weights.get("generator", weights), strict=True)  # type: ignore[arg-type]
