@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ttsbench.systems import weights
 from ttsbench.systems.nn import gaussian
 from ttsbench.systems.nn.flow import Flow
 from ttsbench.systems.nn.wavenorm import AntiAliased, NormedConv1d, NormedUpsample1d
@@ -181,6 +182,14 @@ class FlowVAE(nn.Module):
     def _cut(self, held: Tensor, first: int, last: int) -> Tensor:
         return self.decode(held)[:, first * self.shape.hop : last * self.shape.hop]
 
-    def load(self, weights: dict[str, Tensor]) -> None:
+    def load(self, tensors: dict[str, Tensor]) -> None:
         """Load the published checkpoint's `generator` dictionary; every name and shape must match."""
-        self.load_state_dict(weights.get("generator", weights), strict=True)  # type: ignore[arg-type]
+        self.load_state_dict(tensors.get("generator", tensors), strict=True)  # type: ignore[arg-type]
+
+    @classmethod
+    def published(cls, download: bool = False) -> FlowVAE:
+        """The model with its published weights; raises `weights.MissingWeights` where they are not on this machine."""
+        tensors = weights.read(weights.find(weights.FLOW_VAE, download))
+        model = cls()
+        model.load(tensors)
+        return model.eval()

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ttsbench.systems import weights
 from ttsbench.systems.nn.transformer import RMSNorm, Rope, attend, rotate
 from ttsbench.systems.nn.wavenorm import AntiAliased, NormedConv1d
 
@@ -329,14 +330,22 @@ class XCodec2(nn.Module):
         if codes:
             yield self.decode(torch.cat(codes, dim=2))
 
-    def load(self, weights: dict[str, Tensor]) -> None:
+    def load(self, tensors: dict[str, Tensor]) -> None:
         """Load the published weights; parts that only training used are left out, everything else must match."""
-        weights = weights.get("state_dict", weights)  # type: ignore[assignment]
+        tensors = tensors.get("state_dict", tensors)  # type: ignore[assignment]
         own = self.state_dict().keys()
         deeper = tuple(f"semantic_model.encoder.layers.{i}." for i in range(self.shape.semantic_layers, 24))
         extra = (*TRAINING_ONLY, *deeper, "semantic_model.masked_spec_embed")
-        kept = {name: tensor for name, tensor in weights.items() if name in own or not name.startswith(extra)}
+        kept = {name: tensor for name, tensor in tensors.items() if name in own or not name.startswith(extra)}
         self.load_state_dict(kept, strict=True)
+
+    @classmethod
+    def published(cls, download: bool = False) -> XCodec2:
+        """The model with its published weights; raises `weights.MissingWeights` where they are not on this machine."""
+        tensors = weights.read(weights.find(weights.XCODEC2, download))
+        model = cls()
+        model.load(tensors)
+        return model.eval()
 
 
 def _w2v_bert(shape: XCodec2Shape) -> Any:
