@@ -67,7 +67,7 @@ def test_every_bad_row_is_counted_and_the_run_ends_in_a_page(hostile: tuple[Path
     wer = cells["made", "wer"]
     assert wer["asked"] == len(TEXTS) and wer["scored"] <= len(TEXTS) - 4
     rows = {}
-    (run,) = [path for path in tmp_path.glob("made@*")]
+    (run,) = list(tmp_path.glob("made@*"))
     for line in (run / "scores/embedded/wer.jsonl").read_text().splitlines():
         row = json.loads(line)
         rows[row["sample"]] = row
@@ -111,9 +111,8 @@ def test_a_killed_run_resumes_to_the_same_scores(tmp_path: Path) -> None:
         return {path.relative_to(place).as_posix(): path.read_bytes() for path in place.glob("*/scores/**/*.json*")}
 
     assert scores(tmp_path / "whole") == scores(tmp_path / "torn") != {}
-    features = [path for path in (tmp_path / "torn").glob("*/features/*.jsonl")]
-    keys = [json.loads(line)["key"] for path in features for line in path.read_text().splitlines()]
-    assert features and len(keys) >= len(features)
+    features = list((tmp_path / "torn").glob("*/features/*.jsonl"))
+    assert features
     for path in features:
         own = [json.loads(line)["key"] for line in path.read_text().splitlines()]
         assert len(own) == len(set(own))  # nothing was computed twice
