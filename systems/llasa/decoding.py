@@ -136,7 +136,8 @@ def extend(
 
     Rows are named by their place in the batch that was given. A row that reaches the writer's limit has ended.
     """
-    place, ended, capacity = list(range(len(batch.hidden))), {}, batch.frames.shape[1] + steps
+    place, capacity = list(range(len(batch.hidden))), batch.frames.shape[1] + steps
+    ended: dict[int, Candidate] = {}
     for _ in range(steps):
         if not place:
             break

@@ -1,0 +1,103 @@
+"""Training examples of small Llasa: one utterance, or two of a speaker, the first of which acts as the prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ttsbench.systems.llasa.small import Texts, places
+from ttsbench.systems.nn.guide import phone_shares
+
+JITTER = 0.05  # the prompt's pace is known only roughly at synthesis
+TEXTLESS = 0.1  # share of prompts whose text is hidden, so that prompts without a transcript work
+HOLES = 0.3  # up to this share of past frames is hidden
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One utterance: phones (phones,), their `ends` in frames (phones,), codes (frames, digits), and who speaks."""
+
+    phones: np.ndarray
+    ends: np.ndarray
+    codes: np.ndarray
+    speaker: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Padded examples. `shares` (batch, frames + 1, phones): what sounds in which frame, zeros where nothing is known;
+    `lengths` (batch,) in frames."""
+
+    texts: Texts
+    codes: Tensor
+    lengths: Tensor
+    shares: Tensor
+    holes: Tensor
+
+
+def example(clips: Sequence[Clip], pace: float, rng: np.random.Generator) -> tuple[Tensor, ...]:
+    """Phones, their positions, codes (frames, digits) and shares (frames, phones) of one or two clips in a row."""
+    if len(clips) > 1:
+        pace = len(clips[0].codes) / len(clips[0].phones) * rng.uniform(1 - JITTER, 1 + JITTER)
+    starts = [0, *np.cumsum([len(clip.codes) for clip in clips])[:-1].tolist()]
+    codes = torch.from_numpy(np.concatenate([clip.codes for clip in clips]).astype(np.int64))
+    counts = [len(clip.phones) for clip in clips]
+    shares = torch.zeros(len(codes), sum(counts))
+    for index, (clip, start) in enumerate(zip(clips, starts, strict=True)):
+        column, stop = sum(counts[:index]), start + len(clip.codes)
+        known = phone_shares(torch.from_numpy(clip.ends.astype(np.float32)), len(clip.codes))
+        shares[start:stop, column : column + counts[index]] = known
+    phones = torch.from_numpy(np.concatenate([clip.phones for clip in clips]).astype(np.int64))
+    positions = places(counts, starts, [pace] * len(clips))
+    if len(clips) > 1 and rng.random() < TEXTLESS:
+        phones, positions, shares = phones[counts[0] :], positions[counts[0] :], shares[:, counts[0] :]
+    return phones, positions, codes, shares
+
+
+def collate(examples: Sequence[tuple[Tensor, ...]], rng: np.random.Generator) -> Batch:
+    """Pad examples to a batch; some past frames get holes."""
+    from torch.nn.utils.rnn import pad_sequence
+
+    phones, positions, codes, shares = zip(*examples, strict=True)
+    lengths = torch.tensor([len(item) for item in codes])
+    padded = pad_sequence(list(codes), batch_first=True)
+    batch, time = padded.shape[:2]
+    table = torch.zeros(batch, time + 1, max(len(item) for item in phones))
+    for row, item in enumerate(shares):
+        table[row, : item.shape[0], : item.shape[1]] = item
+    chances = rng.uniform(0, HOLES, (batch, 1))
+    holes = torch.from_numpy(rng.random((batch, time)) < chances)
+    texts = Texts(pad_sequence(list(phones), batch_first=True), pad_sequence(list(positions), batch_first=True))
+    return Batch(texts, padded, lengths, table, holes)
+
+
+def batches(
+    clips: Sequence[Clip], frames: int, pace: float, pairs_from: int = 0, seed: int = 0
+) -> Callable[[int], Batch]:
+    """A function from step to batch, drawn from (seed, step) alone: about `frames` frames of similar length.
+
+    Before step `pairs_from` one short utterance an example; from then on three in four examples are pairs.
+    """
+    order = np.argsort([len(clip.codes) for clip in clips], kind="stable")
+    by_speaker: dict[str, list[int]] = {}
+    for index, clip in enumerate(clips):
+        by_speaker.setdefault(clip.speaker, []).append(index)
+
+    def at(step: int) -> Batch:
+        rng = np.random.default_rng((seed, step))
+        reach = 1.0 if step >= pairs_from else 0.4 + 0.4 * step / pairs_from
+        paired = step >= pairs_from and rng.random() < 0.75
+        middle, chosen, total = int(rng.integers(int(len(order) * reach))), [], 0
+        while total < frames:
+            near = int(np.clip(middle + rng.integers(-len(order) // 20, len(order) // 20 + 1), 0, len(order) - 1))
+            clip = clips[order[near]]
+            first = clips[int(rng.choice(by_speaker[clip.speaker]))] if paired else None
+            chosen.append([first, clip] if first is not None else [clip])
+            total += sum(len(item.codes) for item in chosen[-1])
+        return collate([example(item, pace, rng) for item in chosen], rng)
+
+    return at
