@@ -60,7 +60,7 @@ def frames(
     generator: torch.Generator,
     history: Tensor | None = None,
 ) -> Iterator[Tensor]:
-    """Frames of codes, (codebooks,) each, as soon as their last codebook is known, `codebooks` - 1 steps after the first.
+    """Frames of codes, (codebooks,) each, as soon as their last codebook is known: `codebooks` - 1 steps later.
 
     `memory` of one utterance, `symbols` its text length. `history` (frames, codebooks): codes of what was said before,
     for a continuation; they are not given out again, and count in the bounds.
