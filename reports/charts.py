@@ -46,6 +46,12 @@ def ticks(low: float, high: float, count: int = 4) -> list[float]:
     return [round(index * step, 10) for index in range(first, last + 1)]
 
 
+def decades(low: float, high: float) -> list[float]:
+    """Powers of ten from at most `low` to at least `high`, both positive."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    return [10.0**power for power in range(first, max(last, first + 1) + 1)]
+
+
 def chart(metric: Metric, rows: Sequence[tuple[str, Cell, bool]], title: str = "", bars: bool = False) -> Chart:
     """A chart of (label, cell, is ground truth) rows; `bars` makes the axis begin at zero."""
     ends = [v * scale(metric) for _, cell, _ in rows for v in (cell.value, cell.low, cell.high) if v is not None]
@@ -117,11 +123,14 @@ def scatter(x: Metric, y: Metric, entries: Sequence[Entry]) -> Scatter | None:
         return None
     signs = [1.0 if metric.better == "lower" else -1.0 for metric in (x, y)]
     fronts = pareto([(a * signs[0], b * signs[1]) for _, a, b in rows])
-    x_marks = ticks(min(a for _, a, _ in rows) * scale(x), max(a for _, a, _ in rows) * scale(x))
+    spread = [a * scale(x) for _, a, _ in rows]
+    logarithmic = min(spread) > 0 and max(spread) / min(spread) > 20
+    x_marks = decades(min(spread), max(spread)) if logarithmic else ticks(min(spread), max(spread))
     y_marks = ticks(min(b for _, _, b in rows) * scale(y), max(b for _, _, b in rows) * scale(y))
 
     def across(value: float) -> float:
-        return round(100 * (value - x_marks[0]) / (x_marks[-1] - x_marks[0]), 2)
+        here, left, right = (math.log(v) if logarithmic else v for v in (value, x_marks[0], x_marks[-1]))
+        return round(100 * (here - left) / (right - left), 2)
 
     def down(value: float) -> float:
         return round(100 - 100 * (value - y_marks[0]) / (y_marks[-1] - y_marks[0]), 2)
@@ -132,6 +141,6 @@ def scatter(x: Metric, y: Metric, entries: Sequence[Entry]) -> Scatter | None:
     ]
     line = sorted((point.x, point.y) for point in points if point.front)
     return Scatter(
-        heading(x), heading(y), points,
+        heading(x) + (", logarithmic" if logarithmic else ""), heading(y), points,
         [(across(mark), f"{mark:g}") for mark in x_marks], [(down(mark), f"{mark:g}") for mark in y_marks], line,
     )  # fmt: skip

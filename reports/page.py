@@ -37,6 +37,7 @@ def environment() -> jinja2.Environment:
         heading=values.heading,
         covered=values.covered,
         arrow=values.arrow,
+        rank_text=values.rank_text,
     )
     return engine
 

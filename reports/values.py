@@ -56,6 +56,13 @@ def best(metric: Metric, cells: Sequence[Cell]) -> float | None:
     return min(values) if metric.better == "lower" else max(values)
 
 
+def rank_text(place: tuple[int, int] | None) -> str:
+    """'2', '1 to 3', or a dash."""
+    if place is None:
+        return "–"
+    return str(place[0]) if place[0] == place[1] else f"{place[0]} to {place[1]}"
+
+
 def inert(text: object) -> object:
     """Text that a spreadsheet shows and does not run: a formula's first sign gets an apostrophe before it.
 

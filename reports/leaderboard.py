@@ -1,0 +1,122 @@
+"""`ttsbench leaderboard RUN ...`: rank systems, one table per protocol and test set, as HTML, Markdown, CSV, LaTeX."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ttsbench.records import Metric
+    from ttsbench.reports.board import View
+    from ttsbench.reports.sound import Clips
+    from ttsbench.reports.tables import Table
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", nargs="*", type=Path, metavar="RUN", help="run folders to put on the board")
+    parser.add_argument(
+        "--out", type=Path, default=Path("leaderboard"), help="the board's folder; it grows (default: leaderboard)"
+    )
+    parser.add_argument(
+        "--by", default="", metavar="METRIC", help="metric to rank by (default: the first of each table)"
+    )
+    parser.add_argument("--json", action="store_true", help="ranks and values as one JSON line on standard output")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Add the runs, write leaderboard.{html,md,csv,tex}, print the closing sentence."""
+    import json
+    import sys
+
+    from ttsbench.reports import board, table
+
+    if args.runs:
+        board.add(args.runs, args.out)
+    parts = write(args.out, args.by)
+    if args.json:
+        found = [{"table": t.title, "views": board.dump(views)} for t, views in parts]
+        sys.stdout.write(json.dumps(found, ensure_ascii=False, allow_nan=False) + "\n")
+    else:
+        table.print_tables([t for t, _ in parts])
+    systems = {entry.name for t, _ in parts for entry in t.systems}
+    sys.stderr.write(f"{len(systems)} systems in {len(parts)} tables; open {args.out / 'leaderboard.html'}.\n")
+    return 0
+
+
+def write(out: Path, by: str = "") -> list[tuple[Table, list[View]]]:
+    """Write every format of the board in folder `out` from its entries alone. Returns its tables and their views."""
+    from ttsbench.reports import board, formats, page, reported, sound
+    from ttsbench.store import write_atomically
+
+    found = [table for table in board.load(out) if board.ranked(table) and table.systems]
+    parts = [(table, board.views(table)) for table in found]
+    published = reported.load()
+    clips = sound.Clips(out)
+    markdown, latex, sections = ["# Leaderboard", ""], [], []
+    for index, (table, views) in enumerate(parts):
+        metric = _metric(table, by)
+        fitting = reported.for_testset(table.testset["name"], published)
+        markdown.append(formats.markdown(table, views[0], metric, fitting))
+        latex.append(formats.latex(table, views[0], metric))
+        sections.append(_section(table, views, metric, clips, index) | {"reported": fitting})
+    write_atomically(out / "leaderboard.md", "\n".join(markdown).encode())
+    write_atomically(out / "leaderboard.tex", "\n".join(latex).encode())
+    write_atomically(out / "leaderboard.csv", formats.board_csv(parts, published).encode())
+    shown = {each.name for section in sections for each in section["reported"]}
+    others = [each for each in published if each.name not in shown]
+    text = page.render(
+        "leaderboard.html", ("player.js", "diff.js", "board.js"), {"audio": clips.urls()},
+        title="Leaderboard", sections=sections, others=others, filters=_filters(parts),
+    )  # fmt: skip
+    write_atomically(out / "leaderboard.html", text.encode())
+    return parts
+
+
+def _filters(parts: list[tuple[Table, list[View]]]) -> list[tuple[str, str, list[str]]]:
+    """(label, key, choices) of the page's selectors."""
+    tables = [table for table, _ in parts]
+    return [
+        ("Protocol", "protocol", sorted({table.protocol["name"] for table in tables})),
+        ("Test set", "testset", sorted({table.testset["name"] for table in tables})),
+        ("Language", "language", sorted({sample.language for table in tables for sample in table.samples})),
+        ("Category", "category", sorted({v.name for _, views in parts for v in views if v.kind == "category"})),
+    ]
+
+
+def _metric(table: Table, by: str) -> Metric:
+    from ttsbench.reports import board
+
+    metrics = board.ranked(table)
+    return next((metric for metric in metrics if metric.name == by), metrics[0])
+
+
+def _section(table: Table, views: list[View], by: Metric, clips: Clips, index: int) -> dict[str, Any]:
+    from ttsbench.reports import board, breakdown, charts, values
+
+    metrics = [metric for _, group in table.families() for metric in group]
+    speeds = [m for family, group in table.families() if family == "speed" for m in group if m.better == "lower"][:2]
+    quality = breakdown.headline_metrics(table)
+    plots = [plot for x in speeds for y in quality if (plot := charts.scatter(x, y, table.entries))]
+    rows = [
+        {"view": view, "entries": board.order(table, view, by),
+         "best": {m.name: values.best(m, [view.cells[e.name][m.name] for e in table.systems]) for m in metrics}}
+        for view in views
+    ]  # fmt: skip
+    categories = [view for view in views if view.kind == "category"]
+    bars = [
+        (metric, [charts.chart(metric, [(e.name, view.cells[e.name][metric.name], e.truth) for e in table.entries],
+                               view.name, bars=True) for view in categories])
+        for metric in quality
+    ] if categories else []  # fmt: skip
+    heard = []
+    for entry in table.systems:
+        kept = board.examples(entry, table.protocol["name"])
+        heard.append((entry, [
+            row | {"clips": [(what, clips.number(path)) for what, path in row["clips"].items()],
+                   "metric": next(m for m in table.metrics if m.name == row["metric"])} for row in kept
+        ]))  # fmt: skip
+    return {
+        "table": table, "index": index, "metrics": metrics, "by": by, "rows": rows, "plots": plots[:4], "bars": bars,
+        "examples": [pair for pair in heard if pair[1]], "languages": sorted({s.language for s in table.samples}),
+    }  # fmt: skip
