@@ -1,0 +1,49 @@
+"""Scores of the output alone, by a quality model: DNSMOS, UTMOS, NISQA."""
+
+from __future__ import annotations
+
+from ttsbench.metrics import items
+from ttsbench.records import Feature, Item, Measure, Metric, Request, Score
+
+P835 = "Reddy, Gopal, Cutler: DNSMOS P.835, ICASSP 2022"
+P808 = "Reddy, Gopal, Cutler: DNSMOS, ICASSP 2021"
+
+
+def quality(
+    extractor: str,
+    key: str,
+    name: str,
+    title: str,
+    about: str,
+    citation: str,
+    settings: tuple[tuple[str, str], ...] = (),
+    low: float = 1.0,
+    high: float = 5.0,
+) -> Measure:
+    """The value `key` that a quality model gives to the output, in a continuation to what follows the prompt."""
+    metric = Metric(name, title, "MOS", "higher", low, high, "quality", about, citation)
+
+    def requests(item: Item) -> tuple[Request, ...]:
+        return () if item.audio is None else (Request(extractor, item.audio, items.start(item), settings=settings),)
+
+    def score(item: Item, features: tuple[Feature, ...]) -> Score:
+        error = items.missing(item) or features[0].error
+        if error:
+            return Score(item.sample.id, error=error)
+        return Score(item.sample.id, value=features[0].value[key])
+
+    return Measure(metric, items.applies, requests, score)
+
+
+def dnsmos(key: str) -> Measure:
+    """DNSMOS: `sig`, `bak`, `ovrl` of P.835, or `p808`."""
+    names = {"sig": "speech", "bak": "background", "ovrl": "overall", "p808": "P.808"}
+    part = "one overall opinion" if key == "p808" else f"quality of the {names[key]}" if key != "ovrl" else "overall"
+    return quality(
+        "quality.dnsmos",
+        key,
+        f"dnsmos-{key}",
+        "DNSMOS P.808" if key == "p808" else f"DNSMOS {key.upper()}",
+        f"predicted MOS, {part}; mean over 9.01 s windows one second apart, short audio repeated",
+        P808 if key == "p808" else P835,
+    )

@@ -1,0 +1,1 @@
+"""Recognisers: modules that turn audio into `{"text": ...}`. Normalisation happens later, in the metric."""

@@ -1,0 +1,82 @@
+"""Speaker similarity: the cosine of two speaker vectors.
+
+SIM-o compares with the prompt as recorded (a codec round trip: with the recording it began from), SIM-r with the prompt
+after the system's own codec. Only numbers of one speaker model can be compared.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from ttsbench.metrics import items
+from ttsbench.metrics.models import short, unpack
+from ttsbench.records import Feature, Item, Measure, Metric, Request, Score
+
+
+def cosine(left: Feature, right: Feature) -> float:
+    """Cosine of two packed vectors, in [-1, 1], computed in float64; raises ValueError for a zero vector."""
+    import numpy as np
+
+    one, two = (unpack(each.value).astype(np.float64) for each in (left, right))
+    size = float(np.linalg.norm(one) * np.linalg.norm(two))
+    if size == 0.0:
+        raise ValueError("a speaker vector is zero")
+    return short(min(1.0, max(-1.0, float(one @ two) / size)))
+
+
+def sim(
+    model: str,
+    against: Literal["prompt", "resynthesised prompt", "truth"] = "prompt",
+    name: str = "sim-o",
+    title: str = "SIM-o",
+    settings: tuple[tuple[str, str], ...] = (),
+    citation: str = "",
+) -> Measure:
+    """Similarity by one speaker model, in a continuation of what follows the prompt only."""
+    metric = Metric(
+        name=name,
+        title=title,
+        unit="cosine",
+        better="higher",
+        low=-1.0,
+        high=1.0,
+        family="similarity",
+        about=f"cosine of output and {against}, speaker model {model}",
+        citation=citation,
+    )
+
+    def anchor(item: Item) -> Path | None:
+        if against == "resynthesised prompt":
+            return item.resynthesis
+        return item.sample.truth if against == "truth" or item.sample.task == "resynthesis" else item.sample.prompt
+
+    def na(item: Item) -> str:
+        if against == "resynthesised prompt" and item.sample.task == "resynthesis":
+            return "the output itself is a codec round trip"
+        if anchor(item) is not None:
+            return ""
+        if against == "resynthesised prompt":
+            return "the system gives no prompt after its own codec"
+        return f"the sample has no {'recording' if item.sample.task == 'resynthesis' else against}"
+
+    def requests(item: Item) -> tuple[Request, ...]:
+        other = anchor(item)
+        if item.audio is None or other is None:
+            return ()
+        cut = items.start(item) if against == "truth" else 0.0
+        return (
+            Request(model, item.audio, start=items.start(item), settings=settings),
+            Request(model, other, start=cut, settings=settings),
+        )
+
+    def score(item: Item, features: tuple[Feature, ...]) -> Score:
+        error = items.missing(item) or next((each.error for each in features if each.error), "")
+        if error:
+            return Score(item.sample.id, error=error)
+        try:
+            return Score(item.sample.id, value=cosine(*features))
+        except ValueError as fault:
+            return Score(item.sample.id, error=str(fault))
+
+    return Measure(metric, na, requests, score)

@@ -1,0 +1,1 @@
+"""Speaker models: modules that turn audio into a vector (`models.pack`); the metric takes the cosine."""

@@ -1,0 +1,20 @@
+"""Text normalisation: named, versioned rules, each a list of steps that can be read and printed.
+
+`rules(name)` gives the rules; calling them normalises a text; `explain` prints the steps in order.
+"""
+
+from __future__ import annotations
+
+from ttsbench.metrics.text import plain, seed
+from ttsbench.metrics.text.steps import Rules
+
+__all__ = ["RULES", "Rules", "rules"]
+
+RULES: dict[str, Rules] = {each.name: each for each in (*plain.RULES, *seed.RULES)}
+
+
+def rules(name: str) -> Rules:
+    """The rules called `name`; raises ValueError with the known names for another."""
+    if name not in RULES:
+        raise ValueError(f"no text rules {name!r}; there are: {', '.join(sorted(RULES))}")
+    return RULES[name]

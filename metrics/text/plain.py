@@ -1,0 +1,51 @@
+"""Our own rules for the embedded protocol: fair to a recogniser that writes words only, with no digits or marks."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from ttsbench.metrics.text.steps import Rules, Step, characters, compose, lower, no_spaces, replace, spaces, straight
+
+NUMBER = re.compile(r"\d+(?:,\d{3})+(?:\.\d+)?|\d+\.\d+|\d+(?:st|nd|rd|th)\b|\d+")
+LONGEST = 15  # digits; longer ones are read one by one
+
+
+def spell_numbers(text: str) -> str:
+    """Digits as English words: 21 -> twenty one, 2nd -> second, 1,200 -> one thousand two hundred."""
+    if not any(character.isdigit() for character in text):
+        return text
+    from num2words import num2words
+
+    def spell(match: re.Match[str]) -> str:
+        digits = match.group().replace(",", "")
+        if len(digits) > LONGEST:
+            words = " ".join(num2words(int(digit)) for digit in digits if digit.isdecimal())
+        elif digits.endswith(("st", "nd", "rd", "th")):
+            words = num2words(int(digits[:-2]), to="ordinal")
+        elif "." in digits:
+            whole, _, part = digits.partition(".")
+            words = num2words(int(whole)) + " point " + " ".join(num2words(int(digit)) for digit in part)
+        else:
+            words = num2words(int(digits))
+        return f" {words.replace(' and ', ' ').replace('-', ' ').replace(',', '')} "
+
+    return NUMBER.sub(spell, text)
+
+
+def without_accents(text: str) -> str:
+    """Letters without their combining marks: naïve -> naive."""
+    return "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
+
+
+numbers = Step("numbers in digits become English words, without `and`", spell_numbers)
+accents = Step("accents off", without_accents)
+marks = replace(r"[^\w']|_", " ", "all but letters, digits and apostrophes become spaces")
+quotes = replace(r"(?<!\w)'|'(?!\w)", " ", "apostrophes at the edge of a word go")
+letters_only = replace(r"[^\w]|_", "", "all but letters and digits go")
+
+OURS = "ttsbench"
+RULES = (
+    Rules("plain-en", (compose, straight, lower, numbers, accents, marks, quotes, spaces), OURS),
+    Rules("plain-zh", (compose, lower, letters_only, no_spaces, characters), OURS, spaces=False),
+)

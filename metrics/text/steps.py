@@ -1,0 +1,69 @@
+"""What normalisation rules are made of: a step says what it does and does it."""
+
+from __future__ import annotations
+
+import functools
+import re
+import typing
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+class Step(typing.NamedTuple):
+    """One step of normalisation: `say` in plain words, `do` from text to text."""
+
+    say: str
+    do: Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Named steps in order. `hypothesis` are steps that the recogniser's text alone goes through first.
+
+    `spaces` says whether a character rate counts the spaces.
+    """
+
+    name: str
+    steps: tuple[Step, ...]
+    source: str
+    version: int = 1
+    hypothesis: tuple[Step, ...] = ()
+    spaces: bool = True
+
+    def __call__(self, text: str) -> str:
+        """The text after all steps: the reference side."""
+        for step in self.steps:
+            text = step.do(text)
+        return text
+
+    def heard(self, text: str) -> str:
+        """The text of a recogniser after its own steps and all steps: the hypothesis side."""
+        for step in self.hypothesis:
+            text = step.do(text)
+        return self(text)
+
+    def explain(self) -> str:
+        """The steps as numbered lines."""
+        lines = [f"hypothesis only: {step.say}" for step in self.hypothesis] + [step.say for step in self.steps]
+        return "\n".join(f"{index}. {line}" for index, line in enumerate(lines, 1))
+
+
+lower = Step("lower-case", str.lower)
+spaces = Step("runs of white space become one space, none at the ends", lambda text: " ".join(text.split()))
+characters = Step("split into characters: a space between all of them", " ".join)
+straight = Step("curly apostrophes become straight", lambda text: text.replace("’", "'").replace("‘", "'"))
+no_spaces = Step("delete all white space", lambda text: "".join(text.split()))
+compose = Step("Unicode NFKC", functools.partial(unicodedata.normalize, "NFKC"))
+
+
+def delete(what: str, say: str) -> Step:
+    """Delete every character of `what`."""
+    table = dict.fromkeys(map(ord, what))
+    return Step(f"delete {say}", lambda text: text.translate(table))
+
+
+def replace(pattern: str, by: str, say: str) -> Step:
+    """Replace a regular expression."""
+    compiled = re.compile(pattern)
+    return Step(say, lambda text: compiled.sub(by, text))

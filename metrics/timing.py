@@ -1,0 +1,117 @@
+"""How fast a system spoke, from the harness's own clock. Recordings were not timed: nothing applies to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ttsbench.metrics import items
+from ttsbench.metrics.models import short
+from ttsbench.records import Chunk, Feature, Item, Measure, Metric, Request, Score
+
+UNTIMED = "the audio was not made while the clock ran"
+
+
+def _timing(metric: Metric, measure: Callable[[Item], float | str], weight: Callable[[Item], float]) -> Measure:
+    """A measure of timing alone; `measure` gives the value, or in words why there is none."""
+
+    def na(item: Item) -> str:
+        return "" if item.synthesis.total is not None else UNTIMED
+
+    def requests(item: Item) -> tuple[Request, ...]:
+        return ()
+
+    def score(item: Item, features: tuple[Feature, ...]) -> Score:
+        value = items.missing(item) or measure(item)
+        if isinstance(value, str):
+            return Score(item.sample.id, error=value)
+        return Score(item.sample.id, value=short(value), weight=weight(item))
+
+    return Measure(metric, na, requests, score)
+
+
+def spoken(item: Item) -> float:
+    """Seconds of audio that the system made: in a continuation without the prompt that the harness put before it."""
+    return item.synthesis.seconds - items.start(item)
+
+
+def stalls(chunks: tuple[Chunk, ...], sample_rate: int) -> tuple[float, int]:
+    """Seconds that playback started at the first chunk would have stood still, and how often; no tolerance."""
+    waited, count, filled = 0.0, 0, 0.0
+    for index, chunk in enumerate(chunks):
+        if index and chunk.at > filled:
+            waited, count = waited + chunk.at - filled, count + 1
+        filled = max(filled, chunk.at) + chunk.samples / sample_rate
+    return waited, count
+
+
+def rtf() -> Measure:
+    """Real-time factor: wall time over audio length. Corpus value: ratio of sums; mean: mean of ratios."""
+    about = "wall time from request to last chunk over seconds of audio, one request at a time"
+
+    def measure(item: Item) -> float | str:
+        total, seconds = item.synthesis.total, spoken(item)
+        return "no audio after the prompt" if seconds <= 0 or total is None else total / seconds
+
+    metric = Metric("rtf", "RTF", "", "lower", 0.0, None, "speed", about, shown="corpus")
+    return _timing(metric, measure, lambda item: spoken(item))
+
+
+def first_chunk() -> Measure:
+    """Seconds from request to the arrival of the first chunk, silent or not."""
+
+    def measure(item: Item) -> float | str:
+        return item.synthesis.chunks[0].at if item.synthesis.chunks else "no chunk has arrived"
+
+    about = "from request to arrival of the first chunk that can be played"
+    return _timing(
+        Metric("first-chunk", "First chunk", "s", "lower", 0.0, None, "speed", about), measure, lambda _: 1.0
+    )
+
+
+def first_audible() -> Measure:
+    """Seconds from request to the moment the first audible sample (RMS above 0.01 in 10 ms) can be heard."""
+
+    def measure(item: Item) -> float | str:
+        audible = item.synthesis.audible
+        return "nothing in the output is audible (RMS above 0.01 in 10 ms)" if audible is None else audible
+
+    about = "from request to the first audible sample: arrival plus leading silence"
+    return _timing(
+        Metric("first-audible", "First sound", "s", "lower", 0.0, None, "speed", about), measure, lambda _: 1.0
+    )
+
+
+def stalled() -> Measure:
+    """Seconds that playback would have stood still, had it begun at the first chunk."""
+
+    def measure(item: Item) -> float | str:
+        if not item.synthesis.chunks:
+            return "no chunk has arrived"
+        return stalls(item.synthesis.chunks, item.synthesis.sample_rate)[0]
+
+    about = "seconds playback would have run dry, had it begun at the first chunk"
+    return _timing(Metric("stalls", "Stalls", "s", "lower", 0.0, None, "speed", about), measure, lambda _: 1.0)
+
+
+def length_ratio() -> Measure:
+    """Seconds of output over seconds of the ground-truth recording: a diagnostic, neither good nor bad in itself."""
+    about = "seconds of output over seconds of the recording of the same text"
+    metric = Metric("length-ratio", "Length ratio", "", "neither", 0.0, None, "speed", about)
+
+    def na(item: Item) -> str:
+        return "" if item.sample.truth is not None else "the sample has no recording"
+
+    def requests(item: Item) -> tuple[Request, ...]:
+        if item.audio is None or item.sample.truth is None:
+            return ()
+        cut = items.start(item)
+        return tuple(Request("quality.duration", path, start=cut) for path in (item.audio, item.sample.truth))
+
+    def score(item: Item, features: tuple[Feature, ...]) -> Score:
+        error = items.missing(item) or next((each.error for each in features if each.error), "")
+        if error:
+            return Score(item.sample.id, error=error)
+        output, truth = (float(each.value["seconds"]) for each in features)
+        return Score(item.sample.id, value=short(output / truth), weight=truth)
+
+    return Measure(metric, na, requests, score)

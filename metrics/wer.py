@@ -1,0 +1,123 @@
+"""Word and character error rate: what a recogniser heard against what was to be said.
+
+The recogniser's words are cached; rules and alignment are cheap and done anew each time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ttsbench.metrics import items
+from ttsbench.metrics.text import Rules, rules
+from ttsbench.records import Feature, Item, Measure, Metric, Request, Score
+
+Unit = Literal["word", "character"]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Edits of a least-cost alignment. Only their sum is the same in all tools, the parts depend on tie-breaking.
+
+    `length` counts the reference's units, `pieces` what a plain split at each space gives (empty pieces counted), which
+    some tools divide by.
+    """
+
+    hits: int
+    substitutions: int
+    deletions: int
+    insertions: int
+    pieces: int
+
+    @property
+    def length(self) -> int:
+        return self.hits + self.substitutions + self.deletions
+
+    @property
+    def errors(self) -> int:
+        return self.substitutions + self.deletions + self.insertions
+
+    @property
+    def rate(self) -> float:
+        """Errors per unit of the reference, above 1 where much is inserted; of an empty one, the insertions."""
+        return self.errors / self.length if self.length else float(self.insertions)
+
+
+def count(reference: str, hypothesis: str, unit: Unit = "word") -> Counts:
+    """Align two normalised strings with jiwer: words at spaces, or characters with spaces counted."""
+    import jiwer
+
+    process = jiwer.process_words if unit == "word" else jiwer.process_characters
+    found = process(reference, hypothesis)
+    pieces = len(reference.split(" ")) if unit == "word" else len(reference)
+    return Counts(found.hits, found.substitutions, found.deletions, found.insertions, pieces)
+
+
+def compare(reference: str, hypothesis: str, how: Rules, unit: Unit = "word") -> tuple[str, str, Counts]:
+    """Both strings after the rules, and their counts."""
+    left, right = how(reference), how.heard(hypothesis)
+    if unit == "character" and not how.spaces:
+        left, right = left.replace(" ", ""), right.replace(" ", "")
+    return left, right, count(left, right, unit)
+
+
+def wer(
+    recogniser: str,
+    by_language: dict[str, str],
+    name: str = "wer",
+    title: str = "WER",
+    unit: Unit = "word",
+    settings: tuple[tuple[str, str], ...] = (),
+    shown: Literal["mean", "corpus"] = "mean",
+    citation: str = "",
+    why_not: str = "the recogniser does not know it",
+) -> Measure:
+    """Error rate with one recogniser; `by_language` names the rules for each language it may be asked of.
+
+    The recogniser is told the language, as the setting `language`. A missing, empty or unreadable output is an error
+    that counts as 1.0.
+    """
+    metric = Metric(
+        name=name,
+        title=title,
+        unit="%",
+        better="lower",
+        low=0.0,
+        high=None,
+        family="intelligibility",
+        about=f"{unit} errors per {unit} of the text; recogniser {recogniser}, rules {', '.join(by_language.values())}",
+        citation=citation,
+        shown=shown,
+    )
+
+    def na(item: Item) -> str:
+        language = item.sample.language
+        return "" if language in by_language else f"language {language}: {why_not}"
+
+    def requests(item: Item) -> tuple[Request, ...]:
+        if item.audio is None:
+            return ()
+        told = (*settings, ("language", item.sample.language))
+        return (Request(recogniser, item.audio, start=items.start_of_text(item), settings=told),)
+
+    def score(item: Item, features: tuple[Feature, ...]) -> Score:
+        how = rules(by_language[item.sample.language])
+        error = items.missing(item) or features[0].error
+        text = "" if error else str(features[0].value["text"])
+        reference, hypothesis, counts = compare(item.sample.text, text, how, unit)
+        detail = {
+            "reference": reference,
+            "hypothesis": hypothesis,
+            "transcript": text,
+            "substitutions": counts.substitutions,
+            "deletions": counts.deletions,
+            "insertions": counts.insertions,
+            "length": counts.length,
+            "pieces": counts.pieces,
+        }
+        if not error and features[0].value.get("flags"):
+            detail["flags"] = features[0].value["flags"]
+        value = 1.0 if error else counts.rate
+        return Score(item.sample.id, value=value, weight=float(counts.length), error=error, detail=detail)
+
+    return Measure(metric, na, requests, score)

@@ -1,0 +1,127 @@
+"""What each measure answers for good, missing and inapplicable items."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ttsbench import metrics
+from ttsbench.metrics.models import pack
+from ttsbench.metrics.timing import stalls
+from ttsbench.records import Card, Chunk, Feature, Item, Sample, Synthesis
+
+CARD = Card("test")
+TIMED = Synthesis("a", "audio/a.flac", seconds=2.0, sample_rate=100, total=1.0, audible=0.4, chunks=(Chunk(0.3, 200),))
+RECORDED = Synthesis("a", "audio/a.flac", seconds=2.0, sample_rate=100)
+
+
+def columns():
+    return {each.metric.name: each for each in metrics.protocol("embedded").measures}
+
+
+def item(synthesis=TIMED, audio=Path("/o.wav"), resynthesis=None, **fields):
+    fields = {"id": "a", "text": "hello there", "prompt": Path("/p.wav"), "truth": Path("/t.wav"), **fields}
+    return Item(Sample(**fields), synthesis, CARD, audio, resynthesis)
+
+
+def test_wer_counts_and_keeps_both_strings():
+    measure = columns()["wer"]
+    score = measure.score(item(text="Hello, there 2!"), (Feature({"text": "hello there too"}),))
+    assert score.value == pytest.approx(1 / 3)
+    assert score.weight == 3
+    assert score.detail["reference"] == "hello there two"
+    assert score.detail["hypothesis"] == "hello there too"
+    assert score.detail["substitutions"] == 1
+
+
+@pytest.mark.parametrize("name", ["wer", "cer"])
+def test_missing_output_is_the_worst_rate(name):
+    measure = columns()[name]
+    gone = item(Synthesis("a", error="the server answered 500"), None)
+    assert measure.na(gone) == "" and measure.requests(gone) == ()
+    score = measure.score(gone, ())
+    assert (score.value, score.error) == (1.0, "the server answered 500")
+    unread = measure.score(item(), (Feature(error="o.wav: empty"),))
+    assert (unread.value, unread.error) == (1.0, "o.wav: empty")
+
+
+def test_other_columns_have_no_worst_value():
+    gone = item(Synthesis("a", error="crashed", total=1.0), None, Path("/r.wav"))
+    for name, measure in columns().items():
+        if name not in ("wer", "cer") and not measure.na(gone):
+            score = measure.score(gone, tuple(Feature() for _ in measure.requests(gone)))
+            assert score.value is None and score.error == "crashed", name
+
+
+def test_chinese_has_no_embedded_recogniser():
+    assert "zh" in columns()["wer"].na(item(language="zh"))
+
+
+def test_continuation_cuts_the_prompt_but_not_from_a_transcript_that_holds_it():
+    whole = item(task="continuation", prompt_seconds=3.0)
+    (request,) = columns()["wer"].requests(whole)
+    assert request.start == 0.0
+    (request,) = columns()["wer"].requests(item(task="continuation", prompt_seconds=3.0, prompt_text="well"))
+    assert request.start == 3.0
+    output, prompt = columns()["sim-o"].requests(whole)
+    assert (output.start, prompt.start) == (3.0, 0.0)
+    output, truth = columns()["length-ratio"].requests(whole)
+    assert (output.start, truth.start) == (3.0, 3.0)
+
+
+def test_sim_anchors():
+    sim = columns()["sim-o"]
+    assert sim.requests(item())[1].audio == Path("/p.wav")
+    assert sim.requests(item(task="resynthesis", prompt=None))[1].audio == Path("/t.wav")
+    assert sim.na(item(prompt=None)) and columns()["sim-r"].na(item())
+    assert columns()["sim-r"].requests(item(resynthesis=Path("/r.wav")))[1].audio == Path("/r.wav")
+    one, two = Feature(pack(np.array([1.0, 0.0]))), Feature(pack(np.array([1.0, 1.0])))
+    assert sim.score(item(), (one, two)).value == pytest.approx(0.707107)
+
+
+def test_intrusive_measures_apply_to_round_trips_only():
+    for name in ("pesq-wb", "pesq-nb", "stoi", "estoi"):
+        assert "not aligned" in columns()[name].na(item())
+        trip = item(task="resynthesis")
+        assert columns()[name].na(trip) == ""
+        assert columns()[name].requests(trip)[0].reference == Path("/t.wav")
+
+
+def test_timing():
+    found = {name: columns()[name].score(item(), ()) for name in ("rtf", "first-chunk", "first-audible", "stalls")}
+    assert [each.value for each in found.values()] == [0.5, 0.3, 0.4, 0.0]
+    assert found["rtf"].weight == 2.0
+    for name in found:
+        assert columns()[name].na(item(RECORDED))
+    silent = Synthesis("a", seconds=1.0, sample_rate=100, total=1.0, chunks=(Chunk(0.1, 100),))
+    assert "audible" in columns()["first-audible"].score(item(silent), ()).error
+
+
+def test_stalls_add_up_the_dry_moments():
+    chunks = (Chunk(1.0, 100), Chunk(1.5, 100), Chunk(4.0, 100), Chunk(6.0, 10))
+    assert stalls(chunks, 100) == (pytest.approx(2.0), 2)
+
+
+def test_names_are_unique_and_safe_in_file_names():
+    for protocol in map(metrics.protocol, metrics.protocols()):
+        names = [each.metric.name for each in protocol.measures]
+        assert len(set(names)) == len(names)
+        assert all(set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-") for name in names)
+        assert protocol.explain and protocol.version >= 1
+
+
+def test_unknown_protocol_lists_the_known():
+    with pytest.raises(ValueError, match="embedded"):
+        metrics.protocol("nothing")
+
+
+def test_the_front_is_light():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, ttsbench.metrics as m; [m.protocol(n) for n in m.protocols()];"
+        "print([n for n in ('torch', 'numpy', 'librosa', 'onnxruntime', 'jiwer', 'transformers') if n in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
