@@ -1,0 +1,1 @@
+"""The training corpus: made by `build`, read by `reader`."""

@@ -1,0 +1,43 @@
+"""Trains the small codecs on log-mels of the corpus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from ttsbench.systems.codecs.mel_codec import build, reconstruction
+
+
+def train_codec(name: str, corpus: Path, folder: Path, minutes: float, batch: int = 24, frames: int = 192) -> None:
+    """Train 'rvq', 'fsq' or 'flowvae' for `minutes`; results in `folder`."""
+    from ttsbench.systems.corpus.reader import Corpus, segments
+    from ttsbench.systems.training.trainer import Loss, Settings, train
+
+    data = Corpus(corpus)
+    torch.manual_seed(0)
+    model = build(name)
+    held, _ = segments(data, "dev", 48, frames, seed=9)(0)
+
+    def loss(pair: tuple[torch.Tensor, torch.Tensor], step: int) -> Loss:
+        mel = pair[0]
+        coded = model(mel)
+        made = coded.mel.float()
+        return {"total": reconstruction(made, mel) + coded.loss, "l1": F.l1_loss(made, mel), "own": coded.loss}
+
+    def judge(_: torch.nn.Module) -> dict[str, float]:
+        codes = model.encode(held)
+        made = model.mel_from(model.latents(codes))
+        return {"l1": float(F.l1_loss(made, held)), "std": float(codes.float().std())}
+
+    train(
+        model,
+        segments(data, "train", batch, frames, seed=1, audio=False),
+        loss,
+        Settings(steps=10**6, minutes=minutes, lr=1.5e-3, hold=0.3, ema=0.998, eval_every=300, save_every=300),
+        folder,
+        judge,
+        say=lambda line: print(line, flush=True),  # noqa: T201
+        progress=False,
+    )

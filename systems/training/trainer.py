@@ -1,0 +1,293 @@
+"""The one training loop: bf16, clipping, EMA, cosine schedule, exact resume, CSV log and plot, keeps the best.
+
+Everything random is drawn from (seed, step): `batches(step)` is a function, and torch is seeded anew at every step.
+So a
+run that was killed and goes on from its last saved state ends with the same weights, bit for bit, as one left alone.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+Loss = dict[str, Tensor]  # the first entry is minimised, the rest is only logged
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`minutes` ends the run (and its schedule) by the clock where that comes before `steps`; exact resume is only
+    promised without it. The learning rate rises over `warmup` steps, then falls along a half cosine to `floor` of
+    itself,
+    from `hold` (share of the run) on.
+    """
+
+    steps: int = 10_000
+    minutes: float | None = None
+    lr: float = 1e-3
+    floor: float = 0.02
+    hold: float = 0.0
+    warmup: int = 200
+    betas: tuple[float, float] = (0.9, 0.98)
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    ema: float = 0.999
+    bf16: bool = True
+    seed: int = 0
+    log_every: int = 50
+    eval_every: int = 1000
+    save_every: int = 500
+
+
+@dataclass
+class _Run:
+    step: int = 0
+    seconds: float = 0.0
+    best: float = math.inf
+    sums: dict[str, float] = field(default_factory=dict)  # of the losses since the last log line
+
+
+def train(
+    model: nn.Module,
+    batches: Callable[[int], Any],
+    loss: Callable[[Any, int], Loss],
+    settings: Settings,
+    folder: Path,
+    evaluate: Callable[[nn.Module], dict[str, float]] | None = None,
+    also: Sequence[Any] = (),
+    say: Callable[[str], None] | None = None,
+    progress: bool = True,
+) -> nn.Module:
+    """Train `model` in place and return it with its averaged (EMA) weights; goes on from `folder` if it holds a run.
+
+    `batches(step)` gives a step's batch; `loss(batch, step)` its losses (the first is minimised, under bf16 autocast).
+    `evaluate(model)` sees the averaged weights; its first number is minimised to keep `best.safetensors`. `also`: other
+    objects with `state_dict`, saved along (a discriminator and its optimiser). Writes state.pt, log.csv, curve.png,
+    last.safetensors (averaged weights). Raises FloatingPointError where the loss is not finite.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    device = next(model.parameters()).device
+    optimiser = torch.optim.AdamW(
+        _groups(model, settings.weight_decay), lr=settings.lr, betas=settings.betas, fused=device.type == "cuda"
+    )
+    average = {name: value.detach().clone().float() for name, value in model.state_dict().items()}
+    run = _load(folder, model, optimiser, average, also)
+    bar = _bar(settings, run.step) if progress else None
+    began = time.monotonic() - run.seconds
+    while run.step < settings.steps:
+        done = max(run.step / settings.steps, run.seconds / 60 / settings.minutes if settings.minutes else 0.0)
+        if done >= 1.0:
+            break
+        rate = settings.lr * schedule(done, run.step, settings)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        torch.manual_seed(settings.seed * 1_000_003 + run.step)
+        model.train()
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=settings.bf16):
+            losses = loss(batches(run.step), run.step)
+        total = next(iter(losses.values()))
+        if not torch.isfinite(total):
+            raise FloatingPointError(f"step {run.step}: loss {total.item()}; lower lr ({settings.lr}) and start again")
+        optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        norm = nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
+        if torch.isfinite(norm):
+            optimiser.step()
+        run.step += 1
+        run.seconds = time.monotonic() - began
+        _follow(average, model, min(settings.ema, (1 + run.step) / (10 + run.step)))
+        for name, value in losses.items():
+            run.sums[name] = run.sums.get(name, 0.0) + float(value.detach())
+        if bar is not None:
+            bar.update(1)
+        if run.step % settings.log_every == 0:
+            means = {name: value / settings.log_every for name, value in run.sums.items()}
+            _log(folder, run, rate, means)
+            run.sums = {}
+            if say is not None:
+                say(f"step {run.step} {run.seconds / 60:.1f} min " + " ".join(f"{k} {v:.4f}" for k, v in means.items()))
+        if evaluate is not None and run.step % settings.eval_every == 0:
+            _evaluate(folder, run, model, average, evaluate, say)
+        if run.step % settings.save_every == 0:
+            _save(folder, run, model, optimiser, average, also)
+    if evaluate is not None and run.step % settings.eval_every:
+        _evaluate(folder, run, model, average, evaluate, say)
+    _save(folder, run, model, optimiser, average, also)
+    if bar is not None:
+        bar.close()
+    model.load_state_dict({k: v.to(model.state_dict()[k].dtype) for k, v in average.items()})
+    return model.eval()
+
+
+def schedule(done: float, step: int, settings: Settings) -> float:
+    """The share of the peak learning rate: linear warm-up times half a cosine over the run's share `done`."""
+    fallen = max(0.0, done - settings.hold) / (1 - settings.hold)
+    cosine = settings.floor + (1 - settings.floor) * 0.5 * (1 + math.cos(math.pi * min(1.0, fallen)))
+    return min(1.0, (step + 1) / max(1, settings.warmup)) * cosine
+
+
+def _groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:
+    """Matrices decay; biases, norms and scales do not."""
+    trained = [p for p in model.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+@torch.no_grad()
+def _follow(average: dict[str, Tensor], model: nn.Module, share: float) -> None:
+    """Move the average towards the weights; buffers (codebooks) and frozen weights are copied."""
+    moving = {name for name, p in model.named_parameters() if p.requires_grad}
+    for name, value in model.state_dict().items():
+        if name in moving:
+            average[name].lerp_(value.float(), 1 - share)
+        elif value.is_floating_point():
+            average[name].copy_(value)
+        else:
+            average[name] = value.detach().clone()
+
+
+def _evaluate(
+    folder: Path,
+    run: _Run,
+    model: nn.Module,
+    average: dict[str, Tensor],
+    evaluate: Callable[[nn.Module], dict[str, float]],
+    say: Callable[[str], None] | None,
+) -> None:
+    own = {name: value.detach().clone() for name, value in model.state_dict().items()}
+    model.load_state_dict({name: average[name].to(value.dtype) for name, value in own.items()})
+    model.eval()
+    with torch.no_grad():
+        found = evaluate(model)
+    first = next(iter(found.values()))
+    if first < run.best:
+        run.best = first
+        export(model.state_dict(), folder / "best.safetensors")
+    model.load_state_dict(own)
+    _log(folder, run, 0.0, {f"eval_{name}": value for name, value in found.items()})
+    _plot(folder)
+    if say is not None:
+        say(f"step {run.step} eval " + " ".join(f"{k} {v:.4f}" for k, v in found.items()))
+
+
+def export(weights: dict[str, Tensor], path: Path, half: bool = False) -> None:
+    """Write weights as safetensors, whole or not at all; `half` stores floats as fp16."""
+    from safetensors.torch import save_file
+
+    part = path.with_name(f".{path.name}.part")
+    floats = torch.float16 if half else torch.float32
+    ready = {
+        k: (v.to(floats) if v.is_floating_point() else v).detach().cpu().contiguous().clone()
+        for k, v in weights.items()
+    }
+    save_file(ready, part)
+    os.replace(part, path)
+
+
+def _save(
+    folder: Path, run: _Run, model: nn.Module, optimiser: Any, average: dict[str, Tensor], also: Sequence[Any]
+) -> None:
+    state = {
+        "run": asdict(run),
+        "model": model.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "average": average,
+        "also": [thing.state_dict() for thing in also],
+    }
+    part = folder / ".state.part"
+    torch.save(state, part)
+    os.replace(part, folder / "state.pt")
+    export(average, folder / "last.safetensors")
+
+
+def _load(folder: Path, model: nn.Module, optimiser: Any, average: dict[str, Tensor], also: Sequence[Any]) -> _Run:
+    path = folder / "state.pt"
+    if not path.is_file():
+        (folder / "log.csv").unlink(missing_ok=True)
+        return _Run()
+    state = torch.load(path, map_location=next(model.parameters()).device, weights_only=True)
+    model.load_state_dict(state["model"])
+    optimiser.load_state_dict(state["optimiser"])
+    average.update(state["average"])
+    for thing, kept in zip(also, state["also"], strict=True):
+        thing.load_state_dict(kept)
+    run = _Run(**state["run"])
+    rows = read_log(folder)
+    if rows:  # what was logged after the saved state is about to happen again
+        _write_rows(folder / "log.csv", [row for row in rows if int(row["step"]) <= run.step], append=False)
+    return run
+
+
+# --- the log: one row per number, so that a run can gain columns -------------------------------------------------
+
+_FIELDS = ("step", "minutes", "lr", "name", "value")
+
+
+def _log(folder: Path, run: _Run, rate: float, numbers: dict[str, float]) -> None:
+    rows = [
+        {
+            "step": str(run.step),
+            "minutes": f"{run.seconds / 60:.3f}",
+            "lr": f"{rate:.3e}",
+            "name": k,
+            "value": f"{v:.6f}",
+        }
+        for k, v in numbers.items()
+    ]
+    _write_rows(folder / "log.csv", rows, append=True)
+
+
+def _write_rows(path: Path, rows: list[dict[str, str]], append: bool) -> None:
+    fresh = not append or not path.is_file()
+    with path.open("a" if append else "w", newline="", encoding="utf-8") as handle:
+        writer = csv.DictWriter(handle, _FIELDS)
+        if fresh:
+            writer.writeheader()
+        writer.writerows(rows)
+
+
+def read_log(folder: Path) -> list[dict[str, str]]:
+    """The rows of log.csv: step, minutes, lr, name, value; [] where there is none."""
+    path = folder / "log.csv"
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as handle:
+        return [row for row in csv.DictReader(handle) if row.get("value")]
+
+
+def _plot(folder: Path) -> None:
+    """curve.png: every logged number over steps."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    lines: dict[str, tuple[list[int], list[float]]] = {}
+    for row in read_log(folder):
+        steps, values = lines.setdefault(row["name"], ([], []))
+        steps.append(int(row["step"]))
+        values.append(float(row["value"]))
+    figure, axes = pyplot.subplots(figsize=(7, 4))
+    for name, (steps, values) in lines.items():
+        axes.plot(steps, values, marker="o" if name.startswith("eval") else None, label=name, linewidth=1)
+    axes.set_xlabel("step")
+    axes.legend(fontsize=7)
+    axes.grid(alpha=0.3)
+    figure.savefig(folder / "curve.png", dpi=110, bbox_inches="tight")
+    pyplot.close(figure)
+
+
+def _bar(settings: Settings, done: int) -> Any:
+    from tqdm import tqdm
+
+    return tqdm(total=settings.steps, initial=done, unit="step", disable=None)

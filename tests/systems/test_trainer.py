@@ -1,0 +1,81 @@
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from ttsbench.systems.training.trainer import Settings, read_log, schedule, train
+
+SETTINGS = Settings(steps=30, lr=1e-2, warmup=3, log_every=5, eval_every=10, save_every=4, seed=7)
+
+
+class Killed(Exception):
+    pass
+
+
+def fit(folder: Path, die_at: int | None = None, settings: Settings = SETTINGS) -> nn.Module:
+    torch.manual_seed(1)
+    model = nn.Sequential(nn.Linear(4, 16), nn.Dropout(0.2), nn.BatchNorm1d(16), nn.Linear(16, 1))
+
+    def batches(step: int) -> torch.Tensor:
+        if step == die_at:
+            raise Killed
+        return torch.randn(8, 4)
+
+    def loss(batch: torch.Tensor, step: int) -> dict[str, torch.Tensor]:
+        return {"total": (model(batch + 0.1 * torch.randn_like(batch)) - batch.sum(1, keepdim=True)).square().mean()}
+
+    def judge(m: nn.Module) -> dict[str, float]:
+        x = torch.arange(32.0).reshape(8, 4) / 32
+        return {"error": float((m(x) - x.sum(1, keepdim=True)).square().mean())}
+
+    return train(model, batches, loss, settings, folder, judge, progress=False)
+
+
+def test_killed_and_resumed_equals_left_alone_bit_for_bit(tmp_path: Path) -> None:
+    whole = fit(tmp_path / "whole")
+    with pytest.raises(Killed):
+        fit(tmp_path / "killed", die_at=18)
+    again = fit(tmp_path / "killed")
+    for (name, one), two in zip(whole.state_dict().items(), again.state_dict().values(), strict=True):
+        assert torch.equal(one, two), name
+    for name in ("last.safetensors", "best.safetensors"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "killed" / name).read_bytes()
+    logs = [[(r["step"], r["name"], r["value"]) for r in read_log(tmp_path / f)] for f in ("whole", "killed")]
+    assert logs[0] == logs[1] and len(logs[0]) == 9
+
+
+def test_it_learns_and_draws_the_curve(tmp_path: Path) -> None:
+    fit(
+        tmp_path,
+        settings=Settings(steps=200, lr=1e-2, warmup=3, log_every=20, eval_every=20, save_every=200, bf16=False),
+    )
+    # dropout and a moving norm keep some error; the drop is what counts
+    errors = [float(r["value"]) for r in read_log(tmp_path) if r["name"] == "eval_error"]
+    assert min(errors) < 0.6 * errors[0]
+    assert (tmp_path / "curve.png").stat().st_size > 1000
+
+
+def test_the_clock_ends_a_run(tmp_path: Path) -> None:
+    fit(tmp_path, settings=Settings(steps=10**9, minutes=0.01, log_every=5, save_every=10**9))
+    assert (tmp_path / "last.safetensors").is_file()
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_step(tmp_path: Path) -> None:
+    model = nn.Linear(2, 1)
+    with pytest.raises(FloatingPointError, match="step 0"):
+        train(
+            model,
+            lambda step: torch.full((1, 2), float("inf")),
+            lambda b, s: {"total": model(b).sum() * 0},
+            SETTINGS,
+            tmp_path,
+            progress=False,
+        )
+
+
+def test_schedule_rises_holds_and_falls() -> None:
+    settings = Settings(warmup=10, hold=0.5, floor=0.1)
+    assert schedule(0.0, 0, settings) == pytest.approx(0.1)
+    assert schedule(0.3, 100, settings) == pytest.approx(1.0)
+    assert schedule(1.0, 100, settings) == pytest.approx(0.1)
