@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ttsbench.records import Card, Recorded, System
+from ttsbench.records import Card, Cost, Recorded, System
 
 HERE = Path(__file__).parent
 CARDS = HERE / "outside" / "cards"
@@ -85,6 +85,18 @@ def load(spec: str) -> System | Recorded:
 
             return python.from_entry_point(point)
     raise ValueError(_unknown(spec))
+
+
+def with_costs() -> list[str]:
+    """Names of our own systems whose full-size cost can be computed."""
+    return sorted(path.parent.name for path in HERE.glob("*/cost.py"))
+
+
+def costs(name: str, seconds: float) -> tuple[list[Cost], int]:
+    """What `seconds` of speech cost the full-size model of one of our own systems, and its parameters."""
+    if name not in with_costs():
+        raise ValueError(f"no full-size cost for {name!r}; there is one for: {', '.join(with_costs())}")
+    return importlib.import_module(f"ttsbench.systems.{name}.cost").costs(seconds)
 
 
 def is_recorded(spec: str) -> bool:

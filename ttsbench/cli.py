@@ -23,6 +23,7 @@ ROOM_COMMANDS = {
     "calibrate": ("ttsbench.reports.calibrate", "learn the spread of repeated runs, for compare"),
     "ratings": ("ttsbench.reports.ratings", "blind rating sheets for listeners: export, import"),
     "profile": ("ttsbench.profile", "latency, throughput and memory on this hardware"),
+    "flops": ("ttsbench.flops", "floating-point operations, with the convention printed"),
     "train": ("ttsbench.systems.training.command", "make the corpus, train codecs and systems"),
     "doctor": ("ttsbench.metrics.doctor", "what is here, what is missing, which protocols can run"),
     "fetch": ("ttsbench.metrics.fetch", "download what a protocol needs"),

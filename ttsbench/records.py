@@ -257,3 +257,20 @@ class Protocol:
     languages: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     source: str = ""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one network of a system costs for one utterance, in multiply-adds.
+
+    With `steps` 0 it runs once and the figures are totals. Else it is autoregressive: it reads `prefix` positions and
+    then one a step; `linear` and `norms` are per position, `attention` per pair of query and key.
+    """
+
+    name: str
+    role: Literal["model", "head", "codec", "prompt"]
+    linear: int
+    attention: int = 0
+    norms: int = 0
+    prefix: int = 0
+    steps: int = 0

@@ -1,0 +1,62 @@
+"""Multiply-adds of anything that runs on torch, by torch's own counter; on the meta device no weights are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from ttsbench.records import Cost
+
+ATTENTION = ("bmm", "baddbmm", "scaled_dot_product", "flash", "efficient_attention")
+PER_NORMALISED = 5  # operations an element that layer and group norms cost by fvcore's rule
+
+
+@dataclass(frozen=True)
+class Count:
+    """Multiply-adds: `linear` in matrix products with weights and in convolutions, `attention` in products of
+    activations with activations. `norms`: operations of layer and group norms, 5 an element."""
+
+    linear: int
+    attention: int
+    norms: int
+
+
+def count(call: Callable[[], Any]) -> Count:
+    """What `call` costs. Fourier transforms and element-wise operations are not counted (torch does not)."""
+    normalised = 0
+
+    def norm(x: Any, *rest: Any, **named: Any) -> int:
+        nonlocal normalised
+        size = 1
+        for length in x:
+            size *= length
+        normalised += size
+        return 0
+
+    aten = torch.ops.aten
+    mode = FlopCounterMode(display=False, custom_mapping={aten.native_layer_norm: norm, aten.native_group_norm: norm})
+    with mode, torch.no_grad():
+        call()
+    linear = attention = 0
+    for kind, operations in mode.get_flop_counts().get("Global", {}).items():
+        if any(word in str(kind) for word in ATTENTION):
+            attention += operations // 2
+        else:
+            linear += operations // 2
+    return Count(linear, attention, normalised * PER_NORMALISED)
+
+
+def once(name: str, role: Any, call: Callable[[], Any]) -> Cost:
+    """The cost of a part that runs a single time."""
+    found = count(call)
+    return Cost(name, role, found.linear, found.attention, found.norms)
+
+
+def each_step(name: str, role: Any, call: Callable[[], Any], prefix: int, steps: int) -> Cost:
+    """The cost of an autoregressive part, from `call`, which reads one position with an empty cache."""
+    found = count(call)
+    return Cost(name, role, found.linear, found.attention, found.norms, prefix, steps)
