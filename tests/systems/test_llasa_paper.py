@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from ttsbench.systems.llasa import core, decoding, paper, prompt
+from ttsbench.audio import write
+from ttsbench.records import Resynthesizer, Sample, System
+from ttsbench.systems.llasa import core, decoding, full, paper, prompt
+from ttsbench.systems.weights import MissingWeights
 
 transformers = pytest.importorskip("transformers", reason="the reference implementation of Llama")
 tokenizers = pytest.importorskip("tokenizers", reason="reads and builds tokenizer.json")
@@ -240,3 +243,54 @@ def test_the_end_token_ends_a_candidate(published: Path) -> None:
 def test_overlong_prompts_are_refused(published: Path, model: core.Llama) -> None:
     with pytest.raises(ValueError, match="Llasa reads 2048"):
         paper.writer(model, prompt.load_tokenizer(published), echo, "Hi.", codes=[1] * 2048)
+
+
+# --- the system ---------------------------------------------------------------------------------------------------
+
+
+class Tones:
+    """A codec of X-codec2's interface: a code is the level of 320 samples."""
+
+    def encode(self, audio: torch.Tensor) -> torch.Tensor:
+        frames = audio[:, : audio.shape[1] // paper.HOP * paper.HOP].unflatten(1, (-1, paper.HOP))
+        return (frames.abs().mean(dim=2) * 60_000).long()[:, None]
+
+    def decode(self, codes: torch.Tensor) -> torch.Tensor:
+        return (codes[:, 0] / 60_000).repeat_interleave(paper.HOP, dim=1)
+
+
+def test_a_local_folder_speaks(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(tmp_path, True, core.VOCABULARY)
+    (tmp_path / "tokenizer.json").write_bytes((published / "tokenizer.json").read_bytes())
+    monkeypatch.setattr(paper, "CONTEXT", 330)
+    speaker = full.Paper(tmp_path, Tones())
+    assert isinstance(speaker, System)
+    assert isinstance(speaker, Resynthesizer)
+    write(tmp_path / "prompt.wav", np.full(16_000, 0.25, dtype=np.float32), 16_000)
+    sample = Sample("a", "One two.", prompt=tmp_path / "prompt.wav", prompt_text="Three.")
+    ready = speaker.writer(sample)
+    assert ready.codes.tolist() == [15_000] * 50
+    assert ready.tokens[0, -50:].tolist() == [core.SPEECH + 15_000] * 50
+    (sound,) = speaker.synthesize(sample, 1)
+    (again,) = speaker.synthesize(sample, 1)
+    np.testing.assert_array_equal(sound, again)
+    assert sound.size % paper.HOP == 0
+    assert speaker.resynthesize(np.full(1000, 0.5, dtype=np.float32), 16_000).shape == (960,)
+
+
+def test_a_hub_id_is_found_in_the_cache_or_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TTSBENCH_WEIGHTS", str(tmp_path))
+    monkeypatch.delenv("LLASA_DIR", raising=False)
+    with pytest.raises(MissingWeights, match=r"config.json of https://huggingface.co/HKUSTAudio/Llasa-3B"):
+        full.locate("HKUSTAudio/Llasa-3B")
+    folder = tmp_path / "HKUSTAudio--Llasa-3B"
+    publish(folder, True)
+    (folder / "tokenizer.json").write_text("{}")
+    assert full.locate("HKUSTAudio/Llasa-3B") == folder
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(MissingWeights, match=r"model.safetensors"):
+        full.locate("HKUSTAudio/Llasa-3B")
+    monkeypatch.setenv("LLASA_DIR", str(tmp_path / "mine"))
+    publish(tmp_path / "mine", False, shard="20KB")
+    (tmp_path / "mine" / "tokenizer.json").write_text("{}")
+    assert full.locate("HKUSTAudio/Llasa-3B") == tmp_path / "mine"
