@@ -217,7 +217,7 @@ def _bench(options: argparse.Namespace, specs: list[str], testsets: list[str], t
     names = dict(zip(specs, [options.name] if options.name else titles or [], strict=False))
     for testset in sets:
         chosen = list(specs)
-        if "ground-truth" not in chosen and any(sample.truth for sample in testset.samples):
+        if "ground-truth" not in chosen and _has_other_truth(testset, specs):
             chosen.insert(0, "ground-truth")
         for spec in chosen:
             if spec in cards and not speaks(cards[spec], testset):
@@ -233,6 +233,13 @@ def _bench(options: argparse.Namespace, specs: list[str], testsets: list[str], t
     if not runs:
         return 1
     return max(_finish(options, runs, plan.out), 1 if problems else 0)
+
+
+def _has_other_truth(testset: Any, specs: list[str]) -> bool:
+    """Whether there are ground-truth recordings that are not the very files to be scored."""
+    folders = [Path(spec.partition(":")[2]).resolve() for spec in specs if spec.startswith("recorded:")]
+    truths = [sample.truth.resolve() for sample in testset.samples if sample.truth]
+    return any(not any(folder in truth.parents for folder in folders) for truth in truths)
 
 
 def _finish(options: argparse.Namespace, runs: list[Path], out: Path) -> int:
