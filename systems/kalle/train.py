@@ -1,0 +1,113 @@
+"""Trains the small KALL-E on a corpus and the small Flow-VAE's latents.
+
+Aids that act in training only: an attention guide on two heads (known phone ends), short utterances first, noise on and
+holes in the latents that are read. The losses are the paper's.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ttsbench.systems.kalle.data import Batch, Clip, batches
+from ttsbench.systems.kalle.loss import LAMBDA_END, Direction, frame_losses, speaker_loss
+from ttsbench.systems.kalle.model import SMALL, Kalle, KalleShape
+from ttsbench.systems.nn import gaussian
+from ttsbench.systems.nn.guide import guide_loss, hit_rate
+from ttsbench.systems.nn.transformer import Watch
+
+WHERE, NEXT = (2, 0), (3, 0)  # (layer, head): what sounded in the frame before, what sounds in this one
+
+
+@dataclass(frozen=True)
+class Aids:
+    """`guide` is the weight of each guided head; it falls to `guide_end` over `guide_steps`. `holes`: at most this
+    share of the frames that are read is blanked; `noise`: at most this deviation is added to them.
+    """
+
+    guide: float = 0.3
+    guide_end: float = 0.05
+    guide_steps: int = 6000
+    holes: float = 0.3
+    noise: float = 0.3
+    speaker_weight: float = 0.02
+    direction: Direction = "target-predicted"
+    end_weight: float = LAMBDA_END
+
+
+def losses(model: Kalle, batch: Batch, step: int, aids: Aids) -> dict[str, Tensor]:
+    """The total first, then its parts and the share of frames in which the second guided head looks right."""
+    rows, frames = batch.mask.shape
+    target = model.whiten(batch.mean, batch.logs)
+    read = gaussian.sample(*target)
+    read = read + aids.noise * torch.rand(rows, 1, 1, device=read.device) * torch.randn_like(read)
+    holes = torch.rand(rows, frames, 1, device=read.device) < aids.holes * torch.rand(rows, 1, 1, device=read.device)
+    read = read.masked_fill(holes, 0.0)
+    voice_mean, voice_logs = model.speaker(batch.voice)
+    watch = Watch(WHERE, NEXT) if aids.guide else None
+    voice = gaussian.sample(voice_mean, voice_logs)
+    predicted = model(batch.ids, batch.text_mask, read, batch.mask, voice, watch)
+    parts = frame_losses(predicted, target, batch.mask, aids.direction)
+    parts["speaker"] = speaker_loss(voice_mean, voice_logs)
+    total = parts["audio"] + aids.end_weight * parts["end"] + aids.speaker_weight * parts["speaker"]
+    if watch is not None:
+        now = F.pad(batch.shares, (0, 0, 0, 1))
+        before = F.pad(batch.shares, (0, 0, 1, 0))
+        columns = slice(1, 1 + batch.ids.shape[1])
+        where, following = (watch.weights[head][:, columns.stop - 1 :, columns] for head in (WHERE, NEXT))
+        parts["guide"] = guide_loss(where, before) + guide_loss(following, now)
+        parts["hits"] = torch.tensor(hit_rate(following.detach(), now))
+        weight = max(aids.guide_end, aids.guide + (aids.guide_end - aids.guide) * step / aids.guide_steps)
+        total = total + weight * parts["guide"]
+    return {"total": total, **parts}
+
+
+def judge(clips: list[Clip], aids: Aids, seed: int = 1) -> Callable[[nn.Module], dict[str, float]]:
+    """An evaluation on held-out clips for the trainer: divergence, end, hits, and how sure the end is recognised."""
+    at = batches(clips, columns=2500, seed=seed)
+    held = [at(step) for step in range(6)]
+
+    def evaluate(model: nn.Module) -> dict[str, float]:
+        assert isinstance(model, Kalle)
+        torch.manual_seed(seed)
+        quiet = Aids(holes=0.0, noise=0.0, direction=aids.direction)
+        found = [losses(model, batch, 0, quiet) for batch in held]
+        return {name: float(np.mean([float(part[name]) for part in found])) for name in ("audio", "end", "hits")}
+
+    return evaluate
+
+
+def fresh(clips: Iterable[Clip], shape: KalleShape = SMALL) -> Kalle:
+    """An untrained model whose whitening fits the clips."""
+    torch.manual_seed(0)
+    model = Kalle(shape)
+    means = [torch.from_numpy(clip.mean).float() for clip in itertools.islice(clips, 2000)]
+    model.fit_whitening(torch.cat(means))
+    return model
+
+
+def train_small(corpus: Path, codec: Path, folder: Path, minutes: float | None = None, steps: int = 12000) -> Kalle:
+    """Train on every utterance of `corpus` that has phones; results in `folder`."""
+    from ttsbench.systems.kalle.latents import clips_of
+    from ttsbench.systems.training.trainer import Settings, train
+
+    pools = {split: clips_of(corpus, codec, split) for split in ("train", "dev")}
+    model, aids = fresh(pools["train"]), Aids()
+    settings = Settings(steps=steps, minutes=minutes, lr=1.2e-3, hold=0.3, eval_every=500, save_every=250)
+    return train(  # type: ignore[return-value]
+        model,
+        batches(pools["train"], columns=2500, easy=1000),
+        lambda batch, step: losses(model, batch, step, aids),
+        settings,
+        folder,
+        judge(pools["dev"], aids),
+        say=lambda line: print(line, flush=True),  # noqa: T201
+        progress=False,
+    )
