@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+from ttsbench.systems.livespeech import layout
 
 CHARACTERS = " 'abcdefghijklmnopqrstuvwxyz"
 
@@ -43,7 +46,7 @@ class Design:
     def __post_init__(self) -> None:
         if self.count < 2 or self.count % self.groups:
             raise ValueError(f"{self.count} codebooks: at least 2, and a multiple of the {self.groups} groups")
-        if self.digits and [_product(levels) for levels in self.digits] != list(self.codebooks):
+        if self.digits and [math.prod(levels) for levels in self.digits] != list(self.codebooks):
             raise ValueError(f"digits {self.digits} do not multiply to the codebook sizes {self.codebooks}")
 
     @property
@@ -79,6 +82,13 @@ class Design:
 PAPER = Design(codebooks=(1024,) * 16, features=128, symbols=1 + len(CHARACTERS))
 PAPER_GROUPS = replace(PAPER, groups=8)
 
+# What is trained and shipped: eight codebooks of the small FSQ codec at 50 frames per second, two groups, phones as text.
+SMALL = Design(
+    codebooks=layout.SIZES, features=len(layout.LEVELS), symbols=41, frame_rate=50.0, dim=256, heads=4, hidden=1024,
+    shared_layers=4, group_layers=1, groups=2, enrolled=16, encoder_dim=128, encoder_layers=2, encoder_heads=4,
+    encoder_hidden=512, spacing=4.6, digits=layout.DIGITS, text_layers=2, dropout=0.0,
+)  # fmt: skip
+
 
 def account(design: Design) -> dict[str, int]:
     """Parameters of each part, by arithmetic alone (without the text convolutions and digit tables of small models)."""
@@ -97,10 +107,3 @@ def account(design: Design) -> dict[str, int]:
         "norms": 2 * design.dim * (3 * depth + 1) + 2 * design.encoder_dim * (2 * design.encoder_layers + 1),
         "group maps": design.groups * design.dim**2 if design.groups > 1 else 0,
     }
-
-
-def _product(levels: tuple[int, ...]) -> int:
-    out = 1
-    for level in levels:
-        out *= level
-    return out

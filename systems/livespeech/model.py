@@ -9,8 +9,11 @@ logits = model(row, memory, state=state)
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -250,3 +253,29 @@ class LiveSpeech(nn.Module):
 
 def _with_norm(shape: Shape, layers: int) -> Shape:
     return dataclasses.replace(shape, layers=layers, final_norm=True)
+
+
+def save(model: LiveSpeech, path: Path) -> None:
+    """Write weights as fp16 safetensors with plain tables; the design is in the file's metadata."""
+    from safetensors.torch import save_file
+
+    folded = copy.deepcopy(model).fold()
+    weights = {name: value.detach().cpu().half().contiguous() for name, value in folded.state_dict().items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(weights, path, metadata={"design": json.dumps(model.design.to_dict())})
+
+
+def load(path: Path, device: str = "cpu") -> LiveSpeech:
+    """The model that `save` wrote, in evaluation mode. FileNotFoundError and ValueError name the file."""
+    from safetensors import safe_open
+
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no LiveSpeech checkpoint; train one with `ttsbench train livespeech`")
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata() or {}
+        weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    if "design" not in metadata:
+        raise ValueError(f"{path}: no design in its metadata; it was not written by LiveSpeech's `save`")
+    model = LiveSpeech(Design.from_dict(json.loads(metadata["design"]))).fold()
+    model.load_state_dict(weights)
+    return model.to(device).eval()
