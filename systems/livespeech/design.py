@@ -82,7 +82,7 @@ class Design:
 PAPER = Design(codebooks=(1024,) * 16, features=128, symbols=1 + len(CHARACTERS))
 PAPER_GROUPS = replace(PAPER, groups=8)
 
-# What is trained and shipped: eight codebooks of the small FSQ codec at 50 frames per second, two groups, phones as text.
+# What is trained and shipped: eight codebooks of the small FSQ codec at 50 frames per second, two groups, phones.
 SMALL = Design(
     codebooks=layout.SIZES, features=len(layout.LEVELS), symbols=41, frame_rate=50.0, dim=256, heads=4, hidden=1024,
     shared_layers=4, group_layers=1, groups=2, enrolled=16, encoder_dim=128, encoder_layers=2, encoder_heads=4,
