@@ -64,10 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _is_ours(fault: Exception) -> bool:
     """Faults whose text is written for the user. Everything else is a bug and keeps its traceback."""
-    from ttsbench.store import StoreError
-    from ttsbench.workers import WorkerError
-
-    return isinstance(fault, (StoreError, WorkerError)) or type(fault).__module__.startswith("ttsbench.")
+    return isinstance(fault, (ValueError, OSError)) or type(fault).__module__.startswith("ttsbench.")
 
 
 def _parser(command: str) -> argparse.ArgumentParser:
