@@ -1,0 +1,63 @@
+"""`ttsbench calibrate RUN RUN ...`: how much repeated runs of one system differ, as a file for `compare`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="runs of one system that differ in the seed")
+    parser.add_argument("--out", type=Path, default=Path("calibration.json"), help="default: calibration.json")
+    parser.add_argument("--json", action="store_true", help="the same on standard output")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the calibration file and say how large the spread is."""
+    from ttsbench.store import write_atomically
+
+    rows = spread(args.runs)
+    data = {"format": 1, "runs": [str(path) for path in args.runs], "spread": rows}
+    write_atomically(args.out, json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+    if args.json:
+        sys.stdout.write(json.dumps(data, ensure_ascii=False, allow_nan=False) + "\n")
+    count = max((row["runs"] for row in rows), default=0)
+    sys.stderr.write(
+        f"{len(rows)} metrics calibrated over up to {count} runs; use it with compare --calibration {args.out}.\n"
+    )
+    return 0
+
+
+def spread(paths: Sequence[Path]) -> list[dict[str, Any]]:
+    """Mean, deviation and limit of every metric over repeated runs. Raises ReportError where they do not match.
+
+    `limit` is the difference between two runs that chance alone exceeds once in a hundred times:
+    t(0.995, runs - 1) * sqrt(2) * deviation, after ISO 5725-6's repeatability limit.
+    """
+    import numpy as np
+    from scipy.special import stdtrit
+
+    from ttsbench.reports.tables import ReportError, find, tables
+
+    found = []
+    for table in tables(find(paths)):
+        systems = table.systems
+        if len({entry.card["name"] for entry in systems}) > 1:
+            raise ReportError(f"calibrate takes runs of one system, not of {', '.join(e.name for e in systems)}")
+        for metric in table.metrics:
+            values = [v for e in systems if (v := e.cells[metric.name].value) is not None]
+            if len(values) < 2:
+                continue
+            deviation = float(np.std(values, ddof=1))
+            limit = float(stdtrit(len(values) - 1, 0.995)) * 2**0.5 * deviation
+            found.append({
+                "testset": table.testset["name"], "protocol": table.protocol["name"], "metric": metric.name,
+                "runs": len(values), "mean": float(np.mean(values)), "deviation": deviation, "limit": limit,
+            })  # fmt: skip
+    if not found:
+        raise ReportError("calibrate needs at least two scored runs of one system on one test set")
+    return found

@@ -1,0 +1,228 @@
+"""`ttsbench compare BASE NEW`: the regression gate. Exit status 1 when something got worse."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ttsbench.reports.gate import Comparison, Row, Worse
+    from ttsbench.reports.sound import Clips
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("base", type=Path, metavar="BASE", help="run folder, or folder of runs, to compare with")
+    parser.add_argument("new", type=Path, metavar="NEW", help="run folder, or folder of runs, to judge")
+    parser.add_argument(
+        "--fail-on", default="", metavar="LIST", help="thresholds, e.g. wer:+0.5abs,rtf:1.2x,dnsmos:off"
+    )
+    parser.add_argument(
+        "--alpha", type=float, default=0.01, help="chance of a false alarm, all metrics together (0.01)"
+    )
+    parser.add_argument("--calibration", type=Path, metavar="FILE", help="spread over repeated runs, from calibrate")
+    parser.add_argument(
+        "--across-machines", action="store_true", help="compare timings of different machines all the same"
+    )
+    parser.add_argument("--html", type=Path, metavar="FILE", help="page with both audios (default: NEW/compare.html)")
+    parser.add_argument("--junit", type=Path, metavar="FILE", help="JUnit XML, one test case a metric")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="for a pull request; '-': GitHub's step summary")
+    parser.add_argument("--json", action="store_true", help="the comparison as one JSON line on standard output")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compare, write what was asked for, print the table and the closing sentence."""
+    from ttsbench.reports import gate
+
+    found = gate.compare(
+        [args.base], [args.new], gate.parse_thresholds(args.fail_on), args.alpha,
+        gate.load_calibration(args.calibration) if args.calibration else None, args.across_machines,
+    )  # fmt: skip
+    page = args.html or args.new / "compare.html"
+    write_page(found, page)
+    if args.junit:
+        _write(args.junit, junit(found))
+    if args.markdown:
+        _write(args.markdown, markdown(found))
+    if args.json:
+        sys.stdout.write(json.dumps(plain_data(found), ensure_ascii=False, allow_nan=False) + "\n")
+    else:
+        print_comparison(found)
+    sys.stderr.write(f"{found.sentence()} Both audios are in {page}.\n")
+    return 1 if found.regressions or all(row.mark == "x" for row in found.rows) else 0
+
+
+def _write(path: Path, text: str) -> None:
+    import os
+
+    if str(path) == "-":
+        path = Path(os.environ["GITHUB_STEP_SUMMARY"])
+        with path.open("a", encoding="utf-8") as handle:
+            handle.write(text)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def figures(row: Row) -> dict[str, str]:
+    """before, after, difference and interval as printed."""
+    from ttsbench.reports.values import interval, number
+
+    d = row.difference
+    if d is None:
+        return {"before": "", "after": "", "difference": "", "interval": ""}
+    if row.metric.name == "failures":
+        return {"before": f"{d.before:g}", "after": f"{d.after:g}", "difference": f"{d.value:+g}", "interval": ""}
+    change = number(row.metric, d.value, sign=True)
+    spread = interval(row.metric, d.low, d.high)
+    if d.ratio is not None:
+        change = f"{d.ratio:.2f}x"
+        spread = f"{d.ratio_low:.2f} to {d.ratio_high:.2f}" if d.ratio_low is not None else ""
+    return {"before": number(row.metric, d.before), "after": number(row.metric, d.after), "difference": change,
+            "interval": spread}  # fmt: skip
+
+
+def print_comparison(found: Comparison) -> None:
+    """The table with its marks, the worst utterances of every regression, and the legend."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from ttsbench.reports.gate import MARKS
+    from ttsbench.reports.tables import plain
+    from ttsbench.reports.values import heading
+
+    console = Console(highlight=False)
+    out = Table(box=box.SIMPLE_HEAD)
+    right = ("before", "after", "difference", "95 % interval")
+    for name in ("", "metric", *right, "verdict"):
+        out.add_column(name, justify="right" if name in right else "left")
+    colours = {"+": "red", "!": "red", "-": "green", "*": "green", "x": "yellow", "~": "", "=": "dim"}
+    for row in found.rows:
+        cells = figures(row)
+        verdict = row.verdict + (f": {row.reason}" if row.mark in "x" else "")
+        name = f"{row.testset} {row.protocol} {heading(row.metric)}"
+        texts = (row.mark, name, cells["before"], cells["after"], cells["difference"], cells["interval"], verdict)
+        out.add_row(*[Text(plain(text), style=colours[row.mark]) for text in texts])
+    console.print(out)
+    for row in found.regressions:
+        names = [each.sample.id for each in row.worse[:5]] or list(row.failing[:5])
+        if names:
+            console.print(Text(f"{row.metric.title} got worse most on: {', '.join(map(plain, names))}"))
+    console.print(Text("   ".join(f"{mark} {meaning}" for mark, meaning in MARKS.items()), style="dim"))
+    for note in found.notes:
+        console.print(Text(f"note: {plain(note)}"))
+
+
+def markdown(found: Comparison) -> str:
+    """For a pull-request comment or a GitHub step summary."""
+    from ttsbench.reports.formats import md
+    from ttsbench.reports.values import heading
+
+    sign = "❌" if found.regressions else "✅"
+    lines = [
+        f"### {sign} {md(found.sentence())}",
+        "",
+        "| | metric | before | after | difference | 95 % interval | verdict |",
+    ]
+    lines.append("| --- | --- | ---: | ---: | ---: | ---: | --- |")
+    for row in found.rows:
+        cells = figures(row)
+        strong = "**" if row.regressed else ""
+        verdict = row.verdict + (f": {row.reason}" if row.mark == "x" else "")
+        name = md(f"{row.testset} {row.protocol} {heading(row.metric)}")
+        texts = [f"`{row.mark}`", name, cells["before"], cells["after"], f"{strong}{cells['difference']}{strong}"]
+        lines.append("| " + " | ".join([*texts, cells["interval"], f"{strong}{md(verdict)}{strong}"]) + " |")
+    for row in found.regressions:
+        if row.worse or row.failing:
+            lines += ["", f"<details><summary>{md(row.metric.title)}: the utterances that got worse</summary>", ""]
+            lines += [f"- `{each.sample.id}` {md(each.sample.text[:200])}" for each in row.worse]
+            lines += [f"- `{name}` has no number any more" for name in row.failing[:20]] + ["", "</details>"]
+    lines += [
+        "",
+        f"False alarms: at most {found.alpha:.0%} of comparisons of unchanged systems (Holm over all metrics).",
+    ]
+    return "\n".join([*lines, ""])
+
+
+def junit(found: Comparison) -> str:
+    """JUnit XML: a failure a regression, a skip a row that cannot be compared."""
+    from xml.etree import ElementTree as ET
+
+    from ttsbench.reports.tables import plain
+
+    skipped = [row for row in found.rows if row.mark == "x"]
+    suite = ET.Element("testsuite", name="ttsbench compare", tests=str(len(found.rows)),
+                       failures=str(len(found.regressions)), skipped=str(len(skipped)), errors="0")  # fmt: skip
+    for row in found.rows:
+        where = plain(f"{row.testset}.{row.protocol or 'run'}")
+        case = ET.SubElement(suite, "testcase", classname=where, name=row.metric.name)
+        cells = figures(row)
+        text = (
+            f"{cells['before']} to {cells['after']}, {cells['difference']}, interval {cells['interval']}, p {row.p:.4f}"
+        )
+        if row.regressed:
+            names = [each.sample.id for each in row.worse] or list(row.failing)
+            failure = ET.SubElement(case, "failure", message=plain(f"{row.metric.title} is {row.verdict}"))
+            failure.text = plain(text + "; worst: " + ", ".join(names[:20]))
+        elif row.mark == "x":
+            ET.SubElement(case, "skipped", message=plain(row.reason))
+        else:
+            ET.SubElement(case, "system-out").text = plain(text)
+    return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def plain_data(found: Comparison) -> dict[str, Any]:
+    """The comparison as JSON-able data."""
+    from dataclasses import asdict
+
+    rows = []
+    for row in found.rows:
+        rows.append({
+            "testset": row.testset, "protocol": row.protocol, "metric": row.metric.name, "mark": row.mark,
+            "verdict": row.verdict, "regressed": row.regressed, "p": row.p, "threshold": str(row.threshold),
+            "reason": row.reason, "difference": asdict(row.difference) if row.difference else None,
+            "worse": [each.sample.id for each in row.worse], "failing": list(row.failing),
+        })  # fmt: skip
+    return {"base": found.base, "new": found.new, "alpha": found.alpha, "regressed": bool(found.regressions),
+            "sentence": found.sentence(), "rows": rows, "notes": found.notes}  # fmt: skip
+
+
+def write_page(found: Comparison, path: Path) -> None:
+    """The page: the table, then the utterances that got worse with the audio before and after."""
+    from ttsbench.reports import page, sound
+    from ttsbench.reports.gate import MARKS
+    from ttsbench.store import write_atomically
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    clips = sound.Clips(path.parent)
+    parts = []
+    for row in found.rows:
+        if not row.worse or row.mark not in "+~":
+            continue
+        parts.append((row, [_heard(each, clips) for each in row.worse]))
+    text = page.render(
+        "compare.html", ("player.js", "diff.js"), {"audio": clips.urls()}, title=f"{found.new} against {found.base}",
+        found=found, rows=[(row, figures(row)) for row in found.rows], parts=parts, marks=_used(MARKS, found.rows),
+    )  # fmt: skip
+    write_atomically(path, text.encode())
+
+
+def _heard(each: Worse, clips: Clips) -> dict[str, Any]:
+    from ttsbench.reports import words
+
+    return {
+        "each": each,
+        "before": clips.number(each.audio_before, first=True),
+        "after": clips.number(each.audio_after, first=True),
+        "truth": clips.number(each.sample.truth),
+        "heard": (words.pair(each.before), words.pair(each.after)),
+    }
+
+
+def _used(marks: dict[str, str], rows: Sequence[Row]) -> list[tuple[str, str]]:
+    return [(mark, meaning) for mark, meaning in marks.items() if any(row.mark == mark for row in rows)]

@@ -1,0 +1,320 @@
+"""Did it get worse? Two gates must both open: a practical threshold per metric, and statistical significance."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ttsbench import stats
+from ttsbench.records import Metric, Sample, Score
+from ttsbench.reports.tables import ReportError, card_of, find, is_truth, speakers, testset_of
+from ttsbench.reports.values import number, scale
+from ttsbench.stats import Difference
+from ttsbench.store import Run
+
+ALPHA = 0.01
+SHOWN_WORSE = 20
+MARKS = {
+    "+": "worse", "-": "better", "!": "newly failing", "*": "newly working", "x": "not comparable",
+    "~": "differs, not significant", "=": "within the threshold",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """How much a change must be to matter: `abs` in printed units, `ratio` as a factor, `off` for never."""
+
+    kind: str
+    amount: float = 0.0
+
+    def __str__(self) -> str:
+        return {"abs": f"{self.amount:g}abs", "ratio": f"{self.amount:g}x", "off": "off"}[self.kind]
+
+
+@dataclass(frozen=True)
+class Worse:
+    """One utterance that got worse: its values before and after, and where both audios are."""
+
+    sample: Sample
+    before: Score
+    after: Score
+    audio_before: Path | None
+    audio_after: Path | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric of one test set and protocol, judged. `p` is Holm-adjusted over the whole comparison."""
+
+    testset: str
+    protocol: str
+    metric: Metric
+    mark: str
+    difference: Difference | None = None
+    threshold: Threshold = Threshold("off")
+    p: float = 1.0
+    reason: str = ""
+    worse: tuple[Worse, ...] = ()
+    failing: tuple[str, ...] = ()
+
+    @property
+    def regressed(self) -> bool:
+        return self.mark in "+!"
+
+    @property
+    def verdict(self) -> str:
+        return MARKS[self.mark]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All rows of BASE against NEW, in the order of test sets, protocols and columns."""
+
+    base: str
+    new: str
+    rows: list[Row]
+    alpha: float
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def regressions(self) -> list[Row]:
+        return [row for row in self.rows if row.regressed]
+
+    def sentence(self) -> str:
+        """What the comparison found, in one plain sentence."""
+        if not self.rows:
+            return "Nothing could be compared."
+        worse = [f"{row.metric.title} on {row.testset} ({row.verdict})" for row in self.regressions]
+        if worse:
+            return f"{self.new} is worse than {self.base}: {', '.join(worse)}."
+        better = sum(row.mark in "-*" for row in self.rows)
+        if all(row.mark == "x" for row in self.rows):
+            return f"{self.new} cannot be compared with {self.base}: {self.rows[0].reason}."
+        gain = f"; {better} of {len(self.rows)} metrics are better" if better else ""
+        return f"{self.new} is not worse than {self.base}{gain}."
+
+
+# --- thresholds ---------------------------------------------------------------------------------------------------
+
+
+def parse_thresholds(text: str) -> dict[str, Threshold]:
+    """'wer:+0.5abs,rtf:1.2x,dnsmos:off' to thresholds by metric. Raises ReportError for anything else."""
+    found = {}
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        match = re.fullmatch(r"([\w.-]+):(?:(off)|[+-]?(\d+(?:\.\d+)?)(abs|x|%))", part)
+        if not match:
+            raise ReportError(f"--fail-on {part!r}: write METRIC:0.5abs, METRIC:1.2x, METRIC:5% or METRIC:off")
+        metric, off, amount, kind = match.groups()
+        if off:
+            found[metric] = Threshold("off")
+        elif kind == "abs":
+            found[metric] = Threshold("abs", float(amount))
+        else:
+            ratio = float(amount) if kind == "x" else 1 + float(amount) / 100
+            if ratio < 1:
+                raise ReportError(f"--fail-on {part!r}: a factor is at least 1, whichever direction is worse")
+            found[metric] = Threshold("ratio", ratio)
+    return found
+
+
+def default_threshold(metric: Metric) -> Threshold:
+    """Half a point of an error rate, 0.02 cosine, 0.05 MOS, 1.2 times for speed, 1.05 times for cost, else 2 %."""
+    if metric.better == "neither":
+        return Threshold("off")
+    if metric.family == "speed":
+        return Threshold("ratio", 1.2)
+    if metric.family == "cost":
+        return Threshold("ratio", 1.05)
+    known = {"%": 0.5, "cosine": 0.02, "MOS": 0.05}
+    return Threshold("abs", known[metric.unit]) if metric.unit in known else Threshold("ratio", 1.02)
+
+
+def exceeds(metric: Metric, difference: Difference, threshold: Threshold, limit: float = 0.0) -> bool:
+    """Whether the change, in either direction, is beyond the threshold and beyond `limit` (in the metric's unit)."""
+    if difference.value is None or threshold.kind == "off" or abs(difference.value) <= limit:
+        return False
+    if threshold.kind == "abs":
+        return abs(difference.value) * scale(metric) > threshold.amount
+    before, after = abs(difference.before or 0.0), abs(difference.after or 0.0)
+    small, large = sorted((before, after))
+    return large > small * threshold.amount if small > 0 else large > 0
+
+
+# --- comparing ----------------------------------------------------------------------------------------------------
+
+
+def compare(
+    base: Sequence[Path | str],
+    new: Sequence[Path | str],
+    thresholds: Mapping[str, Threshold] | None = None,
+    alpha: float = ALPHA,
+    limits: Mapping[tuple[str, str, str], float] | None = None,
+    across_machines: bool = False,
+    seed: int = 0,
+) -> Comparison:
+    """Judge every metric that both sides have. `limits` come from a calibration: (test set, protocol, metric) -> limit.
+
+    The chance that an unchanged system raises any alarm is at most `alpha` (Holm over all metrics compared).
+    """
+    pairs, notes = _pairs(find(base), find(new))
+    known = {metric.name for _, run in pairs for name in run.protocols() for metric in run.metrics(name)}
+    for name in set(thresholds or {}) - known - {"failures"}:
+        raise ReportError(f"--fail-on {name}: no such metric here; there are {', '.join(sorted(known))}")
+    rows: list[Row] = []
+    for before, after in pairs:
+        rows.append(_failures(before, after, (thresholds or {}).get("failures", Threshold("abs", 0))))
+        for protocol in before.protocols():
+            if protocol not in after.protocols():
+                notes.append(f"{after.path.name} was not scored with {protocol}")
+                continue
+            rows += _protocol_rows(before, after, protocol, across_machines, seed)
+    tested = [index for index, row in enumerate(rows) if row.difference is not None and row.mark == "="]
+    adjusted = stats.holm([rows[index].difference.p for index in tested])  # type: ignore[union-attr]
+    for index, p in zip(tested, adjusted, strict=True):
+        rows[index] = _judged(rows[index], p, alpha, thresholds or {}, limits or {})
+    names = [card_of(side[0])["name"] for side in zip(*pairs, strict=True)] if pairs else ["BASE", "NEW"]
+    label = [f"{name} ({Path(where[0]).name})" for name, where in zip(names, (base, new), strict=True)]
+    return Comparison(label[0], label[1], rows, alpha, notes)
+
+
+def _pairs(base: list[Run], new: list[Run]) -> tuple[list[tuple[Run, Run]], list[str]]:
+    """Runs that belong together: one each, or by system and test set."""
+    if len(base) == 1 and len(new) == 1:
+        return [(base[0], new[0])], []
+
+    def key(run: Run) -> tuple[str, str]:
+        return card_of(run)["name"], testset_of(run)["name"]
+
+    later = {key(run): run for run in new}
+    pairs = [(run, later[key(run)]) for run in base if key(run) in later and not is_truth(run)]
+    notes = [f"{run.path.name} is only on one side" for run in (*base, *new)
+             if not is_truth(run) and not any(run in pair for pair in pairs)]  # fmt: skip
+    if not pairs:
+        raise ReportError("BASE and NEW share no system and test set")
+    return pairs, notes
+
+
+FAILURES = Metric("failures", "Failed rows", "", "lower", 0, None, "coverage", "utterances without usable speech")
+
+
+def _failures(before: Run, after: Run, threshold: Threshold) -> Row:
+    """Rows without speech, counted: no test is needed to call a new failure a failure."""
+    lost = [{key for key, row in run.syntheses.items() if row.error} for run in (before, after)]
+    failing = tuple(sorted(lost[1] - lost[0]))
+    allowed = threshold.amount if threshold.kind == "abs" else float("inf")
+    mark = "!" if len(failing) > allowed else "*" if lost[0] - lost[1] and not failing else "="
+    count = len(before.samples)
+    difference = Difference("failures", len(lost[0]), len(lost[1]), len(lost[1]) - len(lost[0]), None, None, 1.0, count)
+    return Row(testset_of(before)["name"], "", FAILURES, mark, difference, threshold, failing=failing, reason="counted")
+
+
+def _protocol_rows(before: Run, after: Run, protocol: str, across_machines: bool, seed: int) -> list[Row]:
+    testset = testset_of(before)
+    later = {metric.name: metric for metric in after.metrics(protocol)}
+    clusters = speakers(before.samples)
+    rows = []
+    for metric in before.metrics(protocol):
+        row = Row(testset["name"], protocol, metric, "=")
+        reason = _not_comparable(before, after, protocol, metric, later.get(metric.name), across_machines)
+        if reason:
+            rows.append(replace(row, mark="x", reason=reason))
+            continue
+        scores = before.scores(protocol, metric.name), after.scores(protocol, metric.name)
+        if all(score.na for side in scores for score in side):
+            continue
+        rows.append(_tested(row, scores, clusters, (before, after), seed))
+    return rows
+
+
+def _not_comparable(
+    before: Run, after: Run, protocol: str, metric: Metric, later: Metric | None, across_machines: bool
+) -> str:
+    """Why two numbers must not be compared, '' where they may."""
+    if testset_of(before)["digest"] != testset_of(after)["digest"]:
+        return f"the test sets differ ({testset_of(before)['digest'][:8]} and {testset_of(after)['digest'][:8]})"
+    versions = [run.protocol(protocol).get("version") for run in (before, after)]
+    if versions[0] != versions[1]:
+        return f"protocol {protocol} changed from version {versions[0]} to {versions[1]}: score BASE again"
+    if later is None:
+        return f"NEW has no {metric.name}"
+    if later.version != metric.version:
+        return f"metric {metric.name} changed from version {metric.version} to {later.version}: score BASE again"
+    if metric.family == "speed" and not across_machines:
+        return _other_machine(before, after)
+    return ""
+
+
+def _other_machine(before: Run, after: Run) -> str:
+    for key in ("name", "processor", "cores"):
+        one, two = ((run.info.get("machine") or {}).get(key) for run in (before, after))
+        if one != two:
+            return f"timings come from different machines ({key} {one} and {two})"
+    for key in ("device", "jobs"):
+        if before.info.get(key) != after.info.get(key):
+            return f"timings were taken with {key} {before.info.get(key)} and {after.info.get(key)}"
+    return ""
+
+
+def _tested(
+    row: Row, scores: tuple[list[Score], list[Score]], clusters: dict[str, str], runs: tuple[Run, Run], seed: int
+) -> Row:
+    works = [any(stats.usable(score) for score in side) for side in scores]
+    if works[0] != works[1]:
+        gone = tuple(score.sample for score in scores[1] if score.error)
+        return replace(row, mark="!" if works[0] else "*", failing=gone, reason="no number on one side")
+    if not works[0]:
+        return replace(row, mark="x", reason="no number on either side")
+    if row.metric.family == "speed":
+        difference = stats.timings(row.metric, *scores, seed=seed)
+    else:
+        difference = stats.paired(row.metric, *scores, clusters, seed=seed)
+    return replace(row, difference=difference, worse=_worse(row.metric, scores, runs))
+
+
+def _worse(metric: Metric, scores: tuple[list[Score], list[Score]], runs: tuple[Run, Run]) -> tuple[Worse, ...]:
+    """The utterances that got worse, the most worsened first."""
+    sign = {"lower": 1.0, "higher": -1.0, "neither": 0.0}[metric.better]
+    gaps = []
+    for one, two in zip(*stats.both(*scores), strict=True):
+        if one.value is not None and two.value is not None and (two.value - one.value) * sign > 0:
+            gaps.append(((two.value - one.value) * sign, one, two))
+    gaps.sort(key=lambda gap: -gap[0])
+    samples = {sample.id: sample for sample in runs[0].samples}
+    spoken = [run.syntheses for run in runs]
+    found = []
+    for _, one, two in gaps[:SHOWN_WORSE]:
+        audios = [run.audio(rows[one.sample]) if one.sample in rows else None
+                  for run, rows in zip(runs, spoken, strict=True)]  # fmt: skip
+        found.append(Worse(samples[one.sample], one, two, *audios))
+    return tuple(found)
+
+
+def _judged(
+    row: Row, p: float, alpha: float, thresholds: Mapping[str, Threshold], limits: Mapping[tuple[str, str, str], float]
+) -> Row:
+    threshold = thresholds.get(row.metric.name) or default_threshold(row.metric)
+    limit = limits.get((row.testset, row.protocol, row.metric.name), 0.0)
+    difference = row.difference
+    assert difference is not None
+    far, sure = exceeds(row.metric, difference, threshold, limit), p < alpha
+    mark = "="
+    if far and difference.value is not None:
+        higher = difference.value > 0
+        mark = "~" if not sure else "+" if higher == (row.metric.better == "lower") else "-"
+    reason = f"spread over repeated runs is {number(row.metric, limit)}" if limit else ""
+    return replace(row, mark=mark, p=p, threshold=threshold, reason=reason)
+
+
+def load_calibration(path: Path) -> dict[tuple[str, str, str], float]:
+    """(test set, protocol, metric) -> the largest difference that repeated runs of one system show by chance."""
+    try:
+        rows: list[dict[str, Any]] = json.loads(path.read_bytes())["spread"]
+        return {(row["testset"], row["protocol"], row["metric"]): float(row["limit"]) for row in rows}
+    except FileNotFoundError as fault:
+        raise ReportError(f"{path}: no such calibration file; make one with `ttsbench calibrate`") from fault
+    except (json.JSONDecodeError, KeyError, TypeError, ValueError) as fault:
+        raise ReportError(f"{path}: not a calibration file ({fault})") from fault

@@ -1,0 +1,146 @@
+"""The leaderboard: ranks, growth without audio, formats, and the page in a browser."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import shutil
+
+import pytest
+
+from ttsbench.reports import board, charts, formats, leaderboard, reported, values
+from ttsbench.store import Run
+
+TEXTS = [f"sentence number {i} with a few more words in it" for i in range(40)]
+
+
+def main(*words):
+    parser = argparse.ArgumentParser()
+    leaderboard.add_arguments(parser)
+    return leaderboard.run(parser.parse_args([str(word) for word in words]))
+
+
+@pytest.fixture(scope="module")
+def grown(make_run, tmp_path_factory):
+    """A board that got its runs one by one, each run deleted before the next came."""
+    root = tmp_path_factory.mktemp("board")
+    out = root / "board"
+    for name, error, sim in (("ground-truth", 0.01, 0.8), ("good", 0.05, 0.6), ("alike", 0.05, 0.6), ("bad", 0.4, 0.3)):
+        run = make_run(root, name, error, sim, TEXTS, seed=ord(name[0]))
+        assert main(run, "--out", out) == 0
+        shutil.rmtree(root / "runs")
+    return out
+
+
+def test_it_grows_without_the_other_runs_audio(grown):
+    table = board.load(grown)[0]
+    assert table.entries[0].name == "ground-truth" and len(table.systems) == 3
+    entry = Run.open(next(grown.glob("entries/good@*")))
+    assert all(sample.prompt is None and sample.truth is None for sample in entry.samples)
+    assert not list((entry.path).glob("audio/*")) and len(list(entry.path.glob("clips/*.opus"))) >= 5
+    assert not any(score.detail for score in entry.scores("embedded", "wer"))
+    kept = board.examples(table.systems[0], "embedded")
+    assert [row["kind"] for row in kept] == ["best", "median", "worst"]
+    assert kept[0]["value"] <= kept[1]["value"] <= kept[2]["value"] and kept[0]["clips"]["output"].exists()
+
+
+def test_systems_that_do_not_differ_share_ranks(grown):
+    table = board.load(grown)[0]
+    places = {name: ranks.get("wer") for name, ranks in board.views(table)[0].ranks.items()}
+    assert places["ground-truth"] is None  # the recordings are not ranked
+    assert places["good"] == places["alike"] == (1, 2) and places["bad"] == (3, 3)
+    assert values.rank_text((1, 2)) == "1 to 2" and values.rank_text((3, 3)) == "3"
+
+
+def test_views_cut_by_category(grown):
+    views = board.views(board.load(grown)[0])
+    assert [(view.kind, view.name) for view in views] == [
+        ("all", "all"),
+        ("category", "Questions"),
+        ("category", "Emotions"),
+    ]
+    assert views[0].cells["good"]["wer"].asked == 40 and views[1].cells["good"]["wer"].asked == 20
+
+
+def test_adding_a_run_again_replaces_it(make_run, tmp_path):
+    out = tmp_path / "board"
+    main(make_run(tmp_path, "good", 0.3, texts=TEXTS, sound=False), "--out", out)
+    main(make_run(tmp_path, "good", 0.0, texts=TEXTS, sound=False), "--out", out)
+    table = board.load(out)[0]
+    assert len(table.entries) == 1 and table.entries[0].cells["wer"].value == 0.0
+    assert not list((out / "entries").glob(".*"))
+
+
+def test_markdown_csv_and_latex(grown):
+    text = (grown / "leaderboard.md").read_text()
+    assert "| 1 to 2 | good |" in text and "**" in text and "Holm" in text
+    with (grown / "leaderboard.csv").open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    one = next(r for r in rows if r["system"] == "bad" and r["metric"] == "wer" and r["view"] == "all")
+    assert (one["rank_best"], one["rank_worst"], one["kind"], one["scored"]) == ("3", "3", "measured", "40")
+    tex = (grown / "leaderboard.tex").read_text()
+    assert r"\toprule" in tex and r"\textbf{" in tex and r"\underline{" in tex and tex.count("{") == tex.count("}")
+
+
+@pytest.mark.parametrize(
+    "name, markdown, tex", [("a|b", r"a\|b", r"a\textbar{}b"), ("50%_{x}", r"50%\_\{x\}", r"50\%\_\{x\}")]
+)
+def test_names_cannot_break_the_formats(name, markdown, tex):
+    assert formats.md(name) == markdown and formats.tex(name) == tex
+    assert formats.md("<img src=x>") == r"\<img src=x\>"
+
+
+def test_reported_rows_stand_apart(make_run, grown, tmp_path, monkeypatch):
+    folder = tmp_path / "reported"
+    folder.mkdir()
+    (folder / "seed_tts_eval.csv").write_text("# a note\nsystem,test_en_wer_pct\nHuman,2.14\n=Evil,1\n")
+    found = reported.load(folder)
+    assert found[0].rows == [["Human", "2.14"], ["=Evil", "1"]]
+    assert reported.for_testset("seed-en", found) == found and reported.for_testset("toy", found) == []
+    monkeypatch.setattr(reported, "load", lambda: found)
+    shutil.copytree(grown, tmp_path / "b")
+    main("--out", tmp_path / "b")
+    page = (tmp_path / "b" / "leaderboard.html").read_text()
+    assert page.index("Reported in the literature") > page.index("Ranking on toy")
+    lines = (tmp_path / "b" / "leaderboard.csv").read_text()
+    assert "reported,seed_tts_eval,as published,,all,Human" in lines and "'=Evil" in lines
+
+
+def test_pareto_front_and_ticks():
+    assert charts.pareto([(1, 3), (2, 2), (3, 3), (2, 2)]) == [True, True, False, True]
+    assert charts.ticks(0.283, 0.777)[0] <= 0.283 and charts.ticks(0.283, 0.777)[-1] >= 0.777
+    assert charts.ticks(1, 1)[-1] >= 1 and charts.decades(0.02, 3.0) == pytest.approx([0.01, 0.1, 1.0, 10.0])
+
+
+def test_json_output(grown, capsys):
+    main("--out", grown, "--json")
+    data = json.loads(capsys.readouterr().out)
+    assert data[0]["views"][0]["ranks"]["bad"]["wer"] == [3, 3]
+
+
+def test_page_sorts_filters_and_plays(grown, browser):
+    tab = browser.new_page(viewport={"width": 1280, "height": 900})
+    asked, faults = [], []
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.on("pageerror", lambda fault: faults.append(str(fault)))
+    tab.goto((grown / "leaderboard.html").as_uri())
+
+    def names():
+        return tab.locator("table.main:visible tbody th bdi").all_inner_texts()[0:8:1]
+
+    assert names()[0] == "ground-truth"
+    tab.locator("table.main:visible").get_by_role("button", name="WER").focus()
+    tab.keyboard.press("Enter")
+    tab.keyboard.press("Enter")
+    order = [name for name in names() if name != "1.0"]
+    assert order[:2] == ["ground-truth", "bad"]
+    tab.get_by_label("Category").select_option("Questions")
+    assert tab.locator("p.lead:visible").first.inner_text().startswith("Questions: 20 utterances")
+    tab.locator(".play").first.click()
+    tab.wait_for_timeout(300)
+    assert tab.evaluate("document.getElementById('sound').currentTime") > 0
+    tab.set_viewport_size({"width": 390, "height": 844})
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+    assert all(url.startswith(("file:", "data:")) for url in asked) and not faults
+    tab.close()
