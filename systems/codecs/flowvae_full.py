@@ -104,17 +104,19 @@ class AMPBlock(nn.Module):
 
 
 class FlowVAE(nn.Module):
-    """Encoder, flow (training only) and decoder. `codebooks` is 0: latents are continuous.
+    """Encoder, flow (training only) and decoder (`systems.codecs.Codec`). Latents are (batch, frames, latent).
 
-    `encode` gives the posterior; `decode` takes latents, whether drawn, mean, or predicted by a language model.
+    `posterior` gives mean and log-deviation; `decode` takes latents, whether drawn, mean, or predicted by a language
+    model.
     """
 
-    codebooks, codebook_size, bits_per_second = 0, 0, math.inf
+    name, codebook_size, levels, bits_per_second = "flowvae-full", 0, (), None
 
     def __init__(self, shape: FlowVAEShape | None = None) -> None:
         super().__init__()
         self.shape = shape = shape or FlowVAEShape()
         self.sample_rate, self.frame_rate = shape.sample_rate, shape.sample_rate / shape.hop
+        self.hop, self.codebooks = shape.hop, shape.latent
         self.audio_encoder = Encoder(shape)
         self.flow = Flow(shape.latent, shape.flow_hidden)
         self.conv_pre = NormedConv1d(shape.latent, shape.first, 7, padding=3)
@@ -126,15 +128,19 @@ class FlowVAE(nn.Module):
         self.activation_post = AntiAliased(widths[-1])
         self.conv_post = NormedConv1d(widths[-1], 1, 7, causal=True)
 
-    def encode(self, audio: Tensor) -> tuple[Tensor, Tensor]:
-        """(batch, samples) in [-1, 1] to mean and log-deviation, each (batch, latent, frames)."""
-        audio = F.pad(audio, (0, -audio.shape[-1] % self.shape.hop))
-        mean, logs = self.audio_encoder(audio[:, None]).chunk(2, dim=1)
+    def posterior(self, audio: Tensor) -> tuple[Tensor, Tensor]:
+        """(batch, samples) in [-1, 1] to mean and log-deviation, each (batch, frames, latent)."""
+        audio = F.pad(audio, (0, -audio.shape[-1] % self.hop))
+        mean, logs = self.audio_encoder(audio[:, None]).transpose(1, 2).chunk(2, dim=-1)
         return mean, logs
 
+    def encode(self, audio: Tensor) -> Tensor:
+        """The posterior's mean, (batch, frames, latent)."""
+        return self.posterior(audio)[0]
+
     def decode(self, latents: Tensor) -> Tensor:
-        """(batch, latent, frames) to (batch, frames * hop) in [-1, 1]."""
-        x = self.conv_pre(latents)
+        """(batch, frames, latent) to (batch, frames * hop) in [-1, 1]."""
+        x = self.conv_pre(latents.transpose(1, 2))
         branches = len(self.shape.kernels)
         for index, up in enumerate(self.ups):
             for layer in up.children():
@@ -145,9 +151,9 @@ class FlowVAE(nn.Module):
 
     def forward(self, audio: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """One training pass: audio (batch, samples) to its reconstruction, flowed latents and log-deviations."""
-        mean, logs = self.encode(audio)
+        mean, logs = self.posterior(audio)
         latents = gaussian.sample(mean, logs)
-        return self.decode(latents), self.flow(latents), logs
+        return self.decode(latents), self.flow(latents.transpose(1, 2)).transpose(1, 2), logs
 
     def reach(self) -> tuple[int, int]:
         """How many frames before and after its own a frame's samples depend on."""
@@ -161,7 +167,7 @@ class FlowVAE(nn.Module):
         return math.ceil(behind + 12 / rate) + 3, math.ceil(ahead + 6 / rate) + 3
 
     def decode_stream(self, pieces: Iterable[Tensor]) -> Iterator[Tensor]:
-        """Latents (1, latent, some frames) as they come to audio (1, samples) as soon as it is final.
+        """Latents (1, some frames, latent) as they come to audio (1, samples) as soon as it is final.
 
         The same samples as `decode` of everything: each call decodes again the frames that the new ones depend on.
         """
@@ -169,18 +175,18 @@ class FlowVAE(nn.Module):
         held: Tensor | None = None
         done = start = 0  # frames given out; first frame that is still held
         for piece in pieces:
-            held = piece if held is None else torch.cat([held, piece], dim=2)
-            ready = start + held.shape[2] - ahead
+            held = piece if held is None else torch.cat([held, piece], dim=1)
+            ready = start + held.shape[1] - ahead
             if ready > done:
                 yield self._cut(held, done - start, ready - start)
                 done = ready
                 drop = max(0, done - behind - start)
-                held, start = held[..., drop:], start + drop
-        if held is not None and start + held.shape[2] > done:
-            yield self._cut(held, done - start, held.shape[2])
+                held, start = held[:, drop:], start + drop
+        if held is not None and start + held.shape[1] > done:
+            yield self._cut(held, done - start, held.shape[1])
 
     def _cut(self, held: Tensor, first: int, last: int) -> Tensor:
-        return self.decode(held)[:, first * self.shape.hop : last * self.shape.hop]
+        return self.decode(held)[:, first * self.hop : last * self.hop]
 
     def load(self, tensors: dict[str, Tensor]) -> None:
         """Load the published checkpoint's `generator` dictionary; every name and shape must match."""

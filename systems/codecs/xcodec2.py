@@ -276,9 +276,9 @@ class Generator(nn.Module):
 
 
 class XCodec2(nn.Module):
-    """The codec. Codes are (batch, 1, frames); `codebook_size` 65 536, 50 frames and 800 bits a second."""
+    """The codec (`systems.codecs.Codec`). Codes are (batch, frames, 1), one of 65 536; 50 frames, 800 bits a second."""
 
-    codebooks = 1
+    name, codebooks = "xcodec2", 1
 
     def __init__(self, shape: XCodec2Shape | None = None) -> None:
         super().__init__()
@@ -290,7 +290,8 @@ class XCodec2(nn.Module):
         self.fc_prior = nn.Linear(shape.joint, shape.joint)
         self.generator = Generator(shape)
         self.fc_post_a = nn.Linear(shape.joint, shape.dim)
-        self.codebook_size = self.generator.quantizer.size
+        self.hop, self.codebook_size = shape.hop, self.generator.quantizer.size
+        self.levels = (self.codebook_size,)
         self.bits_per_second = self.frame_rate * math.log2(self.codebook_size)
 
     def features(self, audio: Tensor) -> Tensor:
@@ -312,13 +313,13 @@ class XCodec2(nn.Module):
 
     @torch.no_grad()
     def encode(self, audio: Tensor) -> Tensor:
-        """(batch, samples) in [-1, 1] to codes (batch, 1, frames)."""
-        return self.generator.quantizer.quantize(self.hidden(audio))[:, None]
+        """(batch, samples) in [-1, 1] to codes (batch, frames, 1)."""
+        return self.generator.quantizer.quantize(self.hidden(audio))[..., None]
 
     @torch.no_grad()
     def decode(self, codes: Tensor) -> Tensor:
-        """Codes (batch, 1, frames) to (batch, frames * hop)."""
-        return self.synthesize(self.generator.quantizer.lookup(codes[:, 0]))
+        """Codes (batch, frames, 1) to (batch, frames * hop)."""
+        return self.synthesize(self.generator.quantizer.lookup(codes[..., 0]))
 
     def synthesize(self, quantized: Tensor) -> Tensor:
         """Quantised features (batch, frames, joint) to audio (batch, frames * hop)."""
@@ -328,7 +329,7 @@ class XCodec2(nn.Module):
         """The decoder attends to the whole utterance, so all audio comes at once, when the codes have ended."""
         codes = list(pieces)
         if codes:
-            yield self.decode(torch.cat(codes, dim=2))
+            yield self.decode(torch.cat(codes, dim=1))
 
     def load(self, tensors: dict[str, Tensor]) -> None:
         """Load the published weights; parts that only training used are left out, everything else must match."""

@@ -89,7 +89,7 @@ class Paper:
         codes: list[int] = []
         if sample.prompt is not None:
             audio = torch.from_numpy(read_at(sample.prompt, RATE))[None].to(self.device)
-            codes = self.codec.encode(audio)[0, 0].tolist()
+            codes = self.codec.encode(audio)[0, :, 0].tolist()
         return writer(self.model, self.tokenizer, self._decode, sample.text, sample.prompt_text, codes, self.sampling)
 
     def synthesize(self, sample: Sample, seed: int) -> Iterator[np.ndarray]:
@@ -109,7 +109,7 @@ class Paper:
         return self.codec.decode(codes)[0].float().cpu().numpy()[: len(here)]
 
     def _decode(self, codes: Tensor) -> np.ndarray:
-        return self.codec.decode(codes[None, None])[0].float().cpu().numpy()
+        return self.codec.decode(codes[None, :, None])[0].float().cpu().numpy()
 
 
 class Llasa1B(Paper):

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ttsbench.systems import weights
+from ttsbench.systems.codecs import Codec
 from ttsbench.systems.codecs.flowvae_full import FlowVAE, FlowVAEShape
 from ttsbench.systems.nn.wavenorm import NormedConv1d, SnakeBeta, joined_weight
 
@@ -45,6 +46,8 @@ def full() -> tuple[FlowVAE, XCodec2]:
 
 def test_full_sizes_are_those_of_the_papers(full: tuple[FlowVAE, XCodec2]) -> None:
     vae, codec = full
+    assert isinstance(vae, Codec)
+    assert isinstance(codec, Codec)
     assert millions(vae.audio_encoder) == pytest.approx(34, abs=0.6)
     assert millions(vae.flow) == pytest.approx(50, abs=0.6)
     assert millions(vae) - millions(vae.audio_encoder) - millions(vae.flow) == pytest.approx(120, abs=0.6)
@@ -90,24 +93,24 @@ def test_names_are_those_of_the_published_checkpoints(full: tuple[FlowVAE, XCode
 def test_flow_vae_round_trip_and_streaming() -> None:
     torch.manual_seed(0)
     model = FlowVAE(SMALL_VAE).eval()
-    mean, logs = model.encode(torch.randn(2, 95))
-    assert mean.shape == logs.shape == (2, 8, 10)
-    latents = torch.randn(1, 8, 150)
+    mean, logs = model.posterior(torch.randn(2, 95))
+    assert mean.shape == logs.shape == (2, 10, 8)
+    latents = torch.randn(1, 150, 8)
     whole = model.decode(latents)
-    pieces = list(model.decode_stream(latents.split([1, 70, 2, 40, 37], dim=2)))
+    pieces = list(model.decode_stream(latents.split([1, 70, 2, 40, 37], dim=1)))
     assert len(pieces) > 2
     torch.testing.assert_close(torch.cat(pieces, dim=1), whole, atol=1e-6, rtol=1e-5)
     audio, flowed, spread = model(torch.randn(1, 100))
     assert audio.shape == (1, 100)
-    assert flowed.shape == spread.shape == (1, 8, 10)
+    assert flowed.shape == spread.shape == (1, 10, 8)
 
 
 @torch.no_grad()
 def test_flow_vae_reach_is_enough() -> None:
     model = FlowVAE(SMALL_VAE).eval().double()
-    latents = torch.randn(1, 8, 120, dtype=torch.float64)
+    latents = torch.randn(1, 120, 8, dtype=torch.float64)
     other = latents.clone()
-    other[..., 60] += 10
+    other[:, 60] += 10
     moved = (model.decode(latents) - model.decode(other)).abs()[0].view(120, -1).amax(dim=1) > 1e-12
     behind, ahead = model.reach()
     touched = moved.nonzero().flatten()
@@ -117,11 +120,11 @@ def test_flow_vae_reach_is_enough() -> None:
 @torch.no_grad()
 def test_xcodec2_round_trip(xcodec2: XCodec2) -> None:
     codes = xcodec2.encode(0.3 * torch.randn(1, 3200))
-    assert codes.shape == (1, 1, 11)  # a whole frame of padding is added to whole frames, as in the original
+    assert codes.shape == (1, 11, 1)  # a whole frame of padding is added to whole frames, as in the original
     assert len(codes.unique()) > 3
     audio = xcodec2.decode(codes)
     assert audio.shape == (1, 11 * 320)
-    torch.testing.assert_close(next(xcodec2.decode_stream(codes.split(4, dim=2))), audio)
+    torch.testing.assert_close(next(xcodec2.decode_stream(codes.split(4, dim=1))), audio)
 
 
 def test_fsq_indices_and_straight_through() -> None:
@@ -168,10 +171,10 @@ def test_xcodec2_agrees_with_transformers(xcodec2: XCodec2) -> None:
     padded = nn.functional.pad(audio, (0, 200))
     found = theirs.encode(padded[:, None], input_features=xcodec2.features(padded), output_latents=True)
     codes = xcodec2.encode(audio)
-    assert torch.equal(codes, found.audio_codes)
+    assert torch.equal(codes, found.audio_codes.transpose(1, 2))
     assert len(codes.unique()) > 3
     torch.testing.assert_close(
-        xcodec2.decode(codes), theirs.decode(audio_codes=codes).audio_values[:, 0], atol=1e-5, rtol=1e-4
+        xcodec2.decode(codes), theirs.decode(audio_codes=codes.transpose(1, 2)).audio_values[:, 0], atol=1e-5, rtol=1e-4
     )
 
 
@@ -216,11 +219,11 @@ def test_encodec_rates_and_streaming() -> None:
     model = EnCodec(16)
     assert (model.bits_per_second, model.frame_rate, model.codebook_size) == (12000.0, 75.0, 1024)
     codes = model.encode(0.3 * torch.randn(1, 12000))
-    assert codes.shape == (1, 16, 38)
+    assert codes.shape == (1, 38, 16)
     for layer in model.model.quantizer.layers:
         layer.codebook.embed.normal_()
-    codes = torch.randint(0, 1024, (1, 16, 20))
-    pieces = list(model.decode_stream(codes.split([3, 9, 8], dim=2)))
+    codes = torch.randint(0, 1024, (1, 20, 16))
+    pieces = list(model.decode_stream(codes.split([3, 9, 8], dim=1)))
     torch.testing.assert_close(torch.cat(pieces, dim=1), model.decode(codes), atol=1e-5, rtol=1e-4)
     with pytest.raises(ValueError, match="codebooks"):
         EnCodec(7)

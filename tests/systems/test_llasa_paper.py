@@ -253,10 +253,10 @@ class Tones:
 
     def encode(self, audio: torch.Tensor) -> torch.Tensor:
         frames = audio[:, : audio.shape[1] // paper.HOP * paper.HOP].unflatten(1, (-1, paper.HOP))
-        return (frames.abs().mean(dim=2) * 60_000).long()[:, None]
+        return (frames.abs().mean(dim=2) * 60_000).long()[..., None]
 
     def decode(self, codes: torch.Tensor) -> torch.Tensor:
-        return (codes[:, 0] / 60_000).repeat_interleave(paper.HOP, dim=1)
+        return (codes[..., 0] / 60_000).repeat_interleave(paper.HOP, dim=1)
 
 
 def test_a_local_folder_speaks(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
