@@ -8,8 +8,8 @@
 | name | frames/s | codes of a frame | what `encode` gives |
 | --- | --- | --- | --- |
 | rvq | 50 | 8 codebooks of 1024; `decode` takes the first k too | long (batch, time, 8) |
-| fsq | 50 | 18 dimensions of 8, 8, 8, 5, 5, 5 levels (`codec.levels`): one token of 48 bits | long (batch, time, 18) |
-| flowvae | 12.5 | 64 real numbers; `encode_distribution` gives mean and standard deviation | float (batch, time, 64) |
+| fsq | 50 | 24 dimensions of 16, 8 and 4 levels (`codec.levels`): one token of 64 bits | long (batch, time, 24) |
+| flowvae | 12.5 | 96 real numbers; `encode_distribution` gives mean and standard deviation | float (batch, time, 96) |
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ class SmallCodec:
 
     @torch.no_grad()
     def encode_distribution(self, audio: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of the posterior, each (batch, time, 64); only for 'flowvae'."""
+        """Mean and standard deviation of the posterior, each (batch, time, 96); only for 'flowvae'."""
         if not isinstance(self.model, FlowVAE):
             raise TypeError(f"codec {self.name!r} has codes, not distributions")
         missing = -audio.shape[-1] % self.hop

@@ -206,10 +206,10 @@ def build(
         tasks += [(folder, f"kathleen-{n}", "kathleen", kathleen, (real / "kathleen", n, 4)) for n in range(4)]
     jobs = plan(hours, seed)
     size = 700
-    syn = [
-        (folder, f"syn-{n // size:02d}", "flite", synthetic, (jobs[n : n + size],)) for n in range(0, len(jobs), size)
-    ]
-    tasks = tasks[:2] + syn[:2] + tasks[2:] + syn[2:] if real else syn
+    spoken: list[Task] = []
+    for n in range(0, len(jobs), size):
+        spoken.append((folder, f"syn-{n // size:02d}", "flite", synthetic, (jobs[n : n + size],)))
+    tasks = tasks[:2] + spoken[:2] + tasks[2:] + spoken[2:]
     tasks = [task for task in tasks if not (folder / f"shard-{task[1]}.jsonl").is_file()]
     with ProcessPoolExecutor(workers) as pool:
         for name, count in pool.map(_make, tasks):

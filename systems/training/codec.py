@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from ttsbench.systems.codecs.mel_codec import build, reconstruction
+from ttsbench.systems.codecs.mel_codec import build, reconstruction, start_from
 
 
 def train_codec(name: str, corpus: Path, folder: Path, minutes: float, batch: int = 24, frames: int = 192) -> None:
@@ -18,6 +18,7 @@ def train_codec(name: str, corpus: Path, folder: Path, minutes: float, batch: in
     data = Corpus(corpus)
     torch.manual_seed(0)
     model = build(name)
+    start_from(model, segments(data, "train", 500, frames, seed=2, audio=False)(0)[0])
     held, _ = segments(data, "dev", 48, frames, seed=9)(0)
 
     def loss(pair: tuple[torch.Tensor, torch.Tensor], step: int) -> Loss:
@@ -29,7 +30,8 @@ def train_codec(name: str, corpus: Path, folder: Path, minutes: float, batch: in
     def judge(_: torch.nn.Module) -> dict[str, float]:
         codes = model.encode(held)
         made = model.mel_from(model.latents(codes))
-        return {"l1": float(F.l1_loss(made, held)), "std": float(codes.float().std())}
+        loss = float(reconstruction(made, held))
+        return {"loss": loss, "l1": float(F.l1_loss(made, held)), "std": float(codes.float().std())}
 
     train(
         model,
