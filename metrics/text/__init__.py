@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from ttsbench.metrics.text import plain, seed
+from ttsbench.metrics.text import plain, seed, whisper
 from ttsbench.metrics.text.steps import Rules
 
 __all__ = ["RULES", "Rules", "rules"]
 
-RULES: dict[str, Rules] = {each.name: each for each in (*plain.RULES, *seed.RULES)}
+RULES: dict[str, Rules] = {each.name: each for each in (*plain.RULES, *seed.RULES, *whisper.RULES)}
 
 
 def rules(name: str) -> Rules:

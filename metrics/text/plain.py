@@ -44,8 +44,16 @@ marks = replace(r"[^\w']|_", " ", "all but letters, digits and apostrophes becom
 quotes = replace(r"(?<!\w)'|'(?!\w)", " ", "apostrophes at the edge of a word go")
 letters_only = replace(r"[^\w]|_", "", "all but letters and digits go")
 
+all_but_letters = replace(r"[^A-Za-z ]", "", "delete all but letters and spaces: apostrophes go, words join at hyphens")
+
 OURS = "ttsbench"
 RULES = (
     Rules("plain-en", (compose, straight, lower, numbers, accents, marks, quotes, spaces), OURS),
+    Rules(
+        "keonlee",
+        (numbers, all_but_letters, lower, spaces),
+        "evaluate-zero-shot-tts 6cbbe8f; its numbers are spelled by NVIDIA NeMo, ours by num2words",
+        spaces=False,
+    ),
     Rules("plain-zh", (compose, lower, letters_only, no_spaces, characters), OURS, spaces=False),
 )

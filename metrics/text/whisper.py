@@ -1,0 +1,178 @@
+"""Whisper's own text normalisers, from the openai-whisper package, and what other evaluators built on them.
+
+The two files are loaded without importing the package, which would load torch. Mind that the English one turns `...`
+into `.`, so an empty text is not seen as empty, and writes numbers in digits.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+import re
+import sys
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from ttsbench.metrics.models import MissingModel, packaged
+from ttsbench.metrics.text.steps import Rules, Step, delete, lower, replace, spaces, straight
+
+HIDDEN = "_ttsbench_whisper_normalizers"
+WORD = re.compile(r"\w+")
+SIGN = re.compile(r"[\d.%$¢€£]")
+
+
+@functools.lru_cache(maxsize=1)
+def _package() -> ModuleType:
+    """`whisper.normalizers` under a name of our own, so that `whisper/__init__.py` does not run."""
+    try:
+        path = packaged("whisper", "normalizers/__init__.py", "openai-whisper")
+    except MissingModel as fault:
+        raise MissingModel(f"Whisper's text rules need it: {fault}") from fault
+    spec = importlib.util.spec_from_file_location(HIDDEN, path, submodule_search_locations=[str(path.parent)])
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[HIDDEN] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@functools.lru_cache(maxsize=1)
+def _basic() -> Step:
+    return Step("", _package().BasicTextNormalizer())
+
+
+class _Marks(dict[int, str]):
+    """`remove_symbols_and_diacritics` of the package as a table for str.translate, filled as characters turn up."""
+
+    def __missing__(self, code: int) -> str:
+        clean = importlib.import_module(f"{HIDDEN}.basic").remove_symbols_and_diacritics
+        self[code] = clean(chr(code), keep=".%$¢€£")
+        return self[code]
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """The pieces of the English normaliser. A replacement is due with an apostrophe or a title."""
+
+    symbols: _Marks
+    numbers: Any
+    number_words: set[str]
+    spelling: Callable[[str], str]
+    replacers: dict[re.Pattern[str], str]
+    titles: set[str]
+
+
+@functools.lru_cache(maxsize=1)
+def _parts() -> _Parts:
+    whole = _package().EnglishTextNormalizer()
+    replacers = {re.compile(pattern): by for pattern, by in whole.replacers.items()}
+    titles = {pattern.replace(r"\b", "") for pattern in whole.replacers if "'" not in pattern}
+    numbers = whole.standardize_numbers
+    number_words = (numbers.words - {"and"}) | {"half"}  # `and` does nothing without one of the others
+    return _Parts(_Marks(), numbers, number_words, whole.standardize_spellings, replacers, titles)
+
+
+def _expand(text: str) -> str:
+    parts = _parts()
+    if "'" in text or not parts.titles.isdisjoint(WORD.findall(text)):
+        for pattern, by in parts.replacers.items():
+            text = pattern.sub(by, text)
+    return text
+
+
+def _numbers(text: str) -> str:
+    """Number words to digits; texts without any are the rule and skip the package's slow reading."""
+    words = text.split()
+    if SIGN.search(text) or not _parts().number_words.isdisjoint(words):
+        return str(_parts().numbers(text))
+    return " ".join(words)
+
+
+def _strip_marks(text: str) -> str:
+    return unicodedata.normalize("NFKD", text).translate(_parts().symbols)
+
+
+def _drop_marks(text: str) -> str:
+    words = text.split()
+    return " ".join(word for word in words if not all(unicodedata.category(letter)[0] == "P" for letter in word))
+
+
+def _join_letters(text: str) -> str:
+    """Runs of single letters become one word: `u s a` -> `usa`; where one is `a` or `i`, only runs of three or more."""
+    out: list[str] = []
+    run: list[str] = []
+    for word in [*text.split(), ""]:
+        if len(word) == 1 and word.isalpha():
+            run.append(word)
+            continue
+        least = 3 if {"a", "i"} & set(run) else 2
+        out += ["".join(run)] if len(run) >= least else run
+        run = []
+        out.append(word)
+    return " ".join(out[:-1])
+
+
+basic = Step(
+    "Whisper's basic normaliser: lower-case; text in <> [] () out; marks and symbols to spaces; spaces collapsed",
+    lambda text: _basic().do(text),
+)
+FILLERS = (
+    "hmm mm mhm mmm uh um ah aha ahh ahm eh ehehe em hm huh hum mhum uhm umm uhuh".split()  # open_asr_leaderboard's
+)
+fillers = replace(rf"\b({'|'.join(FILLERS)})\b", "", f"fillers out: {', '.join(FILLERS)}")
+
+FEWER = "hmm mm mhm mmm uh um".split()  # Whisper's
+HEAD = (
+    lower,
+    replace(r"[<\[][^>\]]*[>\]]", "", "text in <> and [] out"),
+    replace(r"\(([^)]+?)\)", "", "text in () out"),
+)
+BODY = (
+    replace(r"\s+'", "'", "no space before an apostrophe"),
+    Step("contractions and titles expanded (Whisper's table)", _expand),
+    replace(r"(\d),(\d)", r"\1\2", "commas between digits out"),
+    replace(r"\.([^0-9]|$)", r" \1", "full stops not before a digit out"),
+    Step("NFKD, diacritics out, marks and symbols to spaces except . % $ ¢ € £", _strip_marks),
+    Step("number words to digits (Whisper's rules)", _numbers),
+    Step("UK to US spelling (Whisper's table)", lambda text: _parts().spelling(text)),
+)
+TAIL = (
+    replace(r"[.$¢€£]([^0-9])", r" \1", "currency signs and full stops not before a digit out"),
+    replace(r"([^0-9])%", r"\1 ", "per cent signs not after a digit out"),
+    replace(r"\s+", " ", "runs of white space become one space"),
+)
+acronyms = Step("single letters in a row joined: two or more, three or more where one is `a` or `i`", _join_letters)
+fewer = replace(rf"\b({'|'.join(FEWER)})\b", "", f"{', '.join(FEWER)} out")
+ENGLISH = (*HEAD, fewer, *BODY, *TAIL)
+OPEN_ASR = (*HEAD, fillers, *BODY, acronyms, *TAIL)
+EMERGENT = (
+    lower,
+    replace(r"<\|.*?\|>", "", "<|...|> out"),
+    spaces,
+    replace(r" ([!,.?;:])", r"\1", "no space before ! , . ? ; :"),
+    *ENGLISH,
+    Step("words made of punctuation alone out", _drop_marks),
+)
+letters_kept = replace(r"[^A-Za-z0-9' ]", "", "delete all but A-Z, a-z, 0-9, the apostrophe and the space")
+
+RULES = (
+    Rules("whisper-en", ENGLISH, "openai-whisper's EnglishTextNormalizer; VERSA's whisper_en"),
+    Rules("whisper-basic", (basic,), "openai-whisper's BasicTextNormalizer; VERSA's whisper_basic"),
+    Rules(
+        "open-asr",
+        OPEN_ASR,
+        "open_asr_leaderboard d1e99b2, without its tables of compounds and of names",
+    ),
+    Rules("emergent", EMERGENT, "EmergentTTS-Eval 5764ace"),
+    Rules("zipvoice-hubert", (straight, letters_kept, lower), "ZipVoice 2f7326f, HuBERT script"),
+    Rules(
+        "amphion",
+        (delete(" .'-,!", "space, full stop, apostrophe, hyphen, comma and exclamation mark"),),
+        "Amphion d3de90f: as spaces go, a sentence is one word and its WER is 0 or 1",
+        spaces=False,
+    ),
+)

@@ -1,0 +1,163 @@
+"""Normalisation rules: golden texts, and properties that hold for any text."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ttsbench.metrics.text import RULES, rules
+from ttsbench.metrics.text.seed import ASCII, CHINESE
+from ttsbench.metrics.wer import compare
+
+WHISPER = [
+    ("We don't, they said.", "we do not they said"),
+    ("fifty people", "50 people"),
+    ("twenty-one", "21"),
+    ("one oh one", "101"),
+    ("Mr. Smith paid $12.50", "mister smith paid $12.50"),
+    ("it's two thirty p.m.", "it is 230 p m"),
+    ("John's won't", "john is will not"),
+    ("(laughs) hello [music]", "hello"),
+    ("...", "."),
+]
+needs_whisper = {"whisper-en", "whisper-basic", "open-asr", "emergent"}
+
+
+def usable(name):
+    if name in needs_whisper:
+        pytest.importorskip("more_itertools", reason="Whisper's rules need openai-whisper, in extra 'paper'")
+    if RULES[name].hypothesis:
+        pytest.importorskip("opencc", reason="Chinese needs opencc, in extra 'paper'")
+    return RULES[name]
+
+
+@pytest.mark.parametrize(("text", "normal"), WHISPER)
+def test_whisper_english_golden(text, normal):
+    assert usable("whisper-en")(text).strip() == normal
+
+
+PIECES = """Mr. can't it's $5.20 twenty-one one oh and a half double point dollars minus per cent cents colour
+    um 1,000 naïve (x) [y] 3.5% 'twas St. £2 ¢7 and ½ œ""".split()
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=st.lists(st.sampled_from(PIECES) | st.text(max_size=6), max_size=8).map(" ".join))
+def test_whisper_english_equals_the_package(text):
+    from ttsbench.metrics.text import whisper
+
+    try:
+        expected = whisper._package().EnglishTextNormalizer()(text)
+    except ValueError:  # the package itself cannot read some digits of other scripts
+        return
+    assert usable("whisper-en")(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "normal"),
+    [
+        ("zipvoice-hubert", "Well-known — “it’s” 5 o'clock", "wellknown  it's 5 o'clock"),
+        ("keonlee", "Don't walk 21 well-known miles", "dont walk twenty one wellknown miles"),
+        ("amphion", "Don't go, now!", "Dontgonow"),
+        ("open-asr", "Uhm, the U.S.A. isn't, um, colour-blind", "the usa is not color blind"),
+        ("open-asr", "a b and u s", "a b and us"),
+        ("emergent", "Hello <|x|> there , friend !", "hello there friend"),
+        ("whisper-basic", "Don't [noise] stop", "don t stop"),
+        (
+            "plain-en",
+            "‘Tis 2nd of 1,200 naïve cafés—3.5%",
+            "tis second of one thousand two hundred naive cafes three point five",
+        ),
+        ("plain-en", "the dogs' bone's", "the dogs bone's"),
+        ("plain-zh", "你好， World！", "你 好 w o r l d"),
+        ("seed-en", "a   b", "a  b"),
+    ],
+)
+def test_golden_texts(name, text, normal):
+    assert usable(name)(text).strip() == normal
+
+
+def test_punctuation_table_has_the_size_of_the_original():
+    assert (len(set(CHINESE)), len(CHINESE), len(ASCII)) == (82, 82, 32)
+
+
+def test_only_the_hypothesis_is_simplified():
+    how = usable("seed-zh")
+    assert how("臺灣") == "臺 灣" and how.heard("臺灣") == "台 湾"
+
+
+@pytest.mark.parametrize("name", sorted(RULES))
+def test_every_rule_is_explained_and_kills_no_plain_words(name):
+    how = usable(name)
+    assert len(how.explain().splitlines()) == len(how.steps) + len(how.hypothesis)
+    assert how("the cat sat").replace(" ", "") == "thecatsat"
+
+
+texts = st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), max_size=40)
+
+
+@pytest.mark.parametrize("name", sorted(RULES))
+@settings(max_examples=25, deadline=None)
+@given(text=texts)
+def test_any_text_is_normalised_and_scored(name, text):
+    how = usable(name)
+    for unit in ("word", "character"):
+        left, right, counts = compare(text, text, how, unit)
+        if not how.hypothesis:
+            assert left == right and counts.errors == 0
+        assert counts.rate >= 0 and counts.length >= counts.hits >= 0
+
+
+@pytest.mark.parametrize("name", ["plain-en", "plain-zh", "f5-en", "keonlee", "whisper-basic", "zipvoice-hubert"])
+@settings(max_examples=25, deadline=None)
+@given(text=texts)
+def test_twice_is_the_same_as_once(name, text):
+    once = " ".join(usable(name)(text).split())
+    assert " ".join(usable(name)(once).split()) == once
+
+
+@settings(max_examples=50, deadline=None)
+@given(left=texts, right=texts)
+def test_counts_add_up(left, right):
+    from ttsbench.metrics.wer import count
+
+    counts = count(" ".join(left.split()), " ".join(right.split()))
+    assert counts.length == len(left.split())
+    assert counts.hits + counts.substitutions + counts.insertions == len(right.split())
+    assert max(len(left.split()), len(right.split())) >= counts.errors >= abs(len(left.split()) - len(right.split()))
+
+
+def test_unknown_rules_list_the_known():
+    with pytest.raises(ValueError, match="seed-en"):
+        rules("nothing")
+
+
+def test_whisper_rules_do_not_import_torch():
+    usable("whisper-en")
+    code = (
+        "import sys; from ttsbench.metrics.text import RULES; RULES['whisper-en']('x'); RULES['open-asr']('x');"
+        "print('torch' in sys.modules, 'whisper' in sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["False", "False"]
+
+
+def test_two_thousand_rows_under_all_rules_are_quick():
+    """2,020 rows under every set of rules within 2 s of processor time (a looser limit here: machines differ)."""
+    words = (
+        "the quick brown fox doesn't jump over lazy dogs said mister smith and went home to read nineteen books".split()
+    )
+    rows = [(" ".join(words[index % 9 :]), " ".join(words[index % 7 :])) for index in range(2020)]
+    names = [usable(name).name for name in sorted(RULES)]
+    for name in names:
+        compare("a", "b", rules(name))
+    start = time.process_time()
+    for name in names:
+        how = rules(name)
+        for reference, hypothesis in rows:
+            compare(reference, hypothesis, how)
+    spent = time.process_time() - start
+    print(f"{len(names)} rules, {spent:.2f} s")
+    assert spent < 20
