@@ -14,21 +14,29 @@ if TYPE_CHECKING:
     import rich.text
 
 
-def terminal(table: Table) -> rich.table.Table:
-    """A rich table: one row a system, one column a metric with value, 95 % interval, coverage and excess."""
+NAMES, COLUMN = 18, 24  # characters: the metrics' names; a value with its interval
+
+
+def terminal(table: Table, width: int = 80) -> list[rich.table.Table]:
+    """Rich tables that fit `width` characters: a row a metric, a column a system, in as many tables as that takes."""
     from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
 
     live = [metric for _, group in table.families() for metric in group]
-    out = RichTable(title=plain(table.title), box=box.SIMPLE_HEAD, title_justify="left", caption=_caption(table, live))
-    out.add_column("system", no_wrap=True)
-    for metric in live:
-        out.add_column(heading(metric), justify="right")
-    for entry in table.entries:
-        cells = [_cell(table, entry, metric) for metric in live]
-        out.add_row(Text(entry.name, style="dim" if entry.truth else ""), *cells)
-    return out
+    across = max(1, (width - NAMES) // COLUMN)
+    found = []
+    for at in range(0, len(table.entries), across):
+        entries = table.entries[at : at + across]
+        out = RichTable(title=plain(table.title), box=box.SIMPLE_HEAD, title_justify="left")
+        out.add_column("")
+        for entry in entries:
+            out.add_column(Text(plain(entry.name), style="dim" if entry.truth else ""), justify="right")
+        for metric in live:
+            out.add_row(heading(metric), *(_cell(table, entry, metric) for entry in entries))
+        found.append(out)
+    found[-1].caption, found[-1].caption_justify = _caption(table, live), "left"
+    return found
 
 
 def _cell(table: Table, entry: Entry, metric: Metric) -> rich.text.Text:
@@ -40,10 +48,7 @@ def _cell(table: Table, entry: Entry, metric: Metric) -> rich.text.Text:
     top = best(metric, [other.cells[metric.name] for other in table.systems])
     text = Text(number(metric, cell.value), style="bold" if cell.value == top and not entry.truth else "")
     if cell.low is not None:
-        text.append(f"\n{interval(metric, cell.low, cell.high)}", style="dim not bold")
-    excess = entry.excess.get(metric.name)
-    if excess:
-        text.append(f"\n{number(metric, excess.value, sign=True)} vs truth", style="dim not bold")
+        text.append(f" {interval(metric, cell.low, cell.high)}", style="dim not bold")
     if cell.scored < cell.asked:
         text.append(f"\n{cell.scored} of {cell.asked}", style="red not bold")
     return text
@@ -52,10 +57,12 @@ def _cell(table: Table, entry: Entry, metric: Metric) -> rich.text.Text:
 def _caption(table: Table, live: Sequence[Metric]) -> str:
     asked = max((cell.asked for entry in table.entries for cell in entry.cells.values()), default=0)
     lines = [f"{asked} utterances; 95 % bootstrap intervals over {table.unit}s"]
+    absent: dict[str, list[str]] = {}
     for metric in table.metrics:
         if metric not in live:
             reasons = [entry.cells[metric.name].na for entry in table.entries if entry.cells[metric.name].na]
-            lines.append(f"{metric.title}: not applicable ({plain(reasons[0] if reasons else 'nothing measured')})")
+            absent.setdefault(plain(reasons[0] if reasons else "nothing measured"), []).append(metric.title)
+    lines += [f"{', '.join(titles)}: not applicable, {reason}" for reason, titles in absent.items()]
     return "\n".join(lines)
 
 
@@ -65,4 +72,5 @@ def print_tables(tables: Sequence[Table]) -> None:
 
     console = Console(highlight=False)
     for table in tables:
-        console.print(terminal(table), markup=False)
+        for part in terminal(table, console.width):
+            console.print(part, markup=False)
