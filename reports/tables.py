@@ -105,7 +105,7 @@ def speakers(samples: Sequence[Sample]) -> dict[str, str]:
 def find(paths: Sequence[Path | str]) -> list[Run]:
     """Open run folders; a campaign folder stands for every run directly below it. Raises StoreError or ReportError."""
     folders: list[Path] = []
-    for path in (Path(path) for path in paths if Path(path).suffix not in BESIDE):
+    for path in (Path(path) for path in paths if not Path(path).is_file()):  # `runs/*` names report.html too
         inside = sorted(found.parent for found in path.glob("*/run.json"))
         folders += [path] if (path / "run.json").exists() or not inside else inside
     runs = [Run.open(folder) for folder in dict.fromkeys(folder.resolve() for folder in folders)]
