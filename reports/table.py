@@ -35,7 +35,6 @@ def terminal(table: Table, width: int = 80) -> list[rich.table.Table]:
         for metric in live:
             out.add_row(heading(metric), *(_cell(table, entry, metric) for entry in entries))
         found.append(out)
-    found[-1].caption, found[-1].caption_justify = _caption(table, live), "left"
     return found
 
 
@@ -54,7 +53,8 @@ def _cell(table: Table, entry: Entry, metric: Metric) -> rich.text.Text:
     return text
 
 
-def _caption(table: Table, live: Sequence[Metric]) -> str:
+def _caption(table: Table) -> str:
+    live = [metric for _, group in table.families() for metric in group]
     asked = max((cell.asked for entry in table.entries for cell in entry.cells.values()), default=0)
     lines = [f"{asked} utterances; 95 % bootstrap intervals over {table.unit}s"]
     absent: dict[str, list[str]] = {}
@@ -74,3 +74,4 @@ def print_tables(tables: Sequence[Table]) -> None:
     for table in tables:
         for part in terminal(table, console.width):
             console.print(part, markup=False)
+        console.print(_caption(table), markup=False, soft_wrap=True)

@@ -250,7 +250,7 @@ def _finish(options: argparse.Namespace, runs: list[Path], out: Path) -> int:
         reports.print_table(runs)
     failed = reports.failures(runs)
     page = out / "report.html"
-    sentence = f"{len(runs)} runs scored; open {page}"
+    sentence = f"{sum(1 for run in runs if run.is_dir())} runs scored; open {page}"
     if failed:
         sentence += f". {sum(failed.values())} rows have no usable output, counted as the worst case"
     print(sentence + ".", file=sys.stderr)
