@@ -31,13 +31,13 @@ class Size:
     layers: int = 6
     heads: int = 4
     hidden: int = 1024
-    digits: int = 192  # width of the head
+    digits: int = 160  # width of the head
     phones: int = 41
     pace: float = 4.6
 
     @property
     def shape(self) -> Shape:
-        return Shape(self.dim, self.layers, self.heads, self.hidden, rope=Rope())
+        return Shape(self.dim, self.layers, self.heads, self.hidden, rope=Rope(), activation="relu")
 
 
 class PhoneEncoder(nn.Module):
@@ -53,53 +53,78 @@ class PhoneEncoder(nn.Module):
         here = (phones > 0)[..., None]
         x = self.table(phones)
         for norm, conv in zip(self.norms, self.convs, strict=True):
-            x = x + F.gelu(conv((norm(x) * here).transpose(1, 2)).transpose(1, 2))
+            x = x + F.relu(conv((norm(x) * here).transpose(1, 2)).transpose(1, 2))
         return x * here
 
 
 class DigitHead(nn.Module):
-    """A frame's FSQ code digit by digit, each knowing those before it; the first digit has one more value, the end."""
+    """A frame's FSQ code in a few draws, each knowing those before it; the first digit has one more value, the end.
+
+    One draw is a digit, or neighbouring digits of together at most 64 values, which are drawn side by side.
+    """
 
     def __init__(self, dim: int, levels: tuple[int, ...], width: int) -> None:
         super().__init__()
-        self.levels, most = levels, max(max(levels), levels[0] + 1)
+        self.levels, self.groups = levels, grouped(levels)
+        self.most, self.wide = max(max(levels), levels[0] + 1), max(len(group) for group in self.groups)
+        draws = len(self.groups)
         self.enter = nn.Linear(dim, width)
-        self.place = nn.Parameter(torch.randn(len(levels), width) * 0.1)
+        self.place = nn.Parameter(torch.randn(draws, width) * 0.1)
         self.before = nn.Embedding(sum(levels), width)
         nn.init.normal_(self.before.weight, std=0.1)
         self.middle = nn.Linear(width, width)
-        self.leave = nn.Parameter(torch.randn(len(levels), width, most) * width**-0.5)
-        self.bias = nn.Parameter(torch.zeros(len(levels), most))
-        values = torch.arange(most)[None] >= torch.tensor([levels[0] + 1, *levels[1:]])[:, None]
-        self.register_buffer("never", torch.zeros(len(levels), most).masked_fill(values, -1e4), persistent=False)
+        self.leave = nn.Parameter(torch.randn(draws, width, self.wide * self.most) * width**-0.5)
+        self.bias = nn.Parameter(torch.zeros(len(levels), self.most))
+        never = torch.arange(self.most)[None] >= torch.tensor([levels[0] + 1, *levels[1:]])[:, None]
+        self.register_buffer("never", torch.zeros(never.shape).masked_fill(never, -1e4), persistent=False)
         self.register_buffer("first", first_rows(levels), persistent=False)
+        slots = [at * self.wide + place for at, group in enumerate(self.groups) for place in range(len(group))]
+        self.register_buffer("slots", torch.tensor(slots), persistent=False)
+        known = torch.tensor([[float(digit < group[0]) for digit in range(len(levels))] for group in self.groups])
+        self.register_buffer("known", known, persistent=False)
         self.never: Tensor
         self.first: Tensor
+        self.slots: Tensor
+        self.known: Tensor
 
     def forward(self, hidden: Tensor, codes: Tensor) -> Tensor:
         """hidden (batch, time, dim), true codes (batch, time, digits) to logits (batch, time, digits, values)."""
-        known = self.before(codes[..., :-1] + self.first[:-1]).cumsum(dim=2)
-        known = F.pad(known, (0, 0, 1, 0))  # the first digit knows none
-        x = F.gelu(self.enter(hidden)[:, :, None] + (self.place + known).to(hidden.dtype))
-        x = x + F.gelu(self.middle(x))
-        logits = torch.einsum("btdw,dwv->btdv", x, self.leave.to(x.dtype)).float()
-        return logits + self.bias + self.never
+        known = self.known.to(hidden.dtype) @ self.before(codes + self.first).to(hidden.dtype)
+        x = F.relu(self.enter(hidden)[:, :, None] + self.place.to(hidden.dtype) + known)
+        x = x + F.relu(self.middle(x))
+        logits = torch.einsum("btgw,gwv->btgv", x, self.leave.to(x.dtype)).float()
+        return logits.unflatten(-1, (self.wide, self.most)).flatten(2, 3)[:, :, self.slots] + self.bias + self.never
 
     @torch.no_grad()
     def sample(self, hidden: Tensor, how: Sampling, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """hidden (rows, dim) to codes (rows, digits) and whether the end was drawn instead, (rows,)."""
-        entered, digits = self.enter(hidden), []
-        over = torch.zeros(len(hidden), dtype=torch.bool, device=hidden.device)
-        for digit, level in enumerate(self.levels):
-            x = F.gelu(entered + self.place[digit])
-            x = x + F.gelu(self.middle(x))
-            values = draw(x @ self.leave[digit] + self.bias[digit] + self.never[digit], how, generator)
-            if digit == 0:
-                over = values >= level
-                values = values.clamp_max(level - 1)
+        entered, digits, rows = self.enter(hidden), [], len(hidden)
+        over = torch.zeros(rows, dtype=torch.bool, device=hidden.device)
+        for at, group in enumerate(self.groups):
+            x = F.relu(entered + self.place[at])
+            x = x + F.relu(self.middle(x))
+            logits = (x @ self.leave[at]).view(rows, self.wide, self.most)[:, : len(group)]
+            logits = logits + (self.bias + self.never)[group[0] : group[-1] + 1]
+            values = draw(logits.flatten(0, 1), how, generator).view(rows, len(group))
+            if at == 0:
+                over = values[:, 0] >= self.levels[0]
+                values = values.clamp_max(self.levels[0] - 1)
             digits.append(values)
-            entered = entered + self.before(values + self.first[digit])
-        return torch.stack(digits, dim=1), over
+            entered = entered + self.before(values + self.first[group[0] : group[-1] + 1]).sum(dim=1)
+        return torch.cat(digits, dim=1), over
+
+
+def grouped(levels: tuple[int, ...], values: int = 64) -> list[list[int]]:
+    """Neighbouring digits that are drawn together: as many as have at most `values` values together."""
+    groups: list[list[int]] = [[0]]  # the first one, which may say the end, stands alone
+    size = values + 1
+    for digit, level in enumerate(levels[1:], 1):
+        size *= level
+        if size > values:
+            groups.append([])
+            size = level
+        groups[-1].append(digit)
+    return groups
 
 
 def first_rows(levels: tuple[int, ...]) -> Tensor:
@@ -146,7 +171,9 @@ class SmallLlasa(nn.Module):
             said = torch.where(holes[..., None], self.hole.to(said.dtype), said)
         start = self.start.to(said.dtype).expand(len(codes), 1, -1)
         count = texts.phones.shape[1]
-        x = torch.cat([self.text(texts.phones), start, said], dim=1)
+        x = torch.cat([self.text(texts.phones).to(said.dtype), start, said], dim=1)
+        if torch.is_autocast_enabled(x.device.type):  # a residual stream in bf16 halves what a CPU has to move
+            x = x.to(torch.get_autocast_dtype(x.device.type))
         clock = torch.arange(codes.shape[1] + 1, device=codes.device).expand(len(codes), -1)
         mask = torch.cat([texts.phones > 0, torch.ones_like(clock, dtype=torch.bool)], dim=1)
         x = self.transformer(x, mask=mask, positions=torch.cat([texts.positions, clock], dim=1), watch=watch)

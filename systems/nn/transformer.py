@@ -62,7 +62,7 @@ class Shape:
     rope: Rope | None = None
     norm: Literal["layer", "rms"] = "layer"
     gated: bool = False
-    activation: Literal["gelu", "silu"] = "gelu"
+    activation: Literal["gelu", "silu", "relu"] = "gelu"
     bias: bool = False
     dropout: float = 0.0
     eps: float = 1e-5
@@ -136,9 +136,9 @@ def _product(left: Tensor, right: Tensor) -> Tensor:
 
 def rotate(x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
     """Rotary embedding of x (batch, heads, time, head_dim) by (cos, sin), each (batch or 1, 1, time, head_dim / 2)."""
-    cos, sin = angles
-    one, two = x.float().chunk(2, dim=-1)
-    return torch.cat([one * cos - two * sin, two * cos + one * sin], dim=-1).to(x.dtype)
+    cos, sin = (angle.to(x.dtype) for angle in angles)
+    one, two = x.chunk(2, dim=-1)
+    return torch.cat([one * cos - two * sin, two * cos + one * sin], dim=-1)
 
 
 class RMSNorm(nn.Module):
@@ -202,7 +202,7 @@ class FeedForward(nn.Module):
         self.gate_proj = nn.Linear(shape.dim, shape.hidden, bias=shape.bias) if shape.gated else None
         self.up_proj = nn.Linear(shape.dim, shape.hidden, bias=shape.bias)
         self.down_proj = nn.Linear(shape.hidden, shape.dim, bias=shape.bias)
-        self.act = nn.SiLU() if shape.activation == "silu" else nn.GELU(approximate="tanh")
+        self.act = {"silu": nn.SiLU(), "relu": nn.ReLU(), "gelu": nn.GELU(approximate="tanh")}[shape.activation]
 
     def forward(self, x: Tensor) -> Tensor:
         up = self.up_proj(x)
