@@ -15,6 +15,8 @@ from ttsbench.systems.nn.guide import phone_shares
 JITTER = 0.05  # the prompt's pace is known only roughly at synthesis
 TEXTLESS = 0.1  # share of prompts whose text is hidden, so that prompts without a transcript work
 HOLES = 0.3  # up to this share of past frames is hidden
+PROMPT = 250  # frames of the longest utterance that acts as a prompt
+POOL = 256  # examples among which those of similar length are put together
 
 
 @dataclass(frozen=True)
@@ -78,26 +80,40 @@ def collate(examples: Sequence[tuple[Tensor, ...]], rng: np.random.Generator) ->
 def batches(
     clips: Sequence[Clip], frames: int, pace: float, pairs_from: int = 0, seed: int = 0
 ) -> Callable[[int], Batch]:
-    """A function from step to batch, drawn from (seed, step) alone: about `frames` frames of similar length.
+    """A function from step to batch, drawn from (seed, step) alone: at most `frames` frames, padding included.
 
-    Before step `pairs_from` one short utterance an example; from then on three in four examples are pairs.
+    Before step `pairs_from` one utterance an example, the shorter ones first; then three batches in four are pairs.
     """
     order = np.argsort([len(clip.codes) for clip in clips], kind="stable")
-    by_speaker: dict[str, list[int]] = {}
+    prompts: dict[str, list[int]] = {}
     for index, clip in enumerate(clips):
-        by_speaker.setdefault(clip.speaker, []).append(index)
+        if len(clip.codes) <= PROMPT:
+            prompts.setdefault(clip.speaker, []).append(index)
 
     def at(step: int) -> Batch:
         rng = np.random.default_rng((seed, step))
-        reach = 1.0 if step >= pairs_from else 0.4 + 0.4 * step / pairs_from
+        reach = 1.0 if step >= pairs_from else 0.4 + 0.6 * step / pairs_from
         paired = step >= pairs_from and rng.random() < 0.75
-        middle, chosen, total = int(rng.integers(int(len(order) * reach))), [], 0
-        while total < frames:
-            near = int(np.clip(middle + rng.integers(-len(order) // 20, len(order) // 20 + 1), 0, len(order) - 1))
-            clip = clips[order[near]]
-            first = clips[int(rng.choice(by_speaker[clip.speaker]))] if paired else None
-            chosen.append([first, clip] if first is not None else [clip])
-            total += sum(len(item.codes) for item in chosen[-1])
-        return collate([example(item, pace, rng) for item in chosen], rng)
+        pool: list[list[Clip]] = []
+        for pick in rng.integers(max(1, int(len(order) * reach)), size=POOL):
+            clip = clips[order[pick]]
+            before = prompts.get(clip.speaker, []) if paired else []
+            pool.append([clips[int(rng.choice(before))], clip] if before else [clip])
+        groups = _alike(pool, frames)
+        return collate([example(item, pace, rng) for item in groups[rng.integers(len(groups))]], rng)
 
     return at
+
+
+def _alike(pool: list[list[Clip]], frames: int) -> list[list[list[Clip]]]:
+    """Examples of similar length together, at most `frames` a group with padding (but one example at least)."""
+    groups: list[list[list[Clip]]] = [[]]
+    for item in sorted(pool, key=_length):
+        if groups[-1] and (len(groups[-1]) + 1) * _length(item) > frames:
+            groups.append([])
+        groups[-1].append(item)
+    return groups[:-1] or groups  # the last one is seldom full
+
+
+def _length(item: list[Clip]) -> int:
+    return sum(len(clip.codes) for clip in item)

@@ -9,7 +9,10 @@ prompt's own rate would say it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -204,3 +207,31 @@ def places(counts: list[int], starts: list[int], paces: list[float]) -> Tensor:
         start + (torch.arange(count) + 0.5) * pace for count, start, pace in zip(counts, starts, paces, strict=True)
     ]
     return torch.cat(parts)
+
+
+def save(model: SmallLlasa, path: Path, half: bool = True) -> None:
+    """Write weights (fp16, or fp32) and sizes as one safetensors file, whole or not at all."""
+    from safetensors.torch import save_file
+
+    kind = torch.float16 if half else torch.float32
+    weights = {name: value.detach().to(kind).cpu().contiguous() for name, value in model.state_dict().items()}
+    part = path.with_name(f".{path.name}.part")
+    save_file(weights, part, metadata={"size": json.dumps(asdict(model.size))})
+    os.replace(part, path)
+
+
+def load(path: Path, device: str = "cpu") -> SmallLlasa:
+    """A model that `save` wrote, in float32. FileNotFoundError and ValueError name the file."""
+    from safetensors import safe_open
+
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such checkpoint; set TTSBENCH_CHECKPOINTS to the folder that holds it")
+    with safe_open(path, framework="pt", device=device) as handle:
+        table = json.loads((handle.metadata() or {}).get("size", "{}"))
+        weights = {name: handle.get_tensor(name).float() for name in handle.keys()}  # noqa: SIM118 (not a dict)
+    try:
+        model = SmallLlasa(Size(**{**table, "levels": tuple(table["levels"])})).to(device)
+        model.load_state_dict(weights)
+    except (KeyError, TypeError, RuntimeError) as fault:
+        raise ValueError(f"{path}: does not fit this version's model: {str(fault)[:400]}") from fault
+    return model.eval().requires_grad_(False)

@@ -70,7 +70,7 @@ def test_drawn_digits_follow_the_trained_chances() -> None:
 
 
 def test_digits_drawn_together() -> None:
-    assert small.grouped((16, 16, 8, 8, 8, 4, 4, 4, 4)) == [[0], [1], [2, 3], [4], [5, 6, 7], [8]]
+    assert small.grouped((16, 16, 8, 8, 8, 4, 4, 4, 4)) == [[0], [1], [2, 3], [4, 5], [6, 7, 8]]
     assert small.grouped((4, 3, 5)) == [[0], [1, 2]]
 
 
@@ -98,9 +98,9 @@ def test_batches_depend_on_the_step_alone() -> None:
     assert torch.equal(one.codes, again.codes)
     assert torch.equal(one.holes, again.holes)
     assert not (one.codes.shape == other.codes.shape and torch.equal(one.codes, other.codes))
-    assert int(one.lengths.sum()) >= 60
+    assert 40 <= int(one.lengths.sum()) <= one.codes.shape[0] * one.codes.shape[1] <= 60
     assert int(at(0).lengths.max()) <= 14  # singles first
-    assert max(int(at(step).lengths.max()) for step in range(3, 9)) > 14
+    assert max(int(at(step).lengths.max()) for step in range(3, 12)) > 14
 
 
 def test_losses_count_every_digit_and_one_end() -> None:
