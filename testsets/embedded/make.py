@@ -183,7 +183,7 @@ def _facts(name: str, rows: int, languages: list[str], about: str) -> None:
     """set.json: what `ttsbench list testsets` prints. Seconds are those of the ground truth."""
     files = sorted((HERE / name / "wavs").glob("*.opus"))
     seconds = sum(soundfile.info(str(path)).duration for path in files)
-    facts = {"rows": rows, "seconds": round(seconds, 1), "languages": languages, "licence": LICENCE, "about": about}
+    facts = {"rows": rows, "seconds": round(seconds, 3), "languages": languages, "licence": LICENCE, "about": about}
     (HERE / name / "set.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     size = sum(path.stat().st_size for path in (HERE / name).rglob("*") if path.is_file())
     sys.stdout.write(f"{name}: {rows} rows, {seconds:.0f} s, {size / 1e6:.2f} MB\n")
