@@ -1,0 +1,128 @@
+"""The small LiveSpeech that ships: audio leaves while later frames are generated."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ttsbench import audio
+from ttsbench.records import Sample
+from ttsbench.systems import cards
+from ttsbench.systems.codecs import checkpoints, load_codec
+from ttsbench.systems.livespeech import layout
+from ttsbench.systems.livespeech.generate import Sampling, frames
+from ttsbench.systems.livespeech.model import load
+from ttsbench.systems.livespeech.text import passages, symbols_of
+
+FIRST, LATER = 4, 5  # frames of a chunk given to the codec: its vocoder needs 55 ms beyond what it gives out
+PROMPT_SECONDS = 3.0
+CONTEXT = 25  # frames before a continuation that the codec decoder hears again
+HEADROOM = 0.005  # seconds kept before the first audible sample
+
+
+class System:
+    """See README.md beside this file. `sampling` and the checkpoint folder may be replaced for experiments."""
+
+    def __init__(self, folder: Path | None = None, sampling: Sampling | None = None) -> None:
+        folder = folder or checkpoints()
+        self.device = os.environ.get("TTSBENCH_DEVICE", "cpu")
+        if self.device == "cpu":
+            torch.set_num_threads(1)  # a step is one frame: threads would only wait for each other
+        self.model = load(folder / "livespeech.safetensors", self.device)
+        self.codec = load_codec("fsq", folder, self.device)
+        if tuple(self.codec.levels) != layout.LEVELS:
+            raise ValueError(
+                f"{folder}: the FSQ codec has levels {self.codec.levels}, LiveSpeech needs {layout.LEVELS}"
+            )
+        self.sampling = sampling or Sampling(temperature=0.8, sampled=self.model.design.count)
+        parameters = sum(p.numel() for p in self.model.parameters()) + self.codec.parameters
+        self.card = replace(cards.read(Path(__file__).with_name("card.toml"))[0], parameters=parameters)
+        self._voices: dict[tuple[str, int, int], tuple[Tensor, Tensor]] = {}
+
+    @torch.no_grad()
+    def synthesize(self, sample: Sample, seed: int) -> Iterator[np.ndarray]:
+        """Speak `sample` in the voice of its prompt, chunk by chunk, without opening silence. A long text is spoken
+        passage by passage. ValueError where there is no prompt or the text has nothing this checkpoint can say.
+        """
+        if sample.prompt is None:
+            raise ValueError("LiveSpeech speaks in the voice of a prompt, and this sample has none")
+        continued = sample.task == "continuation"
+        said = f"{sample.prompt_text} {sample.text}".strip() if continued else sample.text
+        texts = [said] if continued else passages(said)
+        enrollment, codes = self._voice(sample.prompt, whole=continued)
+        generator = torch.Generator().manual_seed(seed)
+        for text in texts:
+            stream = self._speak(text, enrollment, codes if continued else None, generator)
+            yield from stream if continued else without_silence(stream, self.codec.sample_rate)
+
+    def resynthesize(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:
+        """The codec round trip of `samples` (n,) at `sample_rate`, at 16 kHz."""
+        given = audio.resample(samples, sample_rate, self.codec.sample_rate)
+        made = self.codec.decode(self.codec.encode(torch.from_numpy(given)[None]))[0].cpu().numpy()
+        return np.pad(made, (0, max(0, len(given) - len(made))))[: len(given)]
+
+    def _voice(self, prompt: Path, whole: bool) -> tuple[Tensor, Tensor]:
+        """Enrollment vectors (1, enrolled, dim), kept for each prompt, and the prompt's codes (frames, codebooks)."""
+        status = prompt.stat() if prompt.is_file() else None
+        key = (str(prompt), status.st_mtime_ns if status else 0, -1 if whole else 0)
+        if key not in self._voices:
+            heard = audio.read_at(prompt, self.codec.sample_rate, stop=None if whole else 10.0)
+            onset = audio.first_audible(heard, self.codec.sample_rate) or 0
+            heard = heard[max(0, onset - 640) :]
+            codes = layout.pack(self.codec.encode(torch.from_numpy(heard)[None]))
+            enrolled = codes[:, : round(PROMPT_SECONDS * self.codec.frame_rate)]
+            enrollment = self.model.enrollment(layout.vectors(enrolled))
+            self._voices = dict(list(self._voices.items())[-31:])
+            self._voices[key] = (enrollment, codes[0])
+        return self._voices[key]
+
+    def _speak(
+        self, text: str, enrollment: Tensor, history: Tensor | None, generator: torch.Generator
+    ) -> Iterator[np.ndarray]:
+        """Audio chunks (n,) of one passage; after `history` (frames, codebooks) where that is given."""
+        symbols = torch.tensor([symbols_of(text)], device=enrollment.device)
+        memory = self.model.join(enrollment, symbols)
+        made = frames(self.model, memory, symbols.shape[1], self.sampling, generator, history)
+        before = [] if history is None else list(history[-CONTEXT:])
+        drop = len(before) * self.codec.hop
+        for piece in self.codec.decode_stream(chunked(before, made)):
+            kept = piece[0, drop:].cpu().numpy()
+            drop = max(0, drop - piece.shape[1])
+            if len(kept):
+                yield kept
+
+
+def chunked(before: list[Tensor], made: Iterable[Tensor]) -> Iterator[Tensor]:
+    """Digits (1, frames, digits) for the codec: what came `before` with the first few frames, then a few at a time."""
+    held, wanted = list(before), len(before) + FIRST
+    for frame in made:
+        held.append(frame)
+        if len(held) == wanted:
+            yield layout.unpack(torch.stack(held)[None])
+            held, wanted = [], LATER
+    if held:
+        yield layout.unpack(torch.stack(held)[None])
+
+
+def without_silence(stream: Iterable[np.ndarray], rate: int) -> Iterator[np.ndarray]:
+    """The stream from just before its first audible sample; as it is where nothing is audible."""
+    held: list[np.ndarray] = []
+    found = False
+    for piece in stream:
+        if found:
+            yield piece
+            continue
+        held.append(piece)
+        joined = np.concatenate(held)
+        onset = audio.first_audible(joined, rate)
+        if onset is not None:
+            found = True
+            yield joined[max(0, onset - round(HEADROOM * rate)) :]
+    if not found and held:
+        yield np.concatenate(held)
