@@ -17,7 +17,7 @@ from ttsbench.systems.codecs.mel_codec import build
 from ttsbench.systems.livespeech import layout, text
 from ttsbench.systems.livespeech.ablation import ROWS, recipe_of
 from ttsbench.systems.livespeech.design import SMALL
-from ttsbench.systems.livespeech.generate import Sampling
+from ttsbench.systems.livespeech.generate import Sampling, frames
 from ttsbench.systems.livespeech.model import LiveSpeech, save
 from ttsbench.systems.livespeech.system import System, chunked, without_silence
 from ttsbench.systems.nn.vocoder import Vocoder
@@ -65,8 +65,6 @@ def test_streamed_audio_equals_the_offline_decoding_of_the_same_frames(system: S
     symbols = text.symbols_of(sample.text)
     enrollment, _ = system._voice(sample.prompt, whole=False)  # type: ignore[arg-type]
     pieces = list(system._speak(sample.text, enrollment, None, torch.Generator().manual_seed(3)))
-    from ttsbench.systems.livespeech.generate import frames
-
     memory = system.model.join(enrollment, torch.tensor([symbols]))
     made = frames(system.model, memory, len(symbols), system.sampling, torch.Generator().manual_seed(3))
     codes = torch.stack(list(made))
@@ -112,11 +110,11 @@ def test_a_sample_is_spoken_the_same_way_twice_and_differently_by_seed(system: S
 
 def test_a_continuation_goes_on_from_the_prompts_codes(system: System, sample: Sample) -> None:
     task = dataclasses.replace(sample, task="continuation", prompt_text="Well.", prompt_seconds=2.0)
-    enrollment, codes = system._voice(task.prompt, whole=True)  # type: ignore[arg-type]
+    _, codes = system._voice(task.prompt, whole=True)  # type: ignore[arg-type]
     assert len(codes) in range(90, 101)
     made = np.concatenate(list(system.synthesize(task, 0)))
     symbols = text.symbols_of("Well. Hello there.")
-    least, most = system.sampling.bounds(len(symbols), 50.0)
+    _, most = system.sampling.bounds(len(symbols), 50.0)
     assert 0 < len(made) <= (max(most, len(codes) + 1) - len(codes)) * system.codec.hop
     assert len(made) % system.codec.hop == 0
 
