@@ -52,10 +52,17 @@ def decades(low: float, high: float) -> list[float]:
     return [10.0**power for power in range(first, max(last, first + 1) + 1)]
 
 
-def chart(metric: Metric, rows: Sequence[tuple[str, Cell, bool]], title: str = "", bars: bool = False) -> Chart:
-    """A chart of (label, cell, is ground truth) rows; `bars` makes the axis begin at zero."""
+def chart(
+    metric: Metric,
+    rows: Sequence[tuple[str, Cell, bool]],
+    title: str = "",
+    bars: bool = False,
+    limits: tuple[float | None, float | None] = (None, None),
+) -> Chart:
+    """A chart of (label, cell, is truth) rows; `bars` begin at zero, or at the lower of `limits`, as printed."""
     ends = [v * scale(metric) for _, cell, _ in rows for v in (cell.value, cell.low, cell.high) if v is not None]
-    if bars:
+    ends += [limit for limit in limits if limit is not None]
+    if bars and limits[0] is None:
         ends.append(0.0)
     marks = ticks(min(ends), max(ends)) if ends else [0.0, 1.0]
     left, right = marks[0], marks[-1]
