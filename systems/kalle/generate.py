@@ -61,6 +61,6 @@ def frames(
             out = mean
         else:
             out = gaussian.sample(mean, logs, sampling.emit_temperature, generator)
-        yield model.colour(out)
+        yield model.restore(out)
         where = model.speech_positions(mask, start + step + 1, 1)
         hidden = model.body(model.audio_linear(fed.to(x.dtype)), positions=where, cache=cache)

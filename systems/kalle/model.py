@@ -37,8 +37,8 @@ class KalleShape:
 
     `spacing` None numbers all positions in a row, as Llama does. A number puts text token i at i * spacing and speech
     frame t at t, so that rotary attention finds a phone near the frames it sounds in; `text_layers` convolutions
-    (kernel 5) let phones see their neighbours; `whitened` keeps a linear map under which the corpus' latents have unit
-    covariance. All three belong to the small model only.
+    (kernel 5) let phones see their neighbours; `standardised` keeps shift and scale under which every dimension
+    of the corpus' latents has mean 0 and deviation 1. All three belong to the small model only.
     """
 
     body: Shape
@@ -47,20 +47,20 @@ class KalleShape:
     speaker: SpeakerShape | None = None
     spacing: float | None = None
     text_layers: int = 0
-    whitened: bool = False
+    standardised: bool = False
 
 
 LLAMA_1B = Shape(2048, 16, 32, 8192, kv_heads=8, rope=Rope(5e5, factor=32.0), norm="rms", gated=True, activation="silu")
 RELEASED = KalleShape(LLAMA_1B, vocabulary=128264, latent=512)
 PAPER = replace(RELEASED, speaker=SpeakerShape())
 SMALL = KalleShape(
-    Shape(256, 6, 4, 1024, rope=Rope()),
+    Shape(256, 6, 4, 1024, rope=Rope(), activation="relu"),
     vocabulary=42,  # 41 phones and the start of speech
-    latent=64,
+    latent=96,
     speaker=SpeakerShape(mels=100, channels=128, wide=384, bottleneck=64, latent=32),
     spacing=1.12,  # the training corpus has 89.8 ms a phone, a frame is 80 ms
     text_layers=2,
-    whitened=True,
+    standardised=True,
 )
 
 
@@ -89,8 +89,7 @@ class Kalle(nn.Module):
     """See the module's docstring. Text is left-padded, so that speech begins at the same column in all rows."""
 
     shift: Tensor
-    whitening: Tensor
-    colouring: Tensor
+    scale: Tensor
 
     def __init__(self, shape: KalleShape) -> None:
         super().__init__()
@@ -105,10 +104,9 @@ class Kalle(nn.Module):
             self.speaker_encoder = EcapaTdnn(s.mels, s.channels, s.latent, s.wide, s.bottleneck)
             self.speaker_cond_disp_linear = nn.Linear(s.latent, 2 * s.latent)
             self.speaker_in = nn.Identity() if s.latent == width else nn.Linear(s.latent, width)
-        if shape.whitened:
+        if shape.standardised:
             self.register_buffer("shift", torch.zeros(shape.latent))
-            self.register_buffer("whitening", torch.eye(shape.latent))
-            self.register_buffer("colouring", torch.eye(shape.latent))
+            self.register_buffer("scale", torch.ones(shape.latent))
 
     @property
     def body(self) -> Backbone:
@@ -172,27 +170,20 @@ class Kalle(nn.Module):
         mean, logs = self.distribution_linear(hidden).float().chunk(2, dim=-1)
         return mean, logs.clamp(-7, 4)
 
-    def whiten(self, mean: Tensor, logs: Tensor) -> tuple[Tensor, Tensor]:
-        """The codec's posterior (..., latent) in the model's own coordinates (of its covariance, the diagonal)."""
-        if not self.shape.whitened:
+    def standardise(self, mean: Tensor, logs: Tensor) -> tuple[Tensor, Tensor]:
+        """The codec's posterior (..., latent) in the model's coordinates."""
+        if not self.shape.standardised:
             return mean, logs
-        variance = logs.mul(2).exp() @ self.whitening.square().T
-        return (mean - self.shift) @ self.whitening.T, 0.5 * variance.log()
+        return (mean - self.shift) / self.scale, logs - self.scale.log()
 
-    def colour(self, latents: Tensor) -> Tensor:
-        """The model's latents (..., latent) back in the codec's coordinates."""
-        return latents @ self.colouring.T + self.shift if self.shape.whitened else latents
+    def restore(self, latents: Tensor) -> Tensor:
+        """The model's latents (..., latent) in the codec's coordinates."""
+        return latents * self.scale + self.shift if self.shape.standardised else latents
 
-    def fit_whitening(self, mean: Tensor, floor: float = 0.05) -> None:
-        """Set the linear map from posterior means (frames, latent); no direction is blown up more than 1 / `floor`
-        beyond the widest one.
-        """
-        shift = mean.mean(dim=0)
-        values, vectors = torch.linalg.eigh((mean - shift).T.double() @ (mean - shift).double() / len(mean))
-        scale = values.clamp_min(float(values[-1]) * floor**2).sqrt()
-        self.shift.copy_(shift)
-        self.whitening.copy_((vectors / scale).T)
-        self.colouring.copy_(vectors * scale)
+    def fit_standard(self, mean: Tensor) -> None:
+        """Set shift and scale from posterior means (frames, latent)."""
+        self.shift.copy_(mean.mean(dim=0))
+        self.scale.copy_(mean.std(dim=0).clamp_min(1e-4))
 
     def cache(self, batch: int, capacity: int) -> Cache:
         weight = self.audio_linear.weight

@@ -6,8 +6,7 @@ holes in the latents that are read. The losses are the paper's.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +44,7 @@ class Aids:
 def losses(model: Kalle, batch: Batch, step: int, aids: Aids) -> dict[str, Tensor]:
     """The total first, then its parts and the share of frames in which the second guided head looks right."""
     rows, frames = batch.mask.shape
-    target = model.whiten(batch.mean, batch.logs)
+    target = model.standardise(batch.mean, batch.logs)
     read = gaussian.sample(*target)
     read = read + aids.noise * torch.rand(rows, 1, 1, device=read.device) * torch.randn_like(read)
     holes = torch.rand(rows, frames, 1, device=read.device) < aids.holes * torch.rand(rows, 1, 1, device=read.device)
@@ -84,12 +83,12 @@ def judge(clips: list[Clip], aids: Aids, seed: int = 1) -> Callable[[nn.Module],
     return evaluate
 
 
-def fresh(clips: Iterable[Clip], shape: KalleShape = SMALL) -> Kalle:
-    """An untrained model whose whitening fits the clips."""
+def fresh(clips: Sequence[Clip], shape: KalleShape = SMALL) -> Kalle:
+    """An untrained model whose shift and scale fit the clips."""
     torch.manual_seed(0)
     model = Kalle(shape)
-    means = [torch.from_numpy(clip.mean).float() for clip in itertools.islice(clips, 2000)]
-    model.fit_whitening(torch.cat(means))
+    means = [torch.from_numpy(clip.mean).float() for clip in clips[:: max(1, len(clips) // 2000)]]
+    model.fit_standard(torch.cat(means))
     return model
 
 
