@@ -33,7 +33,7 @@ class Aids:
 
     guide: float = 0.3
     guide_end: float = 0.05
-    guide_steps: int = 6000
+    guide_steps: int = 4000
     holes: float = 0.3
     noise: float = 0.3
     speaker_weight: float = 0.02
@@ -92,17 +92,22 @@ def fresh(clips: Sequence[Clip], shape: KalleShape = SMALL) -> Kalle:
     return model
 
 
-def train_small(corpus: Path, codec: Path, folder: Path, minutes: float | None = None, steps: int = 12000) -> Kalle:
-    """Train on every utterance of `corpus` that has phones; results in `folder`."""
-    from ttsbench.systems.kalle.latents import clips_of
+def train_small(corpus: Path, checkpoints: Path, folder: Path, minutes: float | None, steps: int = 20_000) -> Kalle:
+    """Train on every utterance of `corpus` that has phones, on latents of the Flow-VAE in `checkpoints`.
+
+    Results in `folder`; a run that is there goes on. The shipped checkpoint took what docs/training.md says.
+    """
+    from ttsbench.systems.kalle.latents import clips_of, load_vae
     from ttsbench.systems.training.trainer import Settings, train
 
-    pools = {split: clips_of(corpus, codec, split) for split in ("train", "dev")}
+    vae = load_vae(checkpoints)
+    pools = {split: clips_of(corpus, vae, split) for split in ("train", "dev")}
     model, aids = fresh(pools["train"]), Aids()
     settings = Settings(steps=steps, minutes=minutes, lr=1.2e-3, hold=0.3, eval_every=500, save_every=250)
+    at = batches(pools["train"], columns=2500, easy=600)
     return train(  # type: ignore[return-value]
         model,
-        batches(pools["train"], columns=2500, easy=1000),
+        at,
         lambda batch, step: losses(model, batch, step, aids),
         settings,
         folder,

@@ -1,0 +1,138 @@
+"""The small KALL-E as a system: phones and a prompt's voice in, streamed audio out.
+
+System()                                         a prompt gives the voice; without one, the seed draws a voice
+System(voice=7)                                  voice number 7 of the prior, whatever the prompt and the seed
+System(test_time=TestTime(samples=200, lr=...))  tunes the model to each prompt first, and puts the weights back
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ttsbench.audio import read_at, resample
+from ttsbench.records import Sample
+from ttsbench.systems import cards
+from ttsbench.systems.codecs import checkpoints, load_codec
+from ttsbench.systems.codecs.mel_codec import FlowVAE
+from ttsbench.systems.codecs.small import read_weights
+from ttsbench.systems.errors import SpeechError
+from ttsbench.systems.kalle.adapt import TestTime, adapted
+from ttsbench.systems.kalle.data import START
+from ttsbench.systems.kalle.generate import Sampling, frames
+from ttsbench.systems.kalle.model import SMALL, Kalle
+from ttsbench.systems.nn import gaussian
+from ttsbench.systems.nn.mel import log_mel
+from ttsbench.systems.text.frontend import text_to_ids
+
+WEIGHTS = "kalle.safetensors"
+SAMPLING = Sampling(temperature=0.4, emit="fed", stop=0.5)
+LONGEST = 2.5  # times the usual length of the text: where speech that does not stop is cut off
+FIRST, LATER = 2, 4  # frames in the first chunk and in those that follow
+
+
+class System:
+    """See the module's docstring. `folder` holds the weights; default: the shipped checkpoints."""
+
+    def __init__(
+        self,
+        folder: Path | None = None,
+        sampling: Sampling = SAMPLING,
+        voice: int | None = None,
+        test_time: TestTime | None = None,
+        device: str | None = None,
+    ) -> None:
+        folder = folder or checkpoints()
+        self.device = device or os.environ.get("TTSBENCH_DEVICE", "cpu")
+        self.codec = load_codec("flowvae", folder, self.device)
+        self.model = Kalle(SMALL)
+        read_weights(self.model, folder / WEIGHTS)
+        self.model.to(self.device).eval()
+        self.sampling, self.voice, self.test_time = sampling, voice, test_time
+        self.card = cards.read(Path(__file__).parent / "card.toml")[0]
+
+    def synthesize(self, sample: Sample, seed: int) -> Iterator[np.ndarray]:
+        """Chunks of 16 kHz audio as their frames are made; the same seed gives the same audio."""
+        generator = torch.Generator(self.device).manual_seed(seed)
+        prompt = None if sample.prompt is None else self._tensor(read_at(sample.prompt, self.codec.sample_rate))
+        speaker = self.speaker(prompt, seed if self.voice is None else self.voice)
+        before, text = None, sample.text
+        if sample.task == "continuation" and prompt is not None:
+            before = self._latents(prompt, generator)
+            text = f"{sample.prompt_text} {sample.text}".strip()
+        ids = self._ids(text)
+        made = self._frames(ids, speaker, before, generator)
+        with self._tuned(sample, prompt, speaker, seed):
+            for piece in self.codec.decode_stream(_chunks(made)):
+                yield piece[0].float().cpu().numpy()
+
+    def resynthesize(self, audio: np.ndarray, sample_rate: int) -> np.ndarray:
+        """Flow-VAE and vocoder, there and back; the same length at 16 kHz."""
+        here = self._tensor(resample(audio.astype(np.float32), sample_rate, self.codec.sample_rate))
+        return self.codec.decode(self.codec.encode(here))[0].float().cpu().numpy()[: here.shape[1]]
+
+    @torch.no_grad()
+    def speaker(self, prompt: Tensor | None, seed: int) -> Tensor:
+        """The speaker latent (1, n): the mean for a prompt (1, samples), or voice `seed` of the prior."""
+        if prompt is None or self.voice is not None:
+            assert SMALL.speaker is not None
+            drawn = torch.randn(1, SMALL.speaker.latent, generator=torch.Generator().manual_seed(seed))
+            return drawn.to(self.device)
+        mel = log_mel(prompt)
+        if mel.shape[1] < 20:
+            raise SpeechError(f"the prompt is {prompt.shape[1] / 16000:.2f} s long; a voice needs 0.2 s or more")
+        return self.model.speaker(mel)[0]
+
+    def _frames(
+        self, ids: Tensor, speaker: Tensor, before: Tensor | None, generator: torch.Generator
+    ) -> Iterator[Tensor]:
+        usual = (ids.shape[1] - 1) * (self.model.shape.spacing or 1.0) - (0 if before is None else before.shape[1])
+        most = max(12, round(LONGEST * usual))
+        how = Sampling(**{**vars(self.sampling), "most": min(most, self.sampling.most)})
+        return frames(self.model, ids, speaker, how, generator, before)
+
+    @contextlib.contextmanager
+    def _tuned(self, sample: Sample, prompt: Tensor | None, speaker: Tensor, seed: int) -> Iterator[None]:
+        """Inside, the model is tuned to the prompt where that was asked for and the prompt has a text."""
+        if self.test_time is None or not self.test_time.samples or prompt is None or not sample.prompt_text:
+            yield
+            return
+        mean, logs = self.model.standardise(*self._posterior(prompt))
+        with adapted(self.model, self._ids(sample.prompt_text), mean, logs, speaker, self.test_time, seed):
+            yield
+
+    def _latents(self, prompt: Tensor, generator: torch.Generator) -> Tensor:
+        """A sample of the prompt's posterior in the model's coordinates; the last, half-heard frame is left out."""
+        mean, logs = self.model.standardise(*self._posterior(prompt))
+        return gaussian.sample(mean, logs, generator=generator)[:, :-1]
+
+    @torch.no_grad()
+    def _posterior(self, audio: Tensor) -> tuple[Tensor, Tensor]:
+        assert isinstance(self.codec.model, FlowVAE)
+        missing = -audio.shape[-1] % self.codec.hop
+        return self.codec.model.posterior(log_mel(torch.nn.functional.pad(audio, (0, missing))))
+
+    def _ids(self, text: str) -> Tensor:
+        return torch.tensor([[*text_to_ids(text), START]], device=self.device)
+
+    def _tensor(self, audio: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(audio, dtype=np.float32))[None].to(self.device)
+
+
+def _chunks(made: Iterator[Tensor]) -> Iterator[Tensor]:
+    """Single frames (1, 1, latent) in groups: a short one first, so that sound comes early."""
+    held: list[Tensor] = []
+    wanted = FIRST
+    for frame in made:
+        held.append(frame)
+        if len(held) == wanted:
+            yield torch.cat(held, dim=1)
+            held, wanted = [], LATER
+    if held:
+        yield torch.cat(held, dim=1)
