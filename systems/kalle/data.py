@@ -101,8 +101,8 @@ def batches(clips: Sequence[Clip], columns: int, seed: int = 0, easy: int = 0) -
         count = max(1, columns // clips[order[middle]].columns)
         window = order[max(0, middle - 2 * count) : middle + 2 * count + 1]
         chosen = [clips[i] for i in rng.choice(window, size=min(count, len(window)), replace=False)]
-        seconds = 100 * int(rng.integers(2, 5)) - 50
-        voices = [slice_of(clips[int(rng.choice(others[clip.speaker]))].mel, seconds, rng) for clip in chosen]
+        span = int(rng.integers(100, 300))
+        voices = [slice_of(clips[int(rng.choice(others[clip.speaker]))].mel, span, rng) for clip in chosen]
         return collate(chosen, voices)
 
     return at
