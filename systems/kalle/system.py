@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ from ttsbench.systems.kalle.model import SMALL, Kalle
 from ttsbench.systems.nn import gaussian
 from ttsbench.systems.nn.mel import log_mel
 from ttsbench.systems.text.frontend import text_to_ids
+from ttsbench.systems.text.passages import passages
 
 WEIGHTS = "kalle.safetensors"
 SAMPLING = Sampling(temperature=0.4, emit="fed", stop=0.5)
@@ -50,12 +52,15 @@ class System:
     ) -> None:
         folder = folder or checkpoints()
         self.device = device or os.environ.get("TTSBENCH_DEVICE", "cpu")
+        if self.device == "cpu":
+            torch.set_num_threads(1)  # a step is one frame: threads would only wait for each other
         self.codec = load_codec("flowvae", folder, self.device)
         self.model = Kalle(SMALL)
         read_weights(self.model, folder / WEIGHTS)
         self.model.to(self.device).eval()
         self.sampling, self.voice, self.test_time = sampling, voice, test_time
-        self.card = cards.read(Path(__file__).parent / "card.toml")[0]
+        parameters = sum(p.numel() for p in self.model.parameters()) + self.codec.parameters
+        self.card = replace(cards.read(Path(__file__).with_name("card.toml"))[0], parameters=parameters)
 
     def synthesize(self, sample: Sample, seed: int) -> Iterator[np.ndarray]:
         """Chunks of 16 kHz audio as their frames are made; the same seed gives the same audio."""
@@ -66,9 +71,9 @@ class System:
         if sample.task == "continuation" and prompt is not None:
             before = self._latents(prompt, generator)
             text = f"{sample.prompt_text} {sample.text}".strip()
-        ids = self._ids(text)
-        made = self._frames(ids, speaker, before, generator)
+        texts = [text] if before is not None else passages(text)
         with self._tuned(sample, prompt, speaker, seed):
+            made = (frame for part in texts for frame in self._frames(self._ids(part), speaker, before, generator))
             for piece in self.codec.decode_stream(_chunks(made)):
                 yield piece[0].float().cpu().numpy()
 
@@ -94,7 +99,7 @@ class System:
     ) -> Iterator[Tensor]:
         usual = (ids.shape[1] - 1) * (self.model.shape.spacing or 1.0) - (0 if before is None else before.shape[1])
         most = max(12, round(LONGEST * usual))
-        how = Sampling(**{**vars(self.sampling), "most": min(most, self.sampling.most)})
+        how = replace(self.sampling, most=min(most, self.sampling.most))
         return frames(self.model, ids, speaker, how, generator, before)
 
     @contextlib.contextmanager
@@ -119,7 +124,10 @@ class System:
         return self.codec.model.posterior(log_mel(torch.nn.functional.pad(audio, (0, missing))))
 
     def _ids(self, text: str) -> Tensor:
-        return torch.tensor([[*text_to_ids(text), START]], device=self.device)
+        phones = text_to_ids(text)
+        if set(phones) <= {1}:
+            raise SpeechError(f"nothing to say in {text!r}")
+        return torch.tensor([[*phones, START]], device=self.device)
 
     def _tensor(self, audio: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(audio, dtype=np.float32))[None].to(self.device)

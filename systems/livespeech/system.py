@@ -18,7 +18,8 @@ from ttsbench.systems.codecs import checkpoints, load_codec
 from ttsbench.systems.livespeech import layout
 from ttsbench.systems.livespeech.generate import Sampling, frames
 from ttsbench.systems.livespeech.model import load
-from ttsbench.systems.livespeech.text import passages, symbols_of
+from ttsbench.systems.livespeech.text import symbols_of
+from ttsbench.systems.text.passages import passages
 
 FIRST, LATER = 4, 5  # frames of a chunk given to the codec: its vocoder needs 55 ms beyond what it gives out
 PROMPT_SECONDS = 3.0

@@ -21,6 +21,7 @@ from ttsbench.systems.livespeech.generate import Sampling, frames
 from ttsbench.systems.livespeech.model import LiveSpeech, save
 from ttsbench.systems.livespeech.system import System, chunked, without_silence
 from ttsbench.systems.nn.vocoder import Vocoder
+from ttsbench.systems.text import passages
 from ttsbench.systems.training.trainer import export
 
 TINY = dataclasses.replace(
@@ -170,12 +171,12 @@ def test_opening_silence_is_not_sent_and_nothing_else_is_lost() -> None:
 
 def test_long_texts_become_passages_at_sentence_ends() -> None:
     sentence = "The quick brown fox jumped over the lazy dog near the river bank. "
-    parts = text.passages(sentence * 6)
+    parts = passages.passages(sentence * 6)
     assert len(parts) > 1
     assert " ".join(parts) == (sentence * 6).strip()
     assert all(part.endswith(".") for part in parts)
-    assert all(len(text.symbols_of(part)) <= text.MOST for part in text.passages("word " * 200))
-    assert text.passages("Short.") == ["Short."]
+    assert all(len(text.symbols_of(part)) <= passages.MOST for part in passages.passages("word " * 200))
+    assert passages.passages("Short.") == ["Short."]
 
 
 def test_the_papers_alphabet() -> None:
