@@ -1,0 +1,126 @@
+"""The scaling command on a toy that can search, with the real verifiers."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ttsbench import scaling, verifiers
+from ttsbench.records import Card, Sample, TestSet
+from ttsbench.systems.llasa.decoding import Cost
+
+pytest.importorskip("pocketsphinx", reason="the recogniser behind the verifier")
+
+
+class State:
+    def fork(self, rows: int, capacity: int) -> State:
+        return self
+
+    def select(self, rows: torch.Tensor, capacity: int | None = None) -> State:
+        return self
+
+
+class Tones:
+    """Says notes, each a tenth of a second of one of ten pitches."""
+
+    width, frame_rate, limit = 1, 10.0, 12
+
+    def begin(self) -> tuple[State, torch.Tensor]:
+        return State(), torch.zeros(1, 1)
+
+    def next(self, hidden: torch.Tensor, frames: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, ...]:
+        drawn = torch.randint(0, 10, (len(hidden), 1), generator=generator)
+        return drawn, torch.zeros(len(hidden), dtype=torch.bool)
+
+    def read(self, frames: torch.Tensor, state: State) -> torch.Tensor:
+        return torch.zeros(len(frames), 1)
+
+    def audio(self, frames: torch.Tensor) -> np.ndarray:
+        time = np.arange(1600) / 16000
+        notes = [np.sin(2 * np.pi * (150 + 40 * int(note)) * time) for note in frames[:, 0]]
+        return (0.3 * np.concatenate(notes)).astype(np.float32)
+
+
+class Singer:
+    card = Card("singer")
+
+    def writers(self, sample: Sample) -> list[Tones]:
+        return [Tones()] if sample.text != "too long" else [Tones(), Tones()]
+
+
+def options(folder: Path, **given: object) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    scaling.add_arguments(parser)
+    found = parser.parse_args(["--out", str(folder), "--beams", "2", "--samples", "2", "--step", "4"])
+    vars(found).update(given)
+    return found
+
+
+@pytest.fixture
+def prompt(tmp_path: Path) -> Path:
+    from ttsbench.audio import write
+
+    path = tmp_path / "prompt.wav"
+    write(path, Tones().audio(torch.arange(10)[:, None]), 16000)
+    return path
+
+
+def test_table_plot_and_resumption(tmp_path: Path, prompt: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ttsbench import systems, testsets
+
+    samples = (Sample("a", "no", prompt=prompt), Sample("b", "too long", prompt=prompt))
+    monkeypatch.setattr(testsets, "load", lambda spec: TestSet("toy", samples, "", ""))
+    asked = []
+    monkeypatch.setattr(systems, "load", lambda spec: asked.append(spec) or Singer())
+    monkeypatch.setattr(scaling, "NUMBERS", (1, 2, 4))
+    folder = tmp_path / "out"
+    assert scaling.run(options(folder, seconds=0.8)) == 1  # one sentence could not be searched
+    lines = {line["search"]: line for line in json.loads((folder / "table.json").read_text())}
+    assert list(lines) == ["direct", "ORM N=02", "ORM N=04", "partial PRM", "partial PRM + ORM"]
+    assert lines["direct"]["calls"] == 0
+    assert lines["ORM N=04"]["times"] == pytest.approx(4)
+    assert lines["ORM N=04"]["wer"]["value"] <= lines["ORM N=02"]["wer"]["value"]
+    assert (folder / "scaling.png").stat().st_size > 10_000
+    assert (folder / "audio" / "ORM-N=04").is_dir()
+    before = (folder / "rows.jsonl").read_text()
+    assert "pieces" in before
+    scaling.run(options(folder, seconds=0.8))
+    assert (folder / "rows.jsonl").read_text() == before
+
+
+def test_a_system_that_cannot_search_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ttsbench import systems, testsets
+
+    monkeypatch.setattr(testsets, "load", lambda spec: TestSet("toy", (), "", ""))
+    monkeypatch.setattr(systems, "load", lambda spec: object())
+    with pytest.raises(ValueError, match="cannot search"):
+        scaling.run(options(tmp_path))
+
+
+def test_judges_prefer_the_right_words_and_the_right_voice(tmp_path: Path) -> None:
+    from ttsbench.audio import write
+    from ttsbench.voices import VOICES, VoiceError, speak
+
+    low, high = VOICES[0], next(voice for voice in VOICES if voice.base != VOICES[0].base)
+    try:
+        said, _ = speak("The old farmer walked slowly to the river.", low)
+        other, _ = speak("Nobody could remember the name of the ship.", high)
+    except VoiceError as fault:
+        pytest.skip(f"no synthesiser: {fault}")
+    prompt = tmp_path / "prompt.wav"
+    write(prompt, speak("We were late again this morning.", low)[0], 16000)
+    text = "The old farmer walked slowly to the river."
+    for judge in (verifiers.words(text, 16000), verifiers.phones(text, 16000)):
+        assert judge(said) > judge(other) + 0.2
+    for judge in (verifiers.voice(prompt, 16000), verifiers.timbre(prompt, 16000)):
+        assert judge(said) > judge(other)
+    assert 1.0 <= verifiers.quality(16000)(said) <= 5.0
+
+
+def test_costs_add_up() -> None:
+    assert Cost(1, 2, {"a": 1}) + Cost(3, 4, {"a": 2, "b": 5}) == Cost(4, 6, {"a": 3, "b": 5})
