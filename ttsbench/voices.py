@@ -142,7 +142,10 @@ def speak(text: str, voice: Voice) -> tuple[np.ndarray, list[tuple[str, float]]]
     samples = samples * (LEVEL / max(1e-6, math.sqrt(float(np.mean(samples**2)))))
     samples = (samples * min(1.0, 0.95 / max(1e-6, float(np.abs(samples).max())))).astype(np.float32)
     actual = round(rate * voice.formant) / rate
-    return samples, _phones(said, actual) if voice.engine == "flite" else []
+    if voice.engine != "flite":
+        return samples, []
+    seconds = len(samples) / RATE  # kal16 counts 0.1 s of closing pause that it does not write
+    return samples, [(phone, min(end, seconds)) for phone, end in _phones(said, actual)]
 
 
 def _flite(voice: Voice, source: Path, target: Path) -> list[str]:

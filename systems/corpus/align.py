@@ -46,10 +46,10 @@ def _without_gaps(phones: list[tuple[str, float, float]], seconds: float) -> lis
     marks: list[tuple[str, float]] = []
     for phone, start, end in [*phones, ("pau", seconds, seconds)]:
         last = marks[-1][1] if marks else 0.0
-        if start > last + 0.02:
-            marks.append(("pau", start))
-        if len(marks) > 0 and phone == "pau" == marks[-1][0]:
-            marks[-1] = ("pau", end)
-        elif end > last:
-            marks.append((phone, end))
+        found = [("pau", start)] if start > last + 0.02 else []
+        for name, until in [*found, (phone, end)]:
+            if marks and name == "pau" == marks[-1][0]:
+                marks[-1] = ("pau", until)
+            elif not marks or until > marks[-1][1]:
+                marks.append((name, until))
     return marks

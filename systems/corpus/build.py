@@ -153,6 +153,30 @@ def librispeech(folder: Path, part: int, parts: int) -> Iterator[Spoken]:
             )
 
 
+def transcribed(folder: Path) -> list[tuple[Path, str]]:
+    """(recording, text) of a LibriTTS-like folder: X.wav or X.flac with X.normalized.txt or X.txt beside it.
+
+    ValueError where there is none.
+    """
+    pairs = []
+    for path in sorted(p for p in folder.rglob("*") if p.suffix in {".wav", ".flac", ".opus"}):
+        for text in (path.with_suffix(".normalized.txt"), path.with_suffix(".txt")):
+            if text.is_file():
+                pairs.append((path, " ".join(text.read_text(encoding="utf-8").split())))
+                break
+    if not pairs:
+        raise ValueError(f"{folder}: no recording with X.normalized.txt or X.txt beside it")
+    return pairs
+
+
+def recorded(pairs: list[tuple[Path, str]]) -> Iterator[Spoken]:
+    """Read and align recordings; the speaker is the part of the name before '_' or '-'; every 50th is 'dev'."""
+    for number, (path, text) in enumerate(pairs):
+        samples = _level(read_at(path, RATE), path.stem)
+        speaker = path.stem.replace("-", "_").split("_")[0]
+        yield path.stem, f"tts-{speaker}", "dev" if number % 50 == 0 else "train", text, samples, align(samples, text)
+
+
 def _known(phone: str) -> bool:
     try:
         canonical(phone)
@@ -186,12 +210,14 @@ def build(
     folder: Path,
     hours: float = 7.5,
     real: Path | None = None,
+    libritts: Path | None = None,
     workers: int = 2,
     seed: int = 0,
     progress: Callable[[str], None] = lambda _: None,
 ) -> int:
     """Make the corpus under `folder`; `real` holds `kathleen/` and `librispeech-train-clean-100-sample/`.
 
+    `libritts`: any folder of recordings with texts, see `transcribed`.
     Returns the number of utterances. Raises VoiceError where flite is missing, ValueError where `real` lacks a folder.
     """
     speak("Is flite here?", VOICES[0])
@@ -204,6 +230,12 @@ def build(
         libri = real / "librispeech-train-clean-100-sample"
         tasks += [(folder, f"libri-{n}", "librispeech", librispeech, (libri, n, 2)) for n in range(2)]
         tasks += [(folder, f"kathleen-{n}", "kathleen", kathleen, (real / "kathleen", n, 4)) for n in range(4)]
+    if libritts is not None:
+        pairs = transcribed(libritts)
+        tasks += [
+            (folder, f"tts-{n // 700:02d}", "libritts", recorded, (pairs[n : n + 700],))
+            for n in range(0, len(pairs), 700)
+        ]
     jobs = plan(hours, seed)
     size = 700
     spoken: list[Task] = []

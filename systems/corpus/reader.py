@@ -55,7 +55,7 @@ class Corpus:
         ]
 
 
-SHARES = {"flite": 0.4, "kathleen": 0.2, "librispeech": 0.4}
+SHARES = {"flite": 0.4, "kathleen": 0.2, "librispeech": 0.4, "libritts": 0.8}
 
 
 def segments(

@@ -10,8 +10,26 @@ import torch.nn.functional as F
 from ttsbench.systems.codecs.mel_codec import build, reconstruction, start_from
 
 
-def train_codec(name: str, corpus: Path, folder: Path, minutes: float, batch: int = 24, frames: int = 192) -> None:
-    """Train 'rvq', 'fsq' or 'flowvae' for `minutes`; results in `folder`."""
+def warm_start(model: torch.nn.Module, path: Path) -> None:
+    """Copy encoder, decoder and output weights of another codec where names and shapes agree; linear paths stay."""
+    from safetensors.torch import load_file
+
+    own = model.state_dict()
+    taken = {
+        name: value
+        for name, value in load_file(path).items()
+        if name.startswith(("encoder.", "decoder.", "outward.")) and name in own and own[name].shape == value.shape
+    }
+    model.load_state_dict({**own, **taken})
+
+
+def train_codec(
+    name: str, corpus: Path, folder: Path, minutes: float, batch: int = 24, frames: int = 192, warm: Path | None = None
+) -> None:
+    """Train 'rvq', 'fsq' or 'flowvae' for `minutes`; results in `folder`.
+
+    `warm`: weights of another codec, for the stacks where their shapes agree.
+    """
     from ttsbench.systems.corpus.reader import Corpus, segments
     from ttsbench.systems.training.trainer import Loss, Settings, train
 
@@ -19,6 +37,8 @@ def train_codec(name: str, corpus: Path, folder: Path, minutes: float, batch: in
     torch.manual_seed(0)
     model = build(name)
     start_from(model, segments(data, "train", 500, frames, seed=2, audio=False)(0)[0])
+    if warm is not None and not (folder / "state.pt").is_file():
+        warm_start(model, warm)
     held, _ = segments(data, "dev", 48, frames, seed=9)(0)
 
     def loss(pair: tuple[torch.Tensor, torch.Tensor], step: int) -> Loss:
@@ -37,7 +57,7 @@ def train_codec(name: str, corpus: Path, folder: Path, minutes: float, batch: in
         model,
         segments(data, "train", batch, frames, seed=1, audio=False),
         loss,
-        Settings(steps=10**6, minutes=minutes, lr=1.5e-3, hold=0.3, ema=0.998, eval_every=300, save_every=300),
+        Settings(steps=10**6, minutes=minutes, lr=1.5e-3, hold=0.3, ema=0.998, eval_every=200, save_every=100),
         folder,
         judge,
         say=lambda line: print(line, flush=True),  # noqa: T201
