@@ -132,19 +132,19 @@ def test_sentences_were_chosen_by_ground_truth_as_the_cards_say(sets: dict[str, 
         assert f"errs on {errors} of {words} words" in " ".join(card.split())
 
 
-def test_the_recogniser_does_as_claimed_on_some_of_the_audio_that_ships(sets: dict[str, TestSet]) -> None:
-    errors = words = 0
-    for name, step in (("seed-mini", 25), ("librispeech-mini", 29)):
-        for sample in sets[name].samples[::step]:
-            assert sample.truth is not None
-            heard = choose.hear(audio.read(sample.truth, sample.prompt_seconds)[0])
-            errors += choose.word_errors(sample.text, heard)
-            words += len(choose.words(sample.text))
-    assert words > 30 and errors / words <= 0.12
+def test_the_recogniser_does_as_noted_on_some_of_the_audio_that_ships(sets: dict[str, TestSet]) -> None:
+    tried = {(row.sentence, row.voice): row for row in choose.read_tried("ordinary")}
+    noted = found = words = 0
+    for sample in sets["seed-mini"].samples[::18]:
+        assert sample.truth is not None
+        found += choose.word_errors(sample.text, choose.hear(audio.read(sample.truth)[0]))
+        noted += tried[sample.text, sample.speaker].errors
+        words += len(choose.words(sample.text))
+    assert words > 30 and abs(found - noted) <= 1  # another build of libopus may cost a word
 
 
 def test_the_choice_is_made_again_from_what_was_tried(sets: dict[str, TestSet]) -> None:
-    rows = make.choose(choose.read_tried("ordinary"), make.ROWS_TESTED, make.ROWS_OTHER)
+    rows = make.choose(choose.read_tried("ordinary"), make.ROWS_TESTED, make.ROWS_OTHER, make.LIMIT)
     assert [row.sentence for row in rows] == [sample.text for sample in sets["seed-mini"].samples]
 
 

@@ -38,6 +38,7 @@ MANDARIN_PROMPTS = (
 )
 ROWS_TESTED, ROWS_OTHER = 6, 4  # seed-mini rows of a test-only voice, and of another
 CONTINUED_TESTED, CONTINUED_OTHER = 3, 1  # the same of librispeech-mini
+LIMIT, CONTINUED_LIMIT = 0.5, 0.34  # readings with a larger share of words misheard are left out
 PROMPTS = 2  # prompts of a voice
 PROMPT_WORDS = range(11, 14)
 
@@ -62,7 +63,7 @@ def main(wanted: list[str]) -> None:
 def seed_mini() -> None:
     """Cross-sentence cloning in Seed's layout: meta.lst, prompt-wavs/<voice>_p<n>, wavs/<prompt id>-<target id>."""
     folder = _fresh("seed-mini")
-    rows = choose(read_tried("ordinary"), ROWS_TESTED, ROWS_OTHER)
+    rows = choose(read_tried("ordinary"), ROWS_TESTED, ROWS_OTHER, LIMIT)
     used = {row.sentence for row in rows}
     spare = [s for s in _sentences("ordinary") if s not in used and len(s.split()) in PROMPT_WORDS]
     lines, prompts = [], {}
@@ -88,7 +89,7 @@ def librispeech_mini() -> None:
     """Continuation: prompt and truth are one file, cut at a word boundary near 3 s; `text` is what follows the cut."""
     folder = _fresh("librispeech-mini")
     usable = [row for row in read_tried("long") if 4.0 <= row.seconds <= 10.0]
-    rows = choose(usable, CONTINUED_TESTED, CONTINUED_OTHER)
+    rows = choose(usable, CONTINUED_TESTED, CONTINUED_OTHER, CONTINUED_LIMIT)
     counts: Counter[str] = Counter()
     lines = ["id\ttask\tspeaker\tprompt_seconds\tprompt_text\ttext\tprompt\ttruth"]
     for row in rows:
@@ -142,13 +143,18 @@ def emergent_zh() -> None:
     _facts("emergent-zh", len(lines) - 1, ["zh"], "Chinese sentences in seven categories, rated by people")
 
 
-def choose(tried: list[Tried], tested: int, other: int) -> list[Tried]:
-    """The readings with the fewest word errors, `tested` of each test-only voice and `other` of every other voice;
-    no sentence twice. Ties go to the earlier line. Sorted by voice."""
+def choose(tried: list[Tried], tested: int, other: int, limit: float) -> list[Tried]:
+    """The first readings in the order of the list of which at most `limit` of the words were misheard, `tested` of each
+    test-only voice and `other` of every other voice; no sentence twice. Sorted by voice.
+
+    Not the best ones: the recogniser's errors belong to the reading, hardly to the sentence (another voice's reading
+    does not foretell them), so a set of lucky readings would charge its luck to every system.
+    """
     wanted = {v.name: tested for v in TESTED} | {v.name: other for v in OTHERS}
     taken: list[Tried] = []
-    for row in sorted(tried, key=lambda row: row.errors / row.words):
-        if wanted.get(row.voice, 0) and all(row.sentence != before.sentence for before in taken):
+    for row in tried:
+        fine = row.errors <= limit * row.words
+        if fine and wanted.get(row.voice, 0) and all(row.sentence != before.sentence for before in taken):
             wanted[row.voice] -= 1
             taken.append(row)
     short = {name: count for name, count in wanted.items() if count}
