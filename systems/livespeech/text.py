@@ -6,8 +6,11 @@ from ttsbench.systems.livespeech.design import CHARACTERS
 
 
 def characters(text: str) -> list[int]:
-    """The paper's alphabet (a to z, apostrophe, space; numbers in words beforehand), 1 to 28; the rest is left out."""
-    return [CHARACTERS.index(letter) + 1 for letter in " ".join(text.lower().split()) if letter in CHARACTERS]
+    """The paper's alphabet: space, apostrophe, a to z as 1 to 28; numbers in words, punctuation left out."""
+    from ttsbench.systems.text.normalise import PAUSE, normalise
+
+    words = [word for word in normalise(text) if word != PAUSE]
+    return [CHARACTERS.index(letter) + 1 for letter in " ".join(words) if letter in CHARACTERS]
 
 
 def symbols_of(text: str) -> list[int]:
