@@ -11,7 +11,7 @@ import torch
 
 from ttsbench.audio import write
 from ttsbench.records import Resynthesizer, Sample, System
-from ttsbench.systems.llasa import core, decoding, full, paper, prompt
+from ttsbench.systems.llasa import core, decoding, full, paper, prompt, tuning
 from ttsbench.systems.weights import MissingWeights
 
 transformers = pytest.importorskip("transformers", reason="the reference implementation of Llama")
@@ -294,3 +294,35 @@ def test_a_hub_id_is_found_in_the_cache_or_named(tmp_path: Path, monkeypatch: py
     publish(tmp_path / "mine", False, shard="20KB")
     (tmp_path / "mine" / "tokenizer.json").write_text("{}")
     assert full.locate("HKUSTAudio/Llasa-3B") == tmp_path / "mine"
+
+
+# --- training -----------------------------------------------------------------------------------------------------
+
+
+def test_only_speech_is_learned(published: Path) -> None:
+    tokenizer = prompt.load_tokenizer(published)
+    found = tuning.row(tokenizer, "Hi.", [7, 9], 400)
+    kept = found.labels[found.labels != tuning.UNLABELLED].tolist()
+    assert kept == [prompt.START, core.SPEECH + 7, core.SPEECH + 9, prompt.END]
+    assert (found.ids[found.labels != tuning.UNLABELLED] == torch.tensor(kept)).all()
+    after = found.ids[found.ids.tolist().index(prompt.END) + 1 :]
+    assert len(after) > 10
+    assert set(after.tolist()) == {tokenizer.token_to_id("<|eot_id|>")}
+    short = tuning.row(tokenizer, "Hi.", [7] * 900, 400)
+    assert short.ids.shape == short.labels.shape == (400,)
+    assert short.labels[-1] == core.SPEECH + 7
+
+
+def test_loss_equals_transformers_and_falls(tmp_path: Path) -> None:
+    theirs = publish(tmp_path, True)
+    model = core.load(tmp_path)
+    torch.manual_seed(0)
+    ids = torch.randint(0, 120, (6, 20))
+    labels = ids.clone()
+    labels[:, :8] = tuning.UNLABELLED
+    before = tuning.loss(model, ids, labels)["nats"]
+    torch.testing.assert_close(before, theirs(ids, labels=labels).loss, atol=1e-4, rtol=1e-4)
+    rows = [tuning.Row(one, two) for one, two in zip(ids, labels, strict=True)]
+    settings = tuning.Settings(steps=15, lr=3e-3, warmup=1, ema=0.0, save_every=15, bf16=False)
+    tuning.tune(model, rows, tmp_path / "run", settings, sequences=4)
+    assert tuning.loss(model, ids, labels)["nats"] < before - 0.5
