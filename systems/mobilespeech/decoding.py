@@ -1,0 +1,98 @@
+"""Speaking: durations once, then each level filled in from the surest frames to the least sure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ttsbench.systems.mobilespeech.masking import remaining
+from ttsbench.systems.mobilespeech.model import MobileSpeech, hide_from, whole_frames
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`passes` for each level; `temperature` and `top_k` of the draws; `noise` on the ranking, falling to 0;
+    `pace` multiplies the durations."""
+
+    passes: tuple[int, ...]
+    temperature: float = 1.0
+    top_k: int = 50
+    noise: float = 1.0
+    pace: float = 1.0
+
+
+Watch = Callable[[int, Tensor, Tensor], None]  # level, symbols (T, K), which frames are still hidden (T,)
+
+
+@torch.inference_mode()
+def speak(
+    model: MobileSpeech, phones: Tensor, prompt: Tensor, settings: Settings, seed: int, watch: Watch | None = None
+) -> Tensor:
+    """Phone numbers (P,) and prompt symbols (R, K) to symbols (T, K). T is the sum of the rounded durations."""
+    if len(settings.passes) != len(model.design.levels) or min(settings.passes) < 1:
+        raise ValueError(f"passes {settings.passes}: give 1 or more for each of {len(model.design.levels)} levels")
+    generator = torch.Generator(device=phones.device).manual_seed(seed)
+    text, mask = model.text(phones[None])
+    predicted = model.predict_durations(text, mask, prompt[None], None)
+    frames = whole_frames(predicted * settings.pace, mask)
+    x, _, read, _ = model.condition(text, frames, prompt[None], None)
+    codes = torch.zeros(x.shape[1], len(model.design.columns), dtype=torch.long, device=phones.device)
+    for level in range(len(settings.passes)):
+        fill(model, x, read, codes, level, settings, generator, watch)
+    return codes
+
+
+def fill(
+    model: MobileSpeech,
+    x: Tensor,
+    read: Tensor,
+    codes: Tensor,
+    level: int,
+    settings: Settings,
+    generator: torch.Generator,
+    watch: Watch | None = None,
+) -> None:
+    """Set the symbols of `level` in `codes` (T, K), in place. An accepted frame never changes again."""
+    time, columns = len(codes), model.design.slice(level)
+    hidden = torch.ones(time, dtype=torch.bool, device=codes.device)
+    number = torch.tensor([level], device=codes.device)
+    passes = settings.passes[level]
+    for step, left in enumerate(remaining(time, passes), start=1):
+        last = step == passes
+        hide = hide_from(number, hidden[None], model.design)
+        parts = model.logits(model.states(x, None, read, None, codes[None], hide)[0], level)
+        drawn = [_draw(part, settings, generator, last) for part in parts]
+        sure = torch.stack([log for _, log in drawn], dim=-1).sum(dim=-1)
+        if not last:
+            noise = settings.noise * (1 - step / passes)
+            sure = sure + noise * _gumbel(sure.shape, generator, sure.device)
+        sure = sure.masked_fill(~hidden, torch.inf)
+        chosen = torch.stack([symbol for symbol, _ in drawn], dim=-1)
+        codes[:, columns] = torch.where(hidden[:, None], chosen, codes[:, columns])
+        still = torch.zeros_like(hidden)
+        still[sure.argsort()[:left]] = True
+        hidden = still & hidden
+        if watch is not None:
+            watch(level, codes, hidden)
+
+
+def _draw(logits: Tensor, settings: Settings, generator: torch.Generator, greedy: bool) -> tuple[Tensor, Tensor]:
+    """A symbol for each frame of logits (T, size), and its log-probability."""
+    logs = logits.log_softmax(dim=-1)
+    if greedy:
+        best = logs.max(dim=-1)
+        return best.indices, best.values
+    scaled = logits / settings.temperature
+    if settings.top_k < scaled.shape[-1]:
+        floor = scaled.topk(settings.top_k, dim=-1).values[:, -1:]
+        scaled = scaled.masked_fill(scaled < floor, -torch.inf)
+    drawn = torch.multinomial(scaled.softmax(dim=-1), 1, generator=generator)
+    return drawn[:, 0], logs.gather(-1, drawn)[:, 0]
+
+
+def _gumbel(shape: torch.Size, generator: torch.Generator, device: torch.device) -> Tensor:
+    uniform = torch.rand(shape, generator=generator, device=device).clamp(1e-9, 1 - 1e-7)
+    return -torch.log(-torch.log(uniform))
