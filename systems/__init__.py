@@ -135,7 +135,7 @@ def _from_card(path: Path) -> System | Recorded:
     if adapter == "python":
         from ttsbench.systems.outside import python
 
-        return python.from_file(cards.convert(options, python.Options, path).source, folder)
+        return python.from_card(card, cards.given(path), cards.convert(options, python.Options, path), folder)
     if adapter == "recorded":
         from ttsbench.systems.outside import recorded
 

@@ -27,15 +27,24 @@ Options = TypeVar("Options")
 
 def read(path: Path) -> tuple[Card, dict[str, Any]]:
     """The card and whatever else the file says. Raises ValueError that names the file, the line and the fault."""
+    table = _table(path)
+    table.setdefault("name", path.stem if path.stem != "card" else path.parent.name)
+    own = {name: value for name, value in table.items() if name in CARD_FIELDS}
+    return convert(own, Card, path), {name: value for name, value in table.items() if name not in CARD_FIELDS}
+
+
+def given(path: Path) -> list[str]:
+    """The card fields that the file itself gives."""
+    return [name for name in _table(path) if name in CARD_FIELDS]
+
+
+def _table(path: Path) -> dict[str, Any]:
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as fault:
         raise ValueError(f"{path}: cannot read the card ({fault.strerror})") from fault
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
         raise ValueError(f"{path}: not a TOML file: {fault}") from fault
-    table.setdefault("name", path.stem if path.stem != "card" else path.parent.name)
-    own = {name: value for name, value in table.items() if name in CARD_FIELDS}
-    return convert(own, Card, path), {name: value for name, value in table.items() if name not in CARD_FIELDS}
 
 
 def convert(table: dict[str, Any], kind: type[Options], path: Path) -> Options:

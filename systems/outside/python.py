@@ -1,11 +1,13 @@
-"""A class in a Python file, or one that an installed package offers in the entry point group `ttsbench.systems`."""
+"""A class in a Python file or module, or one that a package offers in the entry point group `ttsbench.systems`."""
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from ttsbench.records import Card, Recorded, System
@@ -13,17 +15,44 @@ from ttsbench.records import Card, Recorded, System
 
 @dataclass(frozen=True)
 class Options:
-    """The fields of a card with `adapter = "python"`. `source`: FILE.py:CLASS, relative to the card."""
+    """The fields of a card with `adapter = "python"`.
+
+    `source`: FILE.py:CLASS, relative to the card, or MODULE:CLASS. `arguments`: keywords for the class.
+    """
 
     source: str
+    arguments: dict[str, Any] = field(default_factory=dict)
 
 
-def from_file(source: str, folder: Path | None = None) -> System | Recorded:
-    """An object of the class that `path/file.py:Class` names; modules beside the file can be imported from it."""
-    path_, mark, name = source.rpartition(":")
-    path = (folder or Path()) / path_
-    if not mark or path.suffix != ".py" or not name.isidentifier():
-        raise ValueError(f"python:{source}: give FILE.py:CLASS")
+def from_file(source: str, folder: Path | None = None, arguments: dict[str, Any] | None = None) -> System | Recorded:
+    """An object of the class that FILE.py:CLASS or MODULE:CLASS names; a file may import what lies beside it."""
+    place, mark, name = source.rpartition(":")
+    if not mark or not name.isidentifier():
+        raise ValueError(f"python:{source}: give FILE.py:CLASS or MODULE:CLASS")
+    if place.endswith(".py"):
+        module = _from_path((folder or Path()) / place)
+    elif all(part.isidentifier() for part in place.split(".")):
+        module = importlib.import_module(place)
+    else:
+        raise ValueError(f"python:{source}: give FILE.py:CLASS or MODULE:CLASS")
+    if not hasattr(module, name):
+        raise ValueError(f"{place}: has no class {name!r}")
+    return checked(getattr(module, name)(**(arguments or {})), source)
+
+
+def from_card(card: Card, given: list[str], options: Options, folder: Path) -> System | Recorded:
+    """The class of a card file; fields that the file gives (`given`) replace those of the class's own card."""
+    found: Any = from_file(options.source, folder, options.arguments)
+    found.card = replace(found.card, **{name: getattr(card, name) for name in given})
+    return found
+
+
+def from_entry_point(point: Any) -> System | Recorded:
+    """An object of the class that an installed package offers."""
+    return checked(point.load()(), f"{point.name} = {point.value}")
+
+
+def _from_path(path: Path) -> ModuleType:
     if not path.is_file():
         raise ValueError(f"{path}: no such Python file")
     specification = importlib.util.spec_from_file_location(f"ttsbench_outside_{path.stem}", path)
@@ -33,14 +62,7 @@ def from_file(source: str, folder: Path | None = None) -> System | Recorded:
     if str(path.resolve().parent) not in sys.path:
         sys.path.append(str(path.resolve().parent))
     specification.loader.exec_module(module)
-    if not hasattr(module, name):
-        raise ValueError(f"{path}: has no class {name!r}")
-    return checked(getattr(module, name)(), f"{path}:{name}")
-
-
-def from_entry_point(point: Any) -> System | Recorded:
-    """An object of the class that an installed package offers."""
-    return checked(point.load()(), f"{point.name} = {point.value}")
+    return module
 
 
 def checked(found: Any, where: str) -> System | Recorded:

@@ -406,6 +406,20 @@ def test_a_class_that_cannot_speak(tmp_path: Path, source: str, message: str) ->
         systems.load(f"python:{tmp_path / 'mine.py'}:A")
 
 
+def test_a_card_gives_a_class_its_arguments(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import numpy as np\nfrom ttsbench.records import Card\n"
+        "class A:\n    card = Card('a', sample_rate=8000, licence='MIT')\n"
+        "    def __init__(self, n=1): self.n = n\n"
+        "    def synthesize(self, sample, seed): yield np.zeros(self.n, np.float32)\n"
+    )
+    (tmp_path / "card.toml").write_text("adapter = 'python'\nname = 'a5'\nsource = 'mine.py:A'\narguments = {n = 5}")
+    system = systems.load(str(tmp_path / "card.toml"))
+    assert isinstance(system, System)
+    assert speak(system).size == 5
+    assert (system.card.name, system.card.sample_rate, system.card.licence) == ("a5", 8000, "MIT")
+
+
 def test_an_entry_point_is_a_name(tmp_path: Path) -> None:
     (tmp_path / "their_tts.py").write_text((EXAMPLES / "tone.py").read_text())
     info = tmp_path / "their_tts-1.0.dist-info"
