@@ -70,10 +70,10 @@ class Design:
 # EnCodec 24 kHz at 6 kbps: eight codebooks of 1024, 75 frames a second. Widths and depths are the note's choice.
 PAPER = Design(phones=84, levels=((1024,),) * 8, frame_rate=75.0)
 
-# The small one: a factorised FSQ codec of two tokens a frame, each six digits, at 50 frames a second.
+# The small one: a finite-scalar codec at 50 frames a second whose 18 digits are taken as three levels of six.
 SMALL = Design(
     phones=41,
-    levels=((8, 8, 8, 5, 5, 5),) * 2,
+    levels=((8, 8, 8, 5, 5, 5),) * 3,
     frame_rate=50.0,
     dim=256,
     heads=4,
@@ -91,14 +91,10 @@ SMALL = Design(
 )
 SMALL_PLAIN = replace(SMALL, plain_masks=True)
 
-# Passes of the decoder for each level: the note's three presets for eight levels, and their like for two.
-PASSES: dict[str, tuple[int, ...]] = {
-    "quality": (16, 1, 1, 1, 1, 1, 1, 1),
-    "fast": (8, 1, 1, 1, 1, 1, 1, 1),
-    "phone": (4, 1, 1, 1, 1, 1, 1, 1),
-}
+# Passes of the decoder for the first level; every other level takes one.
+PASSES = {"quality": 16, "fast": 8, "phone": 4}
 
 
 def passes(preset: str, levels: int) -> tuple[int, ...]:
-    """The passes of a preset for a codec of `levels` levels: many for the first, one for each of the others."""
-    return PASSES[preset][:1] + (1,) * (levels - 1)
+    """The passes of a preset for a codec of `levels` levels."""
+    return (PASSES[preset],) + (1,) * (levels - 1)

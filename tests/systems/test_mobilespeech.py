@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from ttsbench.systems.mobilespeech import masking
+from ttsbench.systems.mobilespeech.data import Batches, Example, whole_durations
 from ttsbench.systems.mobilespeech.decoding import Settings, speak
 from ttsbench.systems.mobilespeech.design import PAPER, SMALL, Design, passes
 from ttsbench.systems.mobilespeech.loss import Batch, draw_masks, losses
@@ -291,3 +293,37 @@ def test_designs_survive_json() -> None:
 
     for design in (PAPER, SMALL, replace(SMALL, loss_weights=(1.0, 0.5))):
         assert Design.from_dict(json.loads(json.dumps(design.to_dict()))) == design
+
+
+# --- batches ------------------------------------------------------------------------------------------------------
+
+
+def test_batches_hold_every_example_once_an_epoch_and_never_their_own_prompt() -> None:
+    rng = np.random.default_rng(0)
+    examples = []
+    for number in range(60):
+        frames = (*(int(n) for n in rng.integers(0, 12, 9)), 3)
+        codes = np.full((sum(frames), 2), number)
+        examples.append(Example(f"s{number % 7}", tuple(range(1, 11)), frames, codes))
+    examples.append(Example("alone", (1,), (5,), np.full((5, 2), 99)))
+    batches = Batches(examples, rate=50.0, stride=4, budget=400)
+    seen: list[int] = []
+    for step in range(len(batches.plan(0))):
+        found = batches(step)
+        assert found.codes.shape[0] * found.codes.shape[1] <= 400
+        assert torch.equal(found.frames.sum(1).max(), torch.tensor(found.codes.shape[1]))
+        assert found.prompt.shape[1] % 4 == 0
+        for row in range(len(found.codes)):
+            own = int(found.codes[row, 0, 0])
+            real = slice(None) if found.prompt_mask is None else found.prompt_mask[row]
+            others = {int(number) for number in found.prompt[row][real].flatten()}
+            assert len(others) == 1 and own not in others and (others.pop() - own) % 7 == 0
+            seen.append(own)
+    assert sorted(seen) == list(range(60))
+    again = Batches(examples, rate=50.0, stride=4, budget=400)
+    assert torch.equal(again(33).codes, batches(33).codes) and torch.equal(again(33).prompt, batches(33).prompt)
+
+
+def test_durations_add_up_to_the_frames() -> None:
+    assert whole_durations([0.11, 0.125, 0.3, 0.52], 25, 50.0) == (6, 0, 9, 10)
+    assert sum(whole_durations([0.1, 0.9], 30, 50.0)) == 30
