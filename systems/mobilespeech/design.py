@@ -70,10 +70,11 @@ class Design:
 # EnCodec 24 kHz at 6 kbps: eight codebooks of 1024, 75 frames a second. Widths and depths are the note's choice.
 PAPER = Design(phones=84, levels=((1024,),) * 8, frame_rate=75.0)
 
-# The small one: a finite-scalar codec at 50 frames a second whose 18 digits are taken as three levels of six.
+# The small one: a finite-scalar codec at 50 frames a second. Its digits begin with the largest components of speech, so
+# they make three levels from coarse to fine, of 16, 24 and 24 bits.
 SMALL = Design(
     phones=41,
-    levels=((8, 8, 8, 5, 5, 5),) * 3,
+    levels=((16,) * 4, (8,) * 8, (4,) * 12),
     frame_rate=50.0,
     dim=256,
     heads=4,

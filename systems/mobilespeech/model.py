@@ -41,23 +41,22 @@ class Symbols(nn.Module):
 
 
 class Joined(nn.Module):
-    """Prompt symbols (B, R, K) to (B, R / stride, d): embeddings, `stride` of them joined into one.
+    """Embedded prompt frames (B, R, d) to (B, R / stride, d), `stride` of them joined into one.
 
     Prompts are padded at their *left*, to whole multiples of `stride`, so that they end where the target begins.
     """
 
-    def __init__(self, design: Design, symbols: Symbols) -> None:
+    def __init__(self, design: Design) -> None:
         super().__init__()
-        self.stride, self.symbols = design.stride, symbols
+        self.stride = design.stride
         self.join = nn.Linear(design.dim * design.stride, design.dim) if design.stride > 1 else nn.Identity()
 
-    def forward(self, codes: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    def forward(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Also the mask (B, R / stride). A length that is no multiple is filled up by the first frame again."""
-        spare = -codes.shape[1] % self.stride
+        spare = -x.shape[1] % self.stride
         if spare:
-            codes = torch.cat([codes[:, :1].expand(-1, spare, -1), codes], dim=1)
+            x = torch.cat([x[:, :1].expand(-1, spare, -1), x], dim=1)
             mask = None if mask is None else F.pad(mask, (spare, 0))
-        x = self.symbols(codes)
         x = self.join(x.reshape(x.shape[0], -1, x.shape[2] * self.stride))
         return x, None if mask is None else mask[:, self.stride - 1 :: self.stride]
 
@@ -95,7 +94,7 @@ class MobileSpeech(nn.Module):
         nn.init.normal_(self.phones.weight, std=1.0)
         self.text_encoder = FFTStack(d.text_layers, d.dim, d.heads, d.text_hidden, d.text_kernel, d.dropout)
         self.symbols = Symbols(d)
-        self.joined = Joined(d, self.symbols)
+        self.joined = Joined(d)
         self.durations = Durations(d)
         self.prompt_encoder = ConformerStack(d.prompt_layers, d.dim, d.heads, d.hidden, d.kernel, d.dropout)
         self.cross = Cross(d.dim, d.heads)
@@ -113,7 +112,7 @@ class MobileSpeech(nn.Module):
         text = 0.1 * text + 0.9 * text.detach()
         if not self.design.prompt_durations:
             return self.durations(text, mask, None, None)
-        return self.durations(text, mask, *self.joined(prompt, prompt_mask))
+        return self.durations(text, mask, *self.joined(self.symbols(prompt), prompt_mask))
 
     def condition(
         self, text: Tensor, frames: Tensor, prompt: Tensor, prompt_mask: Tensor | None
@@ -123,7 +122,7 @@ class MobileSpeech(nn.Module):
         `frames` (B, P) counts each phone's frames. Returns X (B, T, d), its mask (B, T), A (B, R', d) and its mask.
         """
         x, mask = spread(text, frames)
-        joined, read_mask = self.joined(prompt, prompt_mask)
+        joined, read_mask = self.joined(self.symbols(prompt), prompt_mask)
         read = self.prompt_encoder(joined, read_mask)
         if self.design.cross_attention:
             x = self.cross(x, read, read_mask)

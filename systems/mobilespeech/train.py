@@ -1,20 +1,21 @@
-"""Trains the small preset from a corpus folder and a codec; the full-size preset from a folder of EnCodec codes."""
+"""Trains on the codes of a corpus folder, and keeps what was trained in one file."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ttsbench.systems.mobilespeech.data import Batches, Example, whole_durations
 from ttsbench.systems.mobilespeech.design import SMALL, Design
 from ttsbench.systems.mobilespeech.loss import Batch, draw_masks, forgetful, losses
 from ttsbench.systems.mobilespeech.model import MobileSpeech
+from ttsbench.systems.training.data import TtsBatch
+
+PROMPT_SECONDS = 4.0  # at most; most utterances are shorter, so lengths vary
 
 
 class Trained(nn.Module):
@@ -31,72 +32,53 @@ class Trained(nn.Module):
         return losses(self.model, batch, level, hidden)
 
 
-def examples(corpus: Path, split: str, codec: nn.Module, rate: float, kept: Path) -> list[Example]:
-    """All utterances of a split that have phones, encoded. `codec.encode` takes log-mels (1, frames, 100).
-
-    The codes are kept in the file `kept` (.npy), and read from there the next time.
-    """
-    from ttsbench.systems.corpus.reader import Corpus
-    from ttsbench.systems.text.phones import to_ids
-
-    data = Corpus(corpus)
-    chosen = data.select(split, phones=True)
-    if not kept.is_file():
-        with torch.inference_mode():
-            pieces = [codec.encode(torch.from_numpy(data.mel(u))[None])[0].numpy() for u in chosen]  # type: ignore[operator]
-        np.save(kept, np.concatenate(pieces).astype(np.int16))
-        np.save(kept.with_suffix(".lengths.npy"), [len(piece) for piece in pieces])
-    ends = np.load(kept.with_suffix(".lengths.npy")).cumsum()
-    if len(ends) != len(chosen):
-        raise ValueError(f"{kept}: codes of {len(ends)} utterances, but {corpus} has {len(chosen)}: remove the file")
-    found = []
-    for utterance, codes in zip(chosen, np.split(np.load(kept), ends[:-1]), strict=True):
-        frames = whole_durations(utterance.ends, len(codes), rate)
-        found.append(Example(utterance.speaker, tuple(to_ids(list(utterance.phones))), frames, codes))
-    return found
+def prepared(given: TtsBatch, stride: int) -> Batch:
+    """The common batch as this model takes it: prompts end at the right edge and count whole strides."""
+    lengths = given.prompt_lengths // stride * stride
+    longest = int(lengths.max())
+    prompt = given.prompt.new_zeros(len(lengths), longest, given.prompt.shape[2])
+    for row, (length, whole) in enumerate(zip(lengths.tolist(), given.prompt_lengths.tolist(), strict=True)):
+        prompt[row, longest - length :] = given.prompt[row, whole - length : whole]
+    mask = torch.arange(longest)[None] >= longest - lengths[:, None]
+    return Batch(given.phones, given.durations, given.target, prompt, None if mask.all() else mask)
 
 
 def train(
     corpus: Path,
     folder: Path,
     minutes: float,
-    codec: nn.Module,
+    codec: str = "fsq",
     design: Design = SMALL,
     budget: int = 3000,
     lr: float = 1.2e-3,
     seed: int = 0,
     device: str = "cpu",
+    say: Callable[[str], None] | None = None,
 ) -> MobileSpeech:
-    """Train for `minutes`; the run's files and `design.json` are left in `folder`, and a killed run goes on."""
+    """Train for `minutes` on CORPUS/codes-CODEC.npy; `folder` keeps the run, and a killed one goes on from there."""
+    from ttsbench.systems.corpus.reader import Corpus
     from ttsbench.systems.training import trainer
+    from ttsbench.systems.training.data import TtsBatches
 
     torch.manual_seed(seed)
     model = Trained(MobileSpeech(design), seed).to(device)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "design.json").write_text(json.dumps(design.to_dict()))
-    rate, stride = design.frame_rate, design.stride
-    seen, unseen = (examples(corpus, name, codec, rate, folder / f"codes-{name}.npy") for name in ("train", "test"))
-    batches, held = Batches(seen, rate, stride, budget, seed), _fixed(Batches(unseen, rate, stride, budget))
+    data = Corpus(corpus)
+    seen, unseen = (
+        TtsBatches(data, codec, design.frame_rate, split, budget, seed, PROMPT_SECONDS) for split in ("train", "test")
+    )
+    held = [prepared(unseen(step), design.stride) for step in range(unseen.steps_per_epoch)]
     settings = trainer.Settings(
-        steps=10**6,
-        minutes=minutes,
-        lr=lr,
-        hold=0.3,
-        ema=0.998,
-        seed=seed,
-        eval_every=200,
-        save_every=100,
-        log_every=50,
+        steps=10**6, minutes=minutes, lr=lr, hold=0.3, ema=0.997, seed=seed, eval_every=200, save_every=100
     )
     trainer.train(
         model,
-        lambda step: batches(step).to(device),
+        lambda step: prepared(seen(step), design.stride).to(device),
         model,
         settings,
         folder,
         lambda trained: judge(trained, held, device),
-        say=lambda line: print(line, flush=True),  # noqa: T201
-        progress=False,
+        say=say,
+        progress=say is None,
     )
     return model.model
 
@@ -110,10 +92,6 @@ def judge(model: nn.Module, held: Iterable[Batch], device: str) -> dict[str, flo
     return {name: sum(values) / len(values) for name, values in sums.items()}
 
 
-def _fixed(batches: Batches) -> list[Batch]:
-    return [batches(step) for step in range(len(batches.plan(0)))]
-
-
 def save(model: MobileSpeech, path: Path, design: Design, about: dict[str, str]) -> None:
     """The weights as fp16 safetensors, with the design and what the checkpoint is in the header."""
     from safetensors.torch import save_file
@@ -121,7 +99,6 @@ def save(model: MobileSpeech, path: Path, design: Design, about: dict[str, str])
     tensors = {
         name: (value.half() if value.is_floating_point() else value).contiguous().clone()
         for name, value in model.state_dict().items()
-        if not name.startswith(("joined.symbols", "durations.extractor.symbols"))  # the one symbol table, kept once
     }
     save_file(tensors, path, {"design": json.dumps(design.to_dict()), **about})
 
@@ -134,8 +111,8 @@ def restore(path: Path, **changes: bool) -> MobileSpeech:
         design = Design.from_dict(json.loads(handle.metadata()["design"]))
         tensors = {name: handle.get_tensor(name).float() for name in handle.keys()}  # noqa: SIM118
     model = MobileSpeech(replace(design, **changes))
-    missing, unexpected = model.load_state_dict(tensors, strict=False)
-    lost = [name for name in missing if not name.startswith("joined.symbols")]
-    if lost or unexpected:
-        raise ValueError(f"{path}: not a MobileSpeech checkpoint of this version (lacks {lost}, has {unexpected})")
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as fault:
+        raise ValueError(f"{path}: does not fit this version's model: {str(fault)[:400]}") from fault
     return model.eval()

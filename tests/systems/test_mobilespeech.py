@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 from ttsbench.systems.mobilespeech import masking
-from ttsbench.systems.mobilespeech.data import Batches, Example, whole_durations
 from ttsbench.systems.mobilespeech.decoding import Settings, speak
 from ttsbench.systems.mobilespeech.design import PAPER, SMALL, Design, passes
 from ttsbench.systems.mobilespeech.loss import Batch, draw_masks, losses
 from ttsbench.systems.mobilespeech.model import MobileSpeech, hide_from, spread
+from ttsbench.systems.mobilespeech.train import prepared, restore, save
+from ttsbench.systems.training.data import TtsBatch
 
 TINY = Design(
     phones=12,
@@ -130,7 +131,7 @@ def test_durations_reach_the_text_encoder_at_a_tenth(model: MobileSpeech) -> Non
     model.predict_durations(text, mask, prompt, None).sum().backward()
     tenth = text.grad
     direct = text.detach().clone().requires_grad_()
-    model.durations(direct, mask, *model.joined(prompt, None)).sum().backward()
+    model.durations(direct, mask, *model.joined(model.symbols(prompt), None)).sum().backward()
     assert tenth is not None and direct.grad is not None
     assert torch.allclose(tenth, 0.1 * direct.grad, atol=1e-6)
 
@@ -295,35 +296,34 @@ def test_designs_survive_json() -> None:
         assert Design.from_dict(json.loads(json.dumps(design.to_dict()))) == design
 
 
-# --- batches ------------------------------------------------------------------------------------------------------
+# --- training -----------------------------------------------------------------------------------------------------
 
 
-def test_batches_hold_every_example_once_an_epoch_and_never_their_own_prompt() -> None:
-    rng = np.random.default_rng(0)
-    examples = []
-    for number in range(60):
-        frames = (*(int(n) for n in rng.integers(0, 12, 9)), 3)
-        codes = np.full((sum(frames), 2), number)
-        examples.append(Example(f"s{number % 7}", tuple(range(1, 11)), frames, codes))
-    examples.append(Example("alone", (1,), (5,), np.full((5, 2), 99)))
-    batches = Batches(examples, rate=50.0, stride=4, budget=400)
-    seen: list[int] = []
-    for step in range(len(batches.plan(0))):
-        found = batches(step)
-        assert found.codes.shape[0] * found.codes.shape[1] <= 400
-        assert torch.equal(found.frames.sum(1).max(), torch.tensor(found.codes.shape[1]))
-        assert found.prompt.shape[1] % 4 == 0
-        for row in range(len(found.codes)):
-            own = int(found.codes[row, 0, 0])
-            real = slice(None) if found.prompt_mask is None else found.prompt_mask[row]
-            others = {int(number) for number in found.prompt[row][real].flatten()}
-            assert len(others) == 1 and own not in others and (others.pop() - own) % 7 == 0
-            seen.append(own)
-    assert sorted(seen) == list(range(60))
-    again = Batches(examples, rate=50.0, stride=4, budget=400)
-    assert torch.equal(again(33).codes, batches(33).codes) and torch.equal(again(33).prompt, batches(33).prompt)
+def test_prompts_are_moved_to_the_right_and_cut_to_whole_strides() -> None:
+    ones = torch.ones(2, 3).long()
+    prompt = torch.zeros(2, 11, 4).long()
+    prompt[0, :, 0], prompt[1, :6, 0] = torch.arange(1, 12), torch.arange(1, 7)
+    given = TtsBatch(
+        phones=ones,
+        phone_lengths=torch.tensor([3, 3]),
+        durations=ones,
+        target=torch.zeros(2, 3, 4).long(),
+        lengths=torch.tensor([3, 3]),
+        prompt=prompt,
+        prompt_lengths=torch.tensor([11, 6]),
+        speakers=("a", "b"),
+        ids=("1", "2"),
+    )
+    found = prepared(given, stride=4)
+    assert found.prompt[0, :, 0].tolist() == [4, 5, 6, 7, 8, 9, 10, 11]
+    assert found.prompt[1, :, 0].tolist() == [0, 0, 0, 0, 3, 4, 5, 6]
+    assert found.prompt_mask is not None and found.prompt_mask.tolist() == [[True] * 8, [False] * 4 + [True] * 4]
 
 
-def test_durations_add_up_to_the_frames() -> None:
-    assert whole_durations([0.11, 0.125, 0.3, 0.52], 25, 50.0) == (6, 0, 9, 10)
-    assert sum(whole_durations([0.1, 0.9], 30, 50.0)) == 30
+def test_a_checkpoint_comes_back(tmp_path: Path, model: MobileSpeech) -> None:
+    save(model, tmp_path / "m.safetensors", TINY, {"codec": "none"})
+    again = restore(tmp_path / "m.safetensors")
+    assert again.design == TINY
+    for name, value in model.state_dict().items():
+        assert torch.allclose(again.state_dict()[name], value.to(again.state_dict()[name].dtype), atol=2e-3), name
+    assert not restore(tmp_path / "m.safetensors", cross_attention=False).design.cross_attention
