@@ -32,6 +32,12 @@ def bias_of(mask: Tensor | None, like: Tensor) -> Tensor | None:
     return torch.zeros(mask.shape, dtype=like.dtype, device=like.device).masked_fill(~mask, low)[:, None, None, :]
 
 
+def lean(x: Tensor) -> Tensor:
+    """x in the width of autocast where that is on: the residual stream is most of what moves through memory."""
+    kind = x.device.type
+    return x.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else x
+
+
 def silence(x: Tensor, mask: Tensor | None) -> Tensor:
     """x (batch, time, dim) with zeros in the padding, so that convolutions see what stands beyond the edges."""
     return x if mask is None else x * mask[..., None].to(x.dtype)
@@ -94,6 +100,7 @@ class ConformerStack(nn.Module):
         self.blocks = nn.ModuleList(Conformer(dim, heads, hidden, kernel, dropout) for _ in range(layers))
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        x = lean(x)
         turned, bias = angles(x.shape[1], self.shape, x.device), bias_of(mask, x)
         for block in self.blocks:
             x = block(x, mask, turned, bias)
@@ -130,6 +137,7 @@ class FFTStack(nn.Module):
         self.leave = nn.LayerNorm(dim)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        x = lean(x)
         turned, bias = angles(x.shape[1], self.shape, x.device), bias_of(mask, x)
         for block in self.blocks:
             x = block(x, mask, turned, bias)

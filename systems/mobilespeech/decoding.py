@@ -36,9 +36,10 @@ def speak(
         raise ValueError(f"passes {settings.passes}: give 1 or more for each of {len(model.design.levels)} levels")
     generator = torch.Generator(device=phones.device).manual_seed(seed)
     text, mask = model.text(phones[None])
-    predicted = model.predict_durations(text, mask, prompt[None], None)
+    heard, _ = model.hear(prompt[None], None)
+    predicted = model.predict_durations(text, mask, heard, None)
     frames = whole_frames(predicted * settings.pace, mask)
-    x, _, read, _ = model.condition(text, frames, prompt[None], None)
+    x, _, read = model.condition(text, frames, heard, None)
     codes = torch.zeros(x.shape[1], len(model.design.columns), dtype=torch.long, device=phones.device)
     for level in range(len(settings.passes)):
         fill(model, x, read, codes, level, settings, generator, watch)

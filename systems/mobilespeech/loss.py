@@ -48,11 +48,12 @@ def losses(model: MobileSpeech, batch: Batch, level: Tensor, hidden: Tensor) -> 
     mean over real phones of (log(1 + predicted) - log(1 + true))^2.
     """
     text, text_mask = model.text(batch.phones)
-    predicted = model.predict_durations(text, text_mask, batch.prompt, batch.prompt_mask)
+    heard, heard_mask = model.hear(batch.prompt, batch.prompt_mask)
+    predicted = model.predict_durations(text, text_mask, heard, heard_mask)
     gaps = (torch.log1p(predicted) - torch.log1p(batch.frames.float())).square()
     found = {"durations": gaps[text_mask].mean()}
-    x, mask, read, read_mask = model.condition(text, batch.frames, batch.prompt, batch.prompt_mask)
-    states = model.states(x, mask, read, read_mask, batch.codes, hide_from(level, hidden, model.design))
+    x, mask, read = model.condition(text, batch.frames, heard, heard_mask)
+    states = model.states(x, mask, read, heard_mask, batch.codes, hide_from(level, hidden, model.design))
     total = states.new_zeros((), dtype=torch.float32)
     for number in range(len(model.design.levels)):
         chosen = hidden & (level == number)[:, None]

@@ -107,26 +107,29 @@ class MobileSpeech(nn.Module):
         mask = phones > 0
         return self.text_encoder(self.phones(phones), mask), mask
 
-    def predict_durations(self, text: Tensor, mask: Tensor, prompt: Tensor, prompt_mask: Tensor | None) -> Tensor:
+    def hear(self, prompt: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Prompt symbols (B, R, K) and their mask (B, R) to joined frames (B, R', d) and their mask (B, R')."""
+        return self.joined(self.symbols(prompt), mask)
+
+    def predict_durations(self, text: Tensor, mask: Tensor, heard: Tensor, heard_mask: Tensor | None) -> Tensor:
         """Frames of each phone, float (B, P). A tenth of the gradient goes on into the text encoder."""
         text = 0.1 * text + 0.9 * text.detach()
         if not self.design.prompt_durations:
             return self.durations(text, mask, None, None)
-        return self.durations(text, mask, *self.joined(self.symbols(prompt), prompt_mask))
+        return self.durations(text, mask, heard, heard_mask)
 
     def condition(
-        self, text: Tensor, frames: Tensor, prompt: Tensor, prompt_mask: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        self, text: Tensor, frames: Tensor, heard: Tensor, heard_mask: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """What does not change from pass to pass: frames of text that have met the prompt, and the prompt itself.
 
-        `frames` (B, P) counts each phone's frames. Returns X (B, T, d), its mask (B, T), A (B, R', d) and its mask.
+        `frames` (B, P) counts each phone's frames. Returns X (B, T, d), its mask (B, T), and A (B, R', d).
         """
         x, mask = spread(text, frames)
-        joined, read_mask = self.joined(self.symbols(prompt), prompt_mask)
-        read = self.prompt_encoder(joined, read_mask)
+        read = self.prompt_encoder(heard, heard_mask)
         if self.design.cross_attention:
-            x = self.cross(x, read, read_mask)
-        return x, mask, read, read_mask
+            x = self.cross(x, read, heard_mask)
+        return x, mask, read
 
     def states(
         self, x: Tensor, mask: Tensor | None, read: Tensor, read_mask: Tensor | None, codes: Tensor, hide: Tensor

@@ -128,10 +128,10 @@ def test_an_example_is_scored_alike_alone_and_padded(model: MobileSpeech) -> Non
 def test_durations_reach_the_text_encoder_at_a_tenth(model: MobileSpeech) -> None:
     text = torch.randn(1, 4, 32, requires_grad=True)
     mask, prompt = torch.ones(1, 4, dtype=torch.bool), symbols(8, 0)[None]
-    model.predict_durations(text, mask, prompt, None).sum().backward()
+    model.predict_durations(text, mask, *model.hear(prompt, None)).sum().backward()
     tenth = text.grad
     direct = text.detach().clone().requires_grad_()
-    model.durations(direct, mask, *model.joined(model.symbols(prompt), None)).sum().backward()
+    model.durations(direct, mask, *model.hear(prompt, None)).sum().backward()
     assert tenth is not None and direct.grad is not None
     assert torch.allclose(tenth, 0.1 * direct.grad, atol=1e-6)
 
@@ -190,7 +190,7 @@ def test_the_length_is_the_sum_of_the_durations(model: MobileSpeech) -> None:
     phones, prompt = torch.tensor([3, 1, 4, 1, 5, 9, 2, 6]), symbols(20, 5)
     with torch.inference_mode():
         text, mask = model.text(phones[None])
-        predicted = model.predict_durations(text, mask, prompt[None], None)[0]
+        predicted = model.predict_durations(text, mask, *model.hear(prompt[None], None))[0]
     expected = int(predicted.round().clamp_min(1).sum())
     assert len(speak(model, phones, prompt, Settings((2, 1, 1)), 0)) == expected
     slow = int((predicted * 3).round().clamp_min(1).sum())
@@ -213,10 +213,10 @@ def test_the_prompt_steers_durations_and_frames(model: MobileSpeech) -> None:
     codes = torch.zeros(1, 16, 4, dtype=torch.long)
 
     def durations(of: MobileSpeech, prompt: torch.Tensor) -> torch.Tensor:
-        return of.predict_durations(text, mask, prompt, None)
+        return of.predict_durations(text, mask, *of.hear(prompt, None))
 
     def text_row(of: MobileSpeech, prompt: torch.Tensor) -> torch.Tensor:
-        return of.condition(text, frames, prompt, None)[0]
+        return of.condition(text, frames, *of.hear(prompt, None))[0]
 
     without = MobileSpeech(replace(TINY, cross_attention=False, prompt_durations=False)).eval()
     without.load_state_dict(model.state_dict())
@@ -227,7 +227,7 @@ def test_the_prompt_steers_durations_and_frames(model: MobileSpeech) -> None:
         assert torch.equal(text_row(without, one), text_row(without, two))
         found = []
         for prompt in (one, two):  # the second way in: the prompt as a visible prefix of the decoder
-            x, _, read, _ = without.condition(text, frames, prompt, None)
+            x, _, read = without.condition(text, frames, *without.hear(prompt, None))
             found.append(without.states(x, None, read, None, codes, hide))
         assert not torch.allclose(found[0], found[1], atol=1e-4)
 
@@ -235,19 +235,19 @@ def test_the_prompt_steers_durations_and_frames(model: MobileSpeech) -> None:
 def test_a_level_does_not_depend_on_levels_above(model: MobileSpeech) -> None:
     phones, prompt, frames = torch.tensor([[1, 2, 3]]), symbols(12, 0)[None], torch.tensor([[5, 5, 5]])
     text, _ = model.text(phones)
-    x, mask, read, read_mask = model.condition(text, frames, prompt, None)
+    x, mask, read = model.condition(text, frames, *model.hear(prompt, None))
     for level, column in [(0, 1), (0, 3), (1, 3)]:
         one = symbols(15, 7)[None]
         two = one.clone()
         two[..., column] = 0
         hide = hide_from(torch.tensor([level]), torch.arange(15)[None] % 2 == 0, TINY)
-        a, b = (model.states(x, mask, read, read_mask, codes, hide) for codes in (one, two))
+        a, b = (model.states(x, mask, read, None, codes, hide) for codes in (one, two))
         assert torch.equal(a, b)
     below = symbols(15, 7)[None]
     changed = below.clone()
     changed[..., 0] = (changed[..., 0] + 1) % 16
     hide = hide_from(torch.tensor([1]), torch.ones(1, 15, dtype=torch.bool), TINY)
-    a, b = (model.states(x, mask, read, read_mask, codes, hide) for codes in (below, changed))
+    a, b = (model.states(x, mask, read, None, codes, hide) for codes in (below, changed))
     assert not torch.allclose(a, b, atol=1e-4)
 
 
@@ -292,7 +292,7 @@ def test_the_full_size_speaks_one_word() -> None:
 def test_designs_survive_json() -> None:
     import json
 
-    for design in (PAPER, SMALL, replace(SMALL, loss_weights=(1.0, 0.5))):
+    for design in (PAPER, SMALL, replace(SMALL, loss_weights=(1.0, 0.5, 0.5))):
         assert Design.from_dict(json.loads(json.dumps(design.to_dict()))) == design
 
 

@@ -1,0 +1,101 @@
+"""The small MobileSpeech that ships: English, in the voice of the prompt, a whole sentence at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ttsbench import audio
+from ttsbench.records import Sample
+from ttsbench.systems import cards
+from ttsbench.systems.codecs import checkpoints, load_codec
+from ttsbench.systems.errors import SpeechError
+from ttsbench.systems.mobilespeech.decoding import Settings, speak
+from ttsbench.systems.mobilespeech.design import PASSES
+from ttsbench.systems.mobilespeech.model import whole_frames
+from ttsbench.systems.mobilespeech.pieces import clauses, sentences
+from ttsbench.systems.mobilespeech.train import PROMPT_SECONDS, restore
+
+TEMPERATURE = 0.7
+
+
+class System:
+    """See README.md beside this file. The arguments are those of the ablation cards.
+
+    `passes`: of the decoder, for the first level. `in_clauses`: each clause is synthesised by itself and sent at once,
+    which is streaming by clauses, not by frames. `cross_attention` and `prompt_durations`: the prompt's ways in.
+    """
+
+    def __init__(
+        self,
+        passes: int = PASSES["fast"],
+        in_clauses: bool = False,
+        cross_attention: bool = True,
+        prompt_durations: bool = True,
+        temperature: float = TEMPERATURE,
+        checkpoint: str = "mobilespeech",
+    ) -> None:
+        self.device = os.environ.get("TTSBENCH_DEVICE", "cpu")
+        path = checkpoints() / f"{checkpoint}.safetensors"
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: no such checkpoint; train one with: ttsbench train mobilespeech")
+        switches = {"cross_attention": cross_attention, "prompt_durations": prompt_durations}
+        self.model = restore(path, **switches).to(self.device)
+        self.codec = load_codec("fsq", device=self.device)
+        design = self.model.design
+        if tuple(self.codec.levels) != design.columns:
+            raise ValueError(f"{path}: made for a codec of levels {design.columns}, this one has {self.codec.levels}")
+        self.settings = Settings((passes,) + (1,) * (len(design.levels) - 1), temperature)
+        self.in_clauses = in_clauses
+        parameters = sum(p.numel() for p in self.model.parameters()) + self.codec.parameters
+        own = cards.read(Path(__file__).with_name("card.toml"))[0]
+        self.card = replace(own, parameters=parameters, streaming=in_clauses)
+
+    def synthesize(self, sample: Sample, seed: int) -> Iterator[np.ndarray]:
+        """Yield the whole of a text of up to 60 words, else one piece after the other (`pieces`)."""
+        from ttsbench.systems.text.frontend import text_to_ids
+
+        if sample.prompt is None:
+            raise SpeechError("MobileSpeech speaks in the voice of a prompt, and this sample has none")
+        prompt = self._prompt(sample)
+        pieces = clauses(sample.text) if self.in_clauses else sentences(sample.text)
+        skipped = sample.prompt_seconds if sample.task == "continuation" and not sample.prompt_text else 0.0
+        for piece in pieces:
+            phones = torch.tensor(text_to_ids(piece), device=self.device)
+            phones, skipped = self._without_prompt(phones, prompt, skipped)
+            if len(phones) == 0:
+                continue
+            codes = speak(self.model, phones, prompt, self.settings, seed)
+            yield self.codec.decode(codes[None])[0].float().cpu().numpy()
+
+    def resynthesize(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:
+        """The codec round trip of `samples` (n,) at `sample_rate`, at 16 kHz and of the same length."""
+        given = audio.resample(samples, sample_rate, self.codec.sample_rate)
+        made = self.codec.decode(self.codec.encode(torch.from_numpy(given)[None]))[0].float().cpu().numpy()
+        return np.pad(made, (0, max(0, len(given) - len(made))))[: len(given)]
+
+    def _prompt(self, sample: Sample) -> Tensor:
+        """The prompt's symbols (R, K): its last 4 s, which in a continuation lead into what is to be spoken."""
+        assert sample.prompt is not None
+        rate = self.codec.sample_rate
+        samples = audio.read_at(sample.prompt, rate)
+        if sample.task != "continuation":
+            samples = samples[: round(PROMPT_SECONDS * rate)]
+        codes = self.codec.encode(torch.from_numpy(samples)[None].to(self.device))[0]
+        return codes[-round(PROMPT_SECONDS * self.codec.frame_rate) :]
+
+    @torch.inference_mode()
+    def _without_prompt(self, phones: Tensor, prompt: Tensor, skipped: float) -> tuple[Tensor, float]:
+        """Drop the phones that the prompt has said already, by predicted durations, and what is still to be dropped."""
+        if skipped <= 0:
+            return phones, 0.0
+        text, mask = self.model.text(phones[None])
+        frames = whole_frames(self.model.predict_durations(text, mask, *self.model.hear(prompt[None], None)), mask)[0]
+        ends = frames.cumsum(0) / self.codec.frame_rate
+        return phones[ends > skipped], max(0.0, skipped - float(ends[-1]))
