@@ -45,8 +45,7 @@ class System:
         path = checkpoints() / f"{checkpoint}.safetensors"
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no such checkpoint; train one with: ttsbench train mobilespeech")
-        switches = {"cross_attention": cross_attention, "prompt_durations": prompt_durations}
-        self.model = restore(path, **switches).to(self.device)
+        self.model = restore(path, cross_attention, prompt_durations).to(self.device)
         self.codec = load_codec("fsq", device=self.device)
         design = self.model.design
         if tuple(self.codec.levels) != design.columns:

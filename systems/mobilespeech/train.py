@@ -103,14 +103,14 @@ def save(model: MobileSpeech, path: Path, design: Design, about: dict[str, str])
     save_file(tensors, path, {"design": json.dumps(design.to_dict()), **about})
 
 
-def restore(path: Path, **changes: bool) -> MobileSpeech:
-    """A model from `save`, float32, ready to speak; `changes` take parts out (cross_attention, prompt_durations)."""
+def restore(path: Path, cross_attention: bool = True, prompt_durations: bool = True) -> MobileSpeech:
+    """A model from `save`, float32, ready to speak, with the prompt's two ways in or without."""
     from safetensors import safe_open
 
     with safe_open(path, "pt") as handle:
         design = Design.from_dict(json.loads(handle.metadata()["design"]))
         tensors = {name: handle.get_tensor(name).float() for name in handle.keys()}  # noqa: SIM118
-    model = MobileSpeech(replace(design, **changes))
+    model = MobileSpeech(replace(design, cross_attention=cross_attention, prompt_durations=prompt_durations))
     try:
         model.load_state_dict(tensors)
     except RuntimeError as fault:
