@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.add_argument("--system", default="llasa", help="a system with `writers` (default llasa)")
     parser.add_argument("--testset", default="seed-mini", metavar="SPEC")
-    parser.add_argument("--limit", type=int, default=10, help="sentences (default 10; 0: all)")
+    parser.add_argument("--limit", type=int, default=10, help="sentences, spread over the set (default 10; 0: all)")
     parser.add_argument("--out", type=Path, default=Path("runs/scaling"), metavar="DIR")
     parser.add_argument("--beams", type=int, default=4, help="beams of the process search (paper 16)")
     parser.add_argument("--samples", type=int, default=4, help="continuations of each beam (paper 16)")
@@ -43,22 +43,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Speak, judge, write table and plot; 1 where sentences failed."""
     from ttsbench import systems, testsets
-    from ttsbench.bench import limited
 
-    testset = limited(testsets.load(options.testset), options.limit)
+    samples = spread(testsets.load(options.testset).samples, options.limit)
     system = systems.load(options.system)
     if not hasattr(system, "writers"):
         raise ValueError(f"{options.system} cannot search: it has no `writers(sample)` (systems/llasa/search.py)")
     options.out.mkdir(parents=True, exist_ok=True)
     rows = _read(options.out / "rows.jsonl")
     done = {row["sample"] for row in rows if _same(row, options)}
-    for sample in _progress([sample for sample in testset.samples if sample.id not in done]):
+    for sample in _progress([sample for sample in samples if sample.id not in done]):
         fresh = [row | _asked(options) for row in judged(system, sample, options)]
         rows += fresh
         with (options.out / "rows.jsonl").open("a", encoding="utf-8") as handle:
             handle.write("".join(json.dumps(row) + "\n" for row in fresh))
     rows = [row for row in rows if _same(row, options)]
     return _close(rows, options)
+
+
+def spread(samples: tuple[Sample, ...], limit: int) -> list[Sample]:
+    """`limit` of the samples, evenly spread (0: all), so that few sentences still have many speakers."""
+    if not limit or limit >= len(samples):
+        return list(samples)
+    return [samples[round(place * (len(samples) - 1) / max(1, limit - 1))] for place in range(limit)]
 
 
 def judged(system: Any, sample: Sample, options: argparse.Namespace) -> list[Row]:

@@ -107,7 +107,7 @@ def fit(
 def small(corpus: Path, folder: Path, recipe: Recipe = SMALL, say: Callable[[str], None] = print) -> SmallLlasa:
     """Train the small preset on a corpus folder whose FSQ codes exist; llasa.safetensors comes to lie in `folder`.
 
-    Two batches in three are synthetic voices, many of them; the third is anything, recorded voices too.
+    Four batches in five are synthetic voices, many of them; the fifth is anything, recorded voices too.
     """
     from ttsbench.systems.codecs import load_codec
 
@@ -123,6 +123,6 @@ def small(corpus: Path, folder: Path, recipe: Recipe = SMALL, say: Callable[[str
     )
     held = batches(clips_of(data, "dev", "flite"), recipe.frames, pace)
     held_out = [held(step) for step in range(4)]
-    fit(model, lambda step: (of_every if step % 3 == 2 else of_many)(step), held_out, settings, folder, say)
+    fit(model, lambda step: (of_every if step % 5 == 4 else of_many)(step), held_out, settings, folder, say)
     save(model, folder / "llasa.safetensors")
     return model

@@ -93,6 +93,13 @@ def test_table_plot_and_resumption(tmp_path: Path, prompt: Path, monkeypatch: py
     assert (folder / "rows.jsonl").read_text() == before
 
 
+def test_few_sentences_are_spread() -> None:
+    samples = tuple(Sample(str(n), "") for n in range(72))
+    assert [sample.id for sample in scaling.spread(samples, 4)] == ["0", "24", "47", "71"]
+    assert len({sample.id for sample in scaling.spread(samples, 30)}) == 30
+    assert len(scaling.spread(samples, 0)) == len(scaling.spread(samples, 99)) == 72
+
+
 def test_a_system_that_cannot_search_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from ttsbench import systems, testsets
 
