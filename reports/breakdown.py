@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -58,13 +59,18 @@ def breakdown(table: Table, metric: Metric, title: str, groups: dict[str, str]) 
     if title == "By length of text":
         names.sort(key=lambda name: int(name.split()[0]))
     clusters = table.clusters
-    rows = []
-    for name in names:
-        cells = []
-        for entry in table.entries:
-            mine = [score for score in entry.scores[metric.name] if groups.get(score.sample) == name]
-            cells.append(stats.cell(metric, mine, clusters, resamples=1000))
-        rows.append((name, sum(group == name for group in groups.values()), cells))
+    parts: list[dict[str, list[Score]]] = []
+    for entry in table.entries:
+        by_group: dict[str, list[Score]] = {name: [] for name in names}
+        for score in entry.scores[metric.name]:
+            if score.sample in groups:
+                by_group[groups[score.sample]].append(score)
+        parts.append(by_group)
+    counts = Counter(groups.values())
+    rows = [
+        (name, counts[name], [stats.cell(metric, part[name], clusters, resamples=1000) for part in parts])
+        for name in names
+    ]
     return Breakdown(title, metric, [entry.name for entry in table.entries], rows)
 
 

@@ -42,15 +42,16 @@ class Clips:
     def urls(self) -> list[str]:
         """One URL a number."""
         paths = list(self._numbers)
-        urls = [link(path, self.out) for path in paths]
+        folder = self.out.resolve()
+        urls = [link(path, folder) for path in paths]
         used = 0.0
         for number in dict.fromkeys([*self._first, *range(len(paths))]):
-            if used >= self.cap:
-                break
             data = self._clip(paths[number])
-            if data and used + len(data) * 4 / 3 <= self.cap:
+            used += len(data) * 4 / 3 + 30
+            if used > self.cap:  # the first that does not fit ends it: thousands more would be encoded for nothing
+                break
+            if data:
                 urls[number] = "data:audio/ogg;base64," + base64.b64encode(data).decode()
-                used += len(urls[number])
         return urls
 
     def _clip(self, path: Path) -> bytes:
@@ -77,9 +78,8 @@ def opus(path: Path) -> bytes:
 
 
 def link(path: Path, folder: Path) -> str:
-    """A relative URL from a page in `folder` to `path`."""
-    relative = os.path.relpath(path.resolve(), folder.resolve())
-    return urllib.parse.quote(Path(relative).as_posix())
+    """A relative URL from a page in `folder` (resolved) to `path`."""
+    return urllib.parse.quote(os.path.relpath(path, folder).replace(os.sep, "/"))
 
 
 # --- spectrograms -------------------------------------------------------------------------------------------------
