@@ -14,7 +14,7 @@ import msgspec
 from ttsbench import audio, stats
 from ttsbench.records import Cell, Metric, Sample
 from ttsbench.reports import breakdown, sound, words
-from ttsbench.reports.tables import Entry, Table, find, tables
+from ttsbench.reports.tables import TRUTH, Entry, Table, find, is_truth, tables
 from ttsbench.store import Run, file_name, write_atomically, write_lines
 
 
@@ -51,7 +51,10 @@ def _strip(run: Run, target: Path) -> None:
     for name in run.protocols():
         scores = {m.name: [replace(s, detail={}) for s in run.scores(name, m.name)] for m in run.metrics(name)}
         Run(part, {}).write_scores(run.protocol(name), scores, run.metrics(name))
-    write_atomically(part / "run.json", json.dumps(run.info, ensure_ascii=False, indent=1, default=str).encode())
+    spec = TRUTH if is_truth(run) else (run.info.get("system") or {}).get("spec")
+    info = {**run.info, "system": {**(run.info.get("system") or {}), "spec": spec}}
+    info.pop("command", None)
+    write_atomically(part / "run.json", json.dumps(info, ensure_ascii=False, indent=1, default=str).encode())
     shutil.rmtree(target, ignore_errors=True)
     part.rename(target)
 

@@ -178,6 +178,8 @@ def compare(
         rows[index] = _judged(rows[index], p, alpha, thresholds or {}, limits or {})
     names = [card_of(side[0])["name"] for side in zip(*pairs, strict=True)] if pairs else ["BASE", "NEW"]
     label = [f"{name} ({Path(where[0]).name})" for name, where in zip(names, (base, new), strict=True)]
+    if label[0] == label[1]:
+        label = [str(base[0]), str(new[0])]
     return Comparison(label[0], label[1], rows, alpha, notes)
 
 

@@ -38,6 +38,8 @@ def environment() -> jinja2.Environment:
         covered=values.covered,
         arrow=values.arrow,
         rank_text=values.rank_text,
+        p_value=values.p_value,
+        other=values.other,
     )
     return engine
 

@@ -11,7 +11,7 @@ from typing import Any
 from ttsbench import stats
 from ttsbench.records import Cell, Metric, Sample, Score, Synthesis
 from ttsbench.stats import Difference
-from ttsbench.store import Run
+from ttsbench.store import Run, file_digest
 
 FAMILIES = ("intelligibility", "similarity", "quality", "speed", "cost")
 TRUTH = "ground-truth"
@@ -94,8 +94,13 @@ def testset_of(run: Run) -> dict[str, Any]:
 
 
 def is_truth(run: Run) -> bool:
-    """Whether the run holds the test set's own recordings."""
-    return (run.info.get("system") or {}).get("spec") == TRUTH
+    """Whether the run holds the test set's own recordings, by name or because its files are those files."""
+    spec = str((run.info.get("system") or {}).get("spec"))
+    if not spec.startswith("recorded:"):
+        return spec == TRUTH
+    spoken = run.syntheses
+    own = [(sample.truth, spoken[sample.id].digest) for sample in run.samples if sample.truth and sample.id in spoken]
+    return bool(own) and all(path.is_file() and file_digest(path) == digest for path, digest in own[:3])
 
 
 def speakers(samples: Sequence[Sample]) -> dict[str, str]:
@@ -171,7 +176,7 @@ def _with_excess(entry: Entry, truth: Entry, metrics: list[Metric], clusters: di
 
 def _names(runs: Sequence[Run]) -> list[str]:
     """Display names: the card's, told apart by version or folder where two runs share one."""
-    names = [TRUTH if is_truth(run) else plain(card_of(run)["name"]) for run in runs]
+    names = [plain(card_of(run)["name"]) for run in runs]
     for extra in (lambda run: plain(card_of(run).get("version", "")), lambda run: plain(run.path.name)):
         doubled = {name for name in names if names.count(name) > 1}
         names = [f"{n} ({extra(r)})" if n in doubled and extra(r) else n for n, r in zip(names, runs, strict=True)]

@@ -33,6 +33,19 @@ def interval(metric: Metric, low: float | None, high: float | None) -> str:
     return "" if low is None or high is None else f"{number(metric, low)} to {number(metric, high)}"
 
 
+def other(metric: Metric, cell: Cell) -> str:
+    """The average that is not the headline, where the two differ: 'corpus 9.61' or 'mean 11.25'."""
+    name, value = ("mean", cell.mean) if metric.shown == "corpus" else ("corpus", cell.corpus)
+    if value is None or cell.value is None or abs(value - cell.value) < 1e-12:
+        return ""
+    return f"{name} {number(metric, value)}"
+
+
+def p_value(p: float) -> str:
+    """A p-value to four places; what is smaller says so."""
+    return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
+
+
 def covered(cell: Cell) -> str:
     """'n of n': scored of asked."""
     return f"{cell.scored} of {cell.asked}"

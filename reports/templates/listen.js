@@ -60,7 +60,7 @@ function refresh() {
   byId('hint').textContent = ready ? '' : each.clips.length > 1 ? 'Hear every clip to its end to answer.' : 'Hear it to the end to answer.';
   byId('next').disabled = state.answers[each.id] === undefined;
   byId('back').disabled = state.at === 0;
-  for (const button of byId('clips').children) button.classList.toggle('heard', (state.heard[each.id] || []).includes(button.dataset.code));
+  for (const button of byId('clips').children) button.classList.toggle('done', (state.heard[each.id] || []).includes(button.dataset.code));
   for (const button of byId('clips').children) button.classList.toggle('on', button === playing && !sound.paused);
   for (const choice of byId('scale').children) choice.setAttribute('aria-checked', String(state.answers[each.id] === choice.dataset.value));
 }

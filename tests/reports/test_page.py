@@ -10,6 +10,7 @@ from urllib.parse import unquote
 import pytest
 
 from ttsbench import reports
+from ttsbench.records import Synthesis
 from ttsbench.reports import page, sound
 
 NASTY = [
@@ -131,6 +132,21 @@ def test_runs_of_different_sets_and_protocols_are_never_mixed(make_run, tmp_path
     assert [[entry.name for entry in table.entries] for table in found] == [["c"], ["a"], ["b"]]
     with pytest.raises(Exception, match="not a run folder"):
         tables.find([tmp_path / "nothing"])
+
+
+def test_recordings_given_as_a_system_are_the_ground_truth(make_run, tmp_path):
+    from ttsbench.reports import tables
+    from ttsbench.store import Run, file_digest
+
+    path = make_run(tmp_path, "reference_raw")
+    run = Run.open(path)
+    run.info["system"]["spec"] = "recorded:somewhere"
+    run.save_info()
+    assert not tables.tables(tables.find([path]))[0].truth
+    for sample in run.samples:
+        run.add_synthesis(Synthesis(sample.id, f"audio/{sample.id}.flac", file_digest(sample.truth), 16000, 0.5))
+    table = tables.tables(tables.find([path, make_run(tmp_path, "flite", seed=1)]))[0]
+    assert table.truth.name == "reference_raw" and table.systems[0].excess
 
 
 def test_two_runs_of_one_system_are_told_apart(make_run, tmp_path):
