@@ -48,6 +48,9 @@ def _cell(table: Table, entry: Entry, metric: Metric) -> rich.text.Text:
     text = Text(number(metric, cell.value), style="bold" if cell.value == top and not entry.truth else "")
     if cell.low is not None:
         text.append(f" {interval(metric, cell.low, cell.high)}", style="dim not bold")
+    excess = entry.excess.get(metric.name)
+    if excess:
+        text.append(f"\n{number(metric, excess.value, sign=True)} over truth", style="dim not bold")
     if cell.scored < cell.asked:
         text.append(f"\n{cell.scored} of {cell.asked}", style="red not bold")
     return text
