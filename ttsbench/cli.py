@@ -245,13 +245,15 @@ def _finish(options: argparse.Namespace, runs: list[Path], out: Path) -> int:
     from ttsbench import reports
 
     reports.write_report(runs, out)
+    results = reports.results(runs)
     if options.json:
-        print(json.dumps(reports.results(runs), ensure_ascii=False, allow_nan=False))
+        print(json.dumps(results, ensure_ascii=False, allow_nan=False))
     else:
         reports.print_table(runs)
     failed = reports.failures(runs)
     page = out / "report.html"
-    sentence = f"{sum(1 for run in runs if run.is_dir())} runs scored; open {page}"
+    count = len({cell["system"] + cell["testset"] for cell in results})
+    sentence = f"{count} run{'s' if count != 1 else ''} scored; open {page}"
     if failed:
         sentence += f". {sum(failed.values())} rows have no usable output, counted as the worst case"
     print(sentence + ".", file=sys.stderr)
@@ -259,7 +261,8 @@ def _finish(options: argparse.Namespace, runs: list[Path], out: Path) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    out = options.out or options.runs[0].parent
+    first = options.runs[0]
+    out = options.out or (first.parent if (first / "run.json").exists() or first.is_file() else first)
     options.json = False
     return _finish(options, options.runs, out)
 
