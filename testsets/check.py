@@ -59,10 +59,17 @@ def row_faults(row: Row) -> list[Fault]:
     for text in (sample.text, sample.prompt_text):
         if any(ord(char) < 32 and char not in "\t\n\r" for char in text):
             fault(text, "a control character in the text", "remove it")
+    for text in (sample.text, sample.prompt_text, sample.speaker, sample.category):
+        if any("\ud800" <= char <= "\udfff" for char in text):
+            fault(text, "half a character (a lone surrogate)", "save the list with whole characters")
     if sample.language not in LANGUAGES:
         fault(sample.language, "unknown language", "give an ISO 639-1 code such as en or zh")
     if sample.task not in ("zero-shot", "continuation", "resynthesis"):
         fault(sample.task, "unknown task", "give zero-shot, continuation or resynthesis")
+    if sample.task == "continuation" and not (sample.prompt and sample.truth and sample.prompt_seconds > 0):
+        fault(sample.id, "a continuation without prompt", "name prompt, truth and the prompt_seconds to cut off")
+    if sample.task == "resynthesis" and not sample.truth:
+        fault(sample.id, "nothing to resynthesise", "name the recording as truth")
     return faults
 
 

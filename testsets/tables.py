@@ -116,16 +116,20 @@ def _objects(draft: Draft, file: Path, line: int, content: str) -> list[dict[str
     """One JSON object, a list of them, or an object with `items`; other values than text are printed."""
     try:
         value = json.loads(content)
+        if isinstance(value, dict) and isinstance(value.get("items"), list):
+            value = value["items"]
+        rows = value if isinstance(value, list) else [value]
+        if all(isinstance(row, dict) for row in rows):
+            return [{str(key): _text(cell) for key, cell in row.items()} for row in rows]
+        reason = "objects are wanted"
     except (ValueError, RecursionError) as fault:
-        draft.fault(file, line, content, f"not JSON ({fault})", "write one object a line, or a list of objects")
-        return []
-    if isinstance(value, dict) and isinstance(value.get("items"), list):
-        value = value["items"]
-    rows = value if isinstance(value, list) else [value]
-    if not all(isinstance(row, dict) for row in rows):
-        draft.fault(file, line, content, "not a JSON object", 'write {"id": ..., "text": ...}')
-        return []
-    return [{str(k): v if isinstance(v, str) else "" if v is None else str(v) for k, v in row.items()} for row in rows]
+        reason = str(fault)
+    draft.fault(file, line, content, f"not JSON rows ({reason})", "write one object a line, or a list of objects")
+    return []
+
+
+def _text(cell: object) -> str:
+    return cell if isinstance(cell, str) else "" if cell is None else str(cell)
 
 
 def _add(draft: Draft, file: Path, number: int, cells: dict[str, str], columns: Columns) -> None:

@@ -156,6 +156,23 @@ def test_json_that_is_none(here: Path) -> None:
     assert [fault.line for fault in faults(f"table={path}")] == [2, 3, 4]
 
 
+def test_half_characters_and_tasks_that_lack_their_audio(here: Path) -> None:
+    path = here / "t.jsonl"
+    rows = [
+        {"id": "a", "text": "broken \ud83d here"},
+        {"id": "b", "text": "Go on.", "task": "continuation", "prompt": "p.wav", "truth": "p.wav"},
+        {"id": "c", "text": "Again.", "task": "resynthesis"},
+        {"id": "d", "text": "Go on.", "prompt_seconds": "nan"},
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    assert [(fault.line, fault.problem) for fault in faults(f"table={path}")] == [
+        (1, "half a character (a lone surrogate)"),
+        (2, "a continuation without prompt"),
+        (3, "nothing to resynthesise"),
+        (4, "not a length in seconds"),
+    ]
+
+
 # --- properties of the parsers --------------------------------------------------------------------------------
 
 words = st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="|\t\n"), min_size=1).filter(
