@@ -21,7 +21,7 @@ class Convention:
 
     `per_multiply_add` 1 or 2. `attention`: products of activations in. `cache`: keys and values are kept, else every
     step reads everything again. `codec`: decoding to audio in. `prompt`: reading the prompt and its encoder in.
-    `norms`: layer and group norms at 5 an element.
+    `norms`: layer and group norms at 5 an element. `unused`: heads that run although nothing reads them in.
     """
 
     name: str
@@ -31,6 +31,7 @@ class Convention:
     codec: bool
     prompt: bool
     norms: bool = False
+    unused: bool = False
 
     def words(self) -> str:
         """The convention in a sentence."""
@@ -44,7 +45,9 @@ class Convention:
         return ", ".join(parts)
 
 
-PUBLISHED = Convention("kalle-paper", 1, attention=False, cache=False, codec=True, prompt=False, norms=True)
+PUBLISHED = Convention(
+    "kalle-paper", 1, attention=False, cache=False, codec=True, prompt=False, norms=True, unused=True
+)
 HONEST = Convention("as-run", 2, attention=True, cache=True, codec=True, prompt=True)
 NO_CACHE = Convention("as-run-without-cache", 2, attention=True, cache=False, codec=True, prompt=True)
 MODEL_ONLY = Convention("model-only", 2, attention=True, cache=True, codec=False, prompt=False)
@@ -55,7 +58,8 @@ def operations(costs: Sequence[Cost], convention: Convention) -> float:
     """Operations of one utterance under a convention; 1e9 of them are a GFLOP."""
     total = 0.0
     for cost in costs:
-        if {"codec": convention.codec, "prompt": convention.prompt}.get(cost.role, True) is False:
+        counted = {"codec": convention.codec, "prompt": convention.prompt, "unused": convention.unused}
+        if not counted.get(cost.role, True):
             continue
         linear, attention, norms = _times(cost, convention)
         total += convention.per_multiply_add * linear
@@ -70,7 +74,7 @@ def _times(cost: Cost, convention: Convention) -> tuple[float, float, float]:
         return cost.linear, cost.attention, cost.norms
     prefix = cost.prefix if convention.prompt else 0
     steps = cost.steps
-    if cost.role == "head":  # reads the last position alone
+    if cost.role in ("head", "unused"):  # reads the last position alone
         return cost.linear * steps, 0.0, cost.norms * steps
     total = prefix + steps
     if convention.cache:

@@ -264,11 +264,12 @@ class Cost:
     """What one network of a system costs for one utterance, in multiply-adds.
 
     With `steps` 0 it runs once and the figures are totals. Else it is autoregressive: it reads `prefix` positions and
-    then one a step; `linear` and `norms` are per position, `attention` per pair of query and key.
+    then one a step; `linear` and `norms` are per position, `attention` per pair of query and key. A "head" reads one
+    position a step; "unused" is a head that runs although nothing reads it.
     """
 
     name: str
-    role: Literal["model", "head", "codec", "prompt"]
+    role: Literal["model", "head", "codec", "prompt", "unused"]
     linear: int
     attention: int = 0
     norms: int = 0

@@ -44,3 +44,10 @@ def test_llasa_reproduces_the_published_figure() -> None:
     costs, parameters = systems.costs("llasa", 10.0)
     assert round(operations(costs, PUBLISHED) / 1e9, 2) == 122170.02
     assert 1.36e9 < parameters < 1.38e9
+
+
+def test_kalle_reproduces_the_published_figure() -> None:
+    costs, parameters = systems.costs("kalle", 10.0)
+    assert round(operations(costs, PUBLISHED) / 1e9, 2) == 7947.48
+    assert operations(costs, HONEST) < operations(costs, PUBLISHED)
+    assert 1.23e9 < parameters < 1.25e9
