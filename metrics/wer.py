@@ -71,11 +71,14 @@ def wer(
     shown: Literal["mean", "corpus"] = "mean",
     citation: str = "",
     why_not: str = "the recogniser does not know it",
+    missing: Literal["worst", "skipped"] = "worst",
+    empty: Literal["counted", "removed"] = "counted",
 ) -> Measure:
     """Error rate with one recogniser; `by_language` names the rules for each language it may be asked of.
 
     The recogniser is told the language, as the setting `language`. A missing, empty or unreadable output is an error
-    that counts as 1.0.
+    that counts as 1.0; `missing="skipped"` leaves such rows out instead, as many originals do. An empty reference
+    counts its insertions, with no weight in the corpus rate; `empty="removed"` does not ask it.
     """
     metric = Metric(
         name=name,
@@ -92,7 +95,13 @@ def wer(
 
     def na(item: Item) -> str:
         language = item.sample.language
-        return "" if language in by_language else f"language {language}: {why_not}"
+        if language not in by_language:
+            return f"language {language}: {why_not}"
+        if missing == "skipped" and items.missing(item):
+            return "no output: the original leaves the row out"
+        if empty == "removed" and not rules(by_language[language])(item.sample.text).strip():
+            return "the text is empty after normalisation: the original removes it"
+        return ""
 
     def requests(item: Item) -> tuple[Request, ...]:
         if item.audio is None:
@@ -103,6 +112,8 @@ def wer(
     def score(item: Item, features: tuple[Feature, ...]) -> Score:
         how = rules(by_language[item.sample.language])
         error = items.missing(item) or features[0].error
+        if error and missing == "skipped":
+            return Score(item.sample.id, na="unreadable output: the original leaves the row out")
         text = "" if error else str(features[0].value["text"])
         reference, hypothesis, counts = compare(item.sample.text, text, how, unit)
         detail = {

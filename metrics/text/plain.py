@@ -55,5 +55,10 @@ RULES = (
         "evaluate-zero-shot-tts 6cbbe8f; its numbers are spelled by NVIDIA NeMo, ours by num2words",
         spaces=False,
     ),
+    Rules(
+        "livespeech",
+        (numbers, all_but_letters, lower, spaces),
+        "published logs of LiveSpeech: letters and spaces alone, apostrophes deleted, numbers spelled",
+    ),
     Rules("plain-zh", (compose, lower, letters_only, no_spaces, characters), OURS, spaces=False),
 )

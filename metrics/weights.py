@@ -1,0 +1,284 @@
+"""Every model the metrics use: where it comes from, its revision, size and licence, and where it lies here.
+
+Files are looked for, in this order, in `$TTSBENCH_WEIGHTS/<name>/` (default `~/.cache/ttsbench/weights/<name>/`), where
+they may be put by hand; for hub models in the Hugging Face cache; for openai-whisper in its own cache. Nothing is
+downloaded but by `ttsbench fetch`. An empty revision or sha256 means unknown to us, not unchecked: `fetch` writes what
+it got into `receipt.json`.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ttsbench.metrics.models import MissingModel, cheap_digest, packaged
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Weights:
+    """One model. `files` are paths in the hub repository or the end of `url`; `any_of`: one of these is enough.
+
+    `package` and `packaged` name a file inside an installed distribution instead. `size` is in bytes and approximate
+    (0: unknown); `needs` lists the distributions that run it; `sha256` is of the first file.
+    """
+
+    name: str
+    about: str
+    licence: str
+    hub: str = ""
+    revision: str = ""
+    url: str = ""
+    files: tuple[str, ...] = ()
+    any_of: tuple[str, ...] = ()
+    size: int = 0
+    sha256: str = ""
+    package: str = ""
+    packaged: str = ""
+    needs: tuple[str, ...] = ()
+
+    @property
+    def origin(self) -> str:
+        """Where to get it, in words."""
+        if self.package:
+            return f"inside package {self.needs[0]}"
+        if self.hub:
+            return f"huggingface.co/{self.hub}" + (f" at {self.revision[:12]}" if self.revision else "")
+        return self.url
+
+
+WHISPER_URL = "https://openaipublic.azureedge.net/main/whisper/models/"
+WHISPER_SIZES = {  # sha256 is part of the published address; size in MiB
+    "tiny": ("65147644a518d12f04e32d6f3b26facc3f8dd46e5390956a9424a650c0ce22b9", 72),
+    "base": ("ed3a0b6b1c0edf879ad9b11b1af5a0e6ab5db9205f891f668f8b0e6c6326e34e", 139),
+    "small": ("9ecf779972d90ba49c06d968637d720dd632c55bbf19d441fb42bf17a411e794", 461),
+    "medium": ("345ae4da62f9b3d59415adc60127b97c714f32e89e936602e85993674d08dcb1", 1457),
+    "large-v2": ("81f7c96c852ee8fc832187b0132e569d6c3065a3252ed18e56effd0b6a73e524", 2944),
+    "large-v3": ("e5b1a55b89c1367dacf97e3e19bfd829a01529dbfdeefa8caeb59b3f1b81dadb", 2944),
+    "large-v3-turbo": ("aff26ae408abcba5fbf8813c21e62b0941638c5f6eebfb145be0c9839262a19a", 1543),
+}
+TENSORS = ("model.safetensors", "pytorch_model.bin")
+CTC_FILES = ("config.json", "preprocessor_config.json", "vocab.json", "tokenizer_config.json")
+K2 = "k2-fsa/TTS_eval_models"
+K2_REVISION = "e876de7154845cd668b599bd4866f1d354c723df"
+HF = ("transformers",)
+
+TABLE: tuple[Weights, ...] = (
+    Weights(
+        "pocketsphinx",
+        "CMU PocketSphinx, English",
+        "BSD-2-Clause",
+        package="pocketsphinx",
+        packaged="model/en-us/en-us.lm.bin",
+        needs=("pocketsphinx",),
+        size=34 * MIB,
+    ),
+    Weights(
+        "ge2e",
+        "GE2E speaker encoder",
+        "Apache-2.0",
+        package="resemblyzer",
+        packaged="pretrained.pt",
+        needs=("Resemblyzer", "webrtcvad"),
+        size=17 * MIB,
+    ),
+    Weights(
+        "dnsmos",
+        "DNSMOS P.835 and P.808",
+        "MIT",
+        package="speechmos",
+        packaged="dnsmos_models/sig_bak_ovr.onnx",
+        needs=("speechmos", "onnxruntime"),
+        size=2 * MIB,
+    ),
+    *(
+        Weights(
+            f"openai-whisper-{size}",
+            f"Whisper {size}, OpenAI's checkpoint",
+            "MIT",
+            url=f"{WHISPER_URL}{digest}/{size}.pt",
+            files=(f"{size}.pt",),
+            size=mib * MIB,
+            sha256=digest,
+            needs=("openai-whisper",),
+        )
+        for size, (digest, mib) in WHISPER_SIZES.items()
+    ),
+    Weights(
+        "whisper-large-v3",
+        "Whisper large-v3 for transformers",
+        "Apache-2.0",
+        hub="openai/whisper-large-v3",
+        revision="06f233fe06e710322aca913c1bc4249a0d71fce1",
+        files=("config.json", "generation_config.json", "preprocessor_config.json"),
+        any_of=("model.safetensors", "pytorch_model.bin"),
+        size=3087 * 1000**2,
+        needs=("transformers", "openai-whisper"),
+    ),
+    Weights(
+        "hubert-large-ls960-ft",
+        "HuBERT large, CTC on LibriSpeech 960 h",
+        "Apache-2.0",
+        hub="facebook/hubert-large-ls960-ft",
+        revision="ece5fabbf034c1073acae96d5401b25be96709d8",
+        files=CTC_FILES,
+        any_of=TENSORS,
+        size=1262 * 1000**2,
+        needs=HF,
+    ),
+    Weights(
+        "wav2vec2-base-960h",
+        "wav2vec 2.0 base, CTC on LibriSpeech 960 h",
+        "Apache-2.0",
+        hub="facebook/wav2vec2-base-960h",
+        revision="22aad52d435eb6dbaf354bdad9b0da84ce7d6156",
+        files=CTC_FILES,
+        any_of=TENSORS,
+        size=378 * 1000**2,
+        needs=HF,
+    ),
+    Weights(
+        "paraformer-zh",
+        "Paraformer large, Mandarin",
+        "FunASR model licence 1.1",
+        hub="funasr/paraformer-zh",
+        files=("model.pt", "config.yaml", "am.mvn", "tokens.json", "seg_dict"),
+        size=880 * 1000**2,
+        needs=("funasr",),
+    ),
+    Weights(
+        "wavlm-large-finetune",
+        "WavLM large with ECAPA-TDNN head, fine-tuned for speaker verification (UniSpeech)",
+        "MIT (UniSpeech; the file itself names none)",
+        hub=K2,
+        revision=K2_REVISION,
+        files=("speaker_similarity/wavlm_large_finetune.pth",),
+        needs=HF,
+    ),
+    Weights(
+        "wavlm-base-plus-sv",
+        "WavLM base plus, x-vectors",
+        "MIT",
+        hub="microsoft/wavlm-base-plus-sv",
+        revision="feb593a6c23c1cc3d9510425c29b0a14d2b07b1e",
+        files=("config.json", "preprocessor_config.json"),
+        any_of=TENSORS,
+        size=404 * 1000**2,
+        needs=HF,
+    ),
+    Weights(
+        "spkrec-ecapa-voxceleb",
+        "ECAPA-TDNN on VoxCeleb (SpeechBrain)",
+        "Apache-2.0",
+        hub="speechbrain/spkrec-ecapa-voxceleb",
+        revision="0f99f2d0ebe89ac095bcc5903c4dd8f72b367286",
+        files=("embedding_model.ckpt",),
+        size=83 * 1000**2,
+        needs=("speechbrain", "torchaudio"),
+    ),
+    Weights(
+        "utmos22-strong",
+        "UTMOS22 strong learner",
+        "MIT",
+        hub=K2,
+        revision=K2_REVISION,
+        files=("mos/utmos22_strong_step7459_v1.pt",),
+        url="https://github.com/tarepan/SpeechMOS/releases/download/v1.0.0/utmos22_strong_step7459_v1.pt",
+    ),
+    Weights(
+        "nisqa",
+        "NISQA v2.0",
+        "CC BY-NC-SA 4.0",
+        url="https://github.com/gabrielmittag/NISQA/raw/refs/heads/master/weights/nisqa.tar",
+        files=("nisqa.tar",),
+        needs=("torchmetrics", "librosa"),
+    ),
+    Weights(
+        "emotion2vec-plus-large",
+        "emotion2vec+ large",
+        "emotion2vec model licence (see the model card)",
+        hub="emotion2vec/emotion2vec_plus_large",
+        files=("model.pt", "config.yaml", "tokens.txt"),
+        needs=("funasr",),
+    ),
+)
+BY_NAME = {each.name: each for each in TABLE}
+
+
+def folder(name: str) -> Path:
+    """Where files of the model `name` belong when they are put by hand or fetched."""
+    root = os.environ.get("TTSBENCH_WEIGHTS") or Path.home() / ".cache" / "ttsbench" / "weights"
+    return Path(root) / name
+
+
+def _places(model: Weights) -> list[Path]:
+    """Folders that may hold the files of `model`, best first."""
+    places = [folder(model.name)]
+    if model.hub:
+        home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
+        hub = Path(os.environ.get("HF_HUB_CACHE") or home / "hub")
+        snapshots = hub / ("models--" + model.hub.replace("/", "--")) / "snapshots"
+        if model.revision:
+            places.append(snapshots / model.revision)
+        elif snapshots.is_dir():
+            places += sorted(snapshots.iterdir())
+    if model.name.startswith("openai-whisper-"):
+        places.append(Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "whisper")
+    return places
+
+
+def _in(place: Path, file: str) -> Path | None:
+    """`file` in a folder, by its path in the repository or by its bare name."""
+    return next((path for path in (place / file, place / Path(file).name) if path.is_file()), None)
+
+
+def lacking(model: Weights, place: Path) -> list[str]:
+    """Files of `model` that `place` does not hold."""
+    gone = [file for file in model.files if _in(place, file) is None]
+    if model.any_of and all(_in(place, file) is None for file in model.any_of):
+        gone.append(" or ".join(model.any_of))
+    return gone
+
+
+def find(name: str) -> Path:
+    """The folder that holds every file of the model; for a packaged one the file itself. Raises MissingModel."""
+    model = BY_NAME[name]
+    if model.package:
+        return packaged(model.package, model.packaged, model.needs[0])
+    for place in _places(model):
+        if not lacking(model, place):
+            return place
+    gone = ", ".join(lacking(model, folder(name)))
+    raise MissingModel(
+        f"{model.about} is not here: put {gone} into {folder(name)} (from {model.origin}), "
+        f"or run `ttsbench fetch {name}` where there is a network"
+    )
+
+
+def weights_file(name: str) -> Path:
+    """The one file that carries the weights of the model `name`. Raises MissingModel."""
+    model = BY_NAME[name]
+    place = find(name)
+    if model.package:
+        return place
+    found = (_in(place, each) for each in (*model.any_of, *reversed(model.files)) if not each.endswith(".json"))
+    return next(path for path in found if path is not None)
+
+
+def identity(name: str) -> dict[str, str]:
+    """What names the weights in the cache: model, hub revision, digest of the file that is here."""
+    model = BY_NAME[name]
+    return {"model": model.hub or model.name, "revision": model.revision, "digest": cheap_digest(weights_file(name))}
+
+
+def whisper_here() -> str:
+    """The largest of OpenAI's Whisper checkpoints that is on this machine, "" where there is none."""
+    for size in reversed(WHISPER_SIZES):
+        try:
+            find(f"openai-whisper-{size}")
+            return size
+        except MissingModel:
+            continue
+    return ""

@@ -1,0 +1,202 @@
+"""Named protocols, the weights table behind them, and published values."""
+
+import argparse
+import csv
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from ttsbench import metrics
+from ttsbench.metrics import doctor, fetch, weights
+from ttsbench.metrics.models import MissingModel, unpack
+from ttsbench.metrics.wer import count
+from ttsbench.records import Card, Feature, Item, Request, Sample, Synthesis
+
+SHARED = Path(os.environ.get("TTSBENCH_SHARED", Path(__file__).resolve().parents[2] / ".." / "shared"))
+PUBLISHED = SHARED / "data" / "published-values"
+NAMED = """embedded seed-tts-eval f5-tts zipvoice-hubert valle-continuation livespeech llasa kalle whisper-normalised
+    open-asr""".split()
+
+
+def test_the_named_protocols_are_there():
+    assert set(NAMED) <= set(metrics.protocols())
+
+
+@pytest.mark.parametrize("name", metrics.protocols())
+def test_a_protocol_explains_itself_and_names_its_models(name):
+    found = metrics.protocol(name)
+    assert found.name == name
+    assert set(found.models) <= set(weights.BY_NAME)
+    if name not in ("embedded", "llasa-emotion"):
+        assert "1. " in found.explain and "Missing rows" in found.explain
+    sample = Sample("a", "some words", found.languages[0] if found.languages else "en", prompt=Path("/p"))
+    item = Item(sample, Synthesis("a", "a.wav"), Card("x"), Path("/a"))
+    for measure in found.measures:
+        for request in () if measure.na(item) else measure.requests(item):
+            assert metrics.extractor(request.extractor).BATCH >= 1
+
+
+def test_missing_rows_theirs_and_ours():
+    columns = {each.metric.name: each for each in metrics.protocol("seed-tts-eval").measures}
+    gone = Item(Sample("a", "hello"), Synthesis("a", error="crashed"), Card("x"), None)
+    assert columns["wer"].score(gone, ()).value == 1.0
+    assert "leaves the row out" in columns["wer-as-published"].na(gone)
+    there = Item(Sample("a", "hello"), Synthesis("a", "a.wav"), Card("x"), Path("/a"))
+    broken = columns["wer-as-published"].score(there, (Feature(error="empty file"),))
+    assert broken.value is None and broken.na and not broken.error
+
+
+def test_empty_references_are_removed_where_the_original_does():
+    pytest.importorskip("more_itertools", reason="Whisper's rules need openai-whisper, in extra 'paper'")
+    item = Item(Sample("a", "[noise]"), Synthesis("a", "a.wav"), Card("x"), Path("/a"))
+    (column,) = (each for each in metrics.protocol("open-asr").measures if each.metric.name == "wer")
+    assert "empty" in column.na(item)
+    (other,) = (each for each in metrics.protocol("whisper-normalised").measures if each.metric.name == "wer")
+    assert other.na(item) == ""
+
+
+@pytest.fixture
+def nowhere(tmp_path, monkeypatch):
+    for name in ("TTSBENCH_WEIGHTS", "HF_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.delenv("HF_HUB_CACHE", raising=False)
+    return tmp_path / "TTSBENCH_WEIGHTS"
+
+
+def test_every_missing_model_says_which_file_to_put_where(nowhere):
+    for model in weights.TABLE:
+        if not model.package:
+            with pytest.raises(MissingModel) as fault:
+                weights.find(model.name)
+            assert str(nowhere / model.name) in str(fault.value)
+            assert all(file in str(fault.value) for file in model.files)
+
+
+def test_files_put_by_hand_are_found_and_named_by_content(nowhere):
+    place = nowhere / "utmos22-strong"
+    place.mkdir(parents=True)
+    (place / "utmos22_strong_step7459_v1.pt").write_bytes(b"one")
+    assert weights.find("utmos22-strong") == place
+    first = metrics.extractor("quality.utmos22").identity({})
+    (place / "utmos22_strong_step7459_v1.pt").write_bytes(b"other")
+    second = metrics.extractor("quality.utmos22").identity({})
+    assert first["digest"] != second["digest"] and first["model"] == second["model"]
+
+
+def test_files_in_the_hub_cache_are_found(nowhere):
+    model = weights.BY_NAME["wav2vec2-base-960h"]
+    snapshot = (
+        Path(os.environ["HF_HOME"]) / "hub" / "models--facebook--wav2vec2-base-960h" / "snapshots" / model.revision
+    )
+    snapshot.mkdir(parents=True)
+    for file in (*model.files, "model.safetensors"):
+        (snapshot / file).write_bytes(b"x")
+    assert weights.find(model.name) == snapshot
+    assert weights.weights_file(model.name) == snapshot / "model.safetensors"
+
+
+def test_a_largest_whisper_that_is_here_joins_the_embedded_protocol(nowhere):
+    assert not any("whisper" in each.metric.name for each in metrics.protocol("embedded").measures)
+    for size in ("tiny", "base"):
+        (nowhere / f"openai-whisper-{size}").mkdir(parents=True)
+        (nowhere / f"openai-whisper-{size}" / f"{size}.pt").write_bytes(b"x")
+    names = [each.metric.name for each in metrics.protocol("embedded").measures]
+    assert "wer-whisper-base" in names and "wer-whisper-tiny" not in names
+
+
+def test_doctor_knows_what_runs(nowhere, capsys):
+    parser = argparse.ArgumentParser()
+    doctor.add_arguments(parser)
+    assert doctor.run(parser.parse_args(["--protocol", "embedded", "--json"])) == 0
+    found = json.loads(capsys.readouterr().out)
+    runs = {row["protocol"]: row["runs"] for row in found["protocols"]}
+    assert runs["embedded"] and not runs["seed-tts-eval"]
+    assert all(row["sha256"] or row["here"] for row in found["models"])
+    assert doctor.run(parser.parse_args(["--protocol", "seed-tts-eval"])) == 1
+    assert "1 of" in capsys.readouterr().out
+
+
+def test_fetch_without_a_network_says_what_to_do(nowhere, monkeypatch):
+    import httpx
+
+    def refuse(*_, **__):
+        raise httpx.ConnectError("no network")
+
+    monkeypatch.setattr(httpx, "stream", refuse)
+    with pytest.raises(MissingModel, match=r"put tiny\.pt into"):
+        fetch.fetch("openai-whisper-tiny")
+    with pytest.raises(MissingModel, match="no protocol or model"):
+        fetch.fetch("nothing")
+    assert fetch.fetch("embedded")
+
+
+def test_fetch_checks_the_digest_and_writes_a_receipt(nowhere, monkeypatch):
+    import contextlib
+
+    import httpx
+
+    class Answer:
+        def raise_for_status(self):
+            pass
+
+        def iter_bytes(self, size):
+            yield b"weights"
+
+    monkeypatch.setattr(httpx, "stream", lambda *_, **__: contextlib.nullcontext(Answer()))
+    with pytest.raises(MissingModel, match="sha256"):
+        fetch.fetch("openai-whisper-tiny")
+    fetch.fetch("nisqa")
+    receipt = json.loads((nowhere / "nisqa" / "receipt.json").read_text())
+    assert receipt["sha256"] == {"nisqa.tar": fetch.digest(nowhere / "nisqa" / "nisqa.tar")}
+
+
+# --- published values -----------------------------------------------------------------------------------------------
+
+SYSTEMS = PUBLISHED / "libritts-systems"
+CODECS = PUBLISHED / "codec-comparison"
+needs_systems = pytest.mark.skipif(not SYSTEMS.is_dir(), reason="needs ../shared/data/published-values")
+
+
+def table(path):
+    with path.open(newline="") as handle:
+        return list(csv.DictReader(handle, delimiter="\t"))
+
+
+@needs_systems
+@pytest.mark.parametrize("system", ["reference_raw", "yourtts", "valle"])
+def test_published_libritts_rates(system):
+    rows = [row for row in table(SYSTEMS / "samples.tsv") if row["system"] == system]
+    published = json.loads((SYSTEMS / "short" / system / "results.json").read_text())
+    for kind, pair, key in (
+        ("word", ("wer_ref", "whisper_large_v3_hyp"), "test/wer/whisper-large-v3"),
+        ("character", ("cer_ref", "wav2vec2_base_960h_hyp"), "test/cer/wav2vec2-base-960h"),
+    ):
+        counts = [count(row[pair[0]], row[pair[1]], kind) for row in rows]
+        rate = sum(each.errors for each in counts) / sum(each.length for each in counts)
+        assert rate == pytest.approx(published[key], abs=1e-8)
+
+
+@needs_systems
+def test_published_codec_pesq_and_stoi():
+    rows = [row for row in table(CODECS / "samples.tsv") if row["upstream_pesq_stoi_ok"] == "1"]
+    assert rows
+    for what, columns in (("pesq", {"wb": "pesq_wb"}), ("stoi", {"stoi": "stoi"})):
+        requests = [
+            Request("quality.pair", CODECS / row["path"], reference=CODECS / row["original_path"]) for row in rows
+        ]
+        for row, feature in zip(
+            rows, metrics.extractor("quality.pair").load({"what": what}, "cpu")(requests), strict=True
+        ):
+            for ours, theirs in columns.items():
+                assert feature.value[ours] == pytest.approx(float(row[theirs]), abs=2e-4), (row["path"], feature)
+
+
+def test_vectors_survive_the_cache_exactly():
+    import numpy as np
+
+    from ttsbench.metrics.models import pack
+
+    vector = np.random.default_rng(0).normal(size=256).astype(np.float32)
+    assert (unpack(json.loads(json.dumps(pack(vector)))) == vector).all()
