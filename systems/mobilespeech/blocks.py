@@ -35,7 +35,7 @@ def bias_of(mask: Tensor | None, like: Tensor) -> Tensor | None:
 def lean(x: Tensor) -> Tensor:
     """x in the width of autocast where that is on: the residual stream is most of what moves through memory."""
     kind = x.device.type
-    return x.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else x
+    return x.to(torch.get_autocast_dtype(kind)) if kind != "meta" and torch.is_autocast_enabled(kind) else x
 
 
 def silence(x: Tensor, mask: Tensor | None) -> Tensor:
