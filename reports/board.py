@@ -146,9 +146,9 @@ def order(table: Table, view: View, by: Metric) -> list[Entry]:
     """Ground truth first, then systems by the headline value of `by`, those without one last."""
     sign = 1.0 if by.better == "lower" else -1.0
 
-    def key(entry: Entry) -> tuple[bool, float, str]:
+    def key(entry: Entry) -> tuple[bool, bool, float, str]:
         value = view.cells[entry.name][by.name].value
-        return not entry.truth, float("inf") if value is None else sign * value, entry.name
+        return not entry.truth, entry.anchor, float("inf") if value is None else sign * value, entry.name
 
     return sorted(table.entries, key=key)
 

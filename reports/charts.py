@@ -124,7 +124,7 @@ def scatter(x: Metric, y: Metric, entries: Sequence[Entry]) -> Scatter | None:
     rows = []
     for entry in entries:
         a, b = entry.cells[x.name].value, entry.cells[y.name].value
-        if a is not None and b is not None and not entry.truth:
+        if a is not None and b is not None and not entry.truth and not entry.anchor:
             rows.append((entry.name, a, b))
     if len(rows) < 2:
         return None

@@ -15,6 +15,7 @@ from ttsbench.store import Run, file_digest
 
 FAMILIES = ("intelligibility", "similarity", "quality", "speed", "cost")
 TRUTH = "ground-truth"
+ANCHORS = ("copy-prompt", "silence")  # known extremes: shown, never ranked, never best
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -36,6 +37,11 @@ class Entry:
     @property
     def card(self) -> dict[str, Any]:
         return card_of(self.run)
+
+    @property
+    def anchor(self) -> bool:
+        """Whether this is a known extreme (the prompt copied, silence) and no system."""
+        return (self.run.info.get("system") or {}).get("spec") in ANCHORS
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,8 @@ class Table:
 
     @property
     def systems(self) -> list[Entry]:
-        return [entry for entry in self.entries if not entry.truth]
+        """What is ranked: neither the recordings nor the anchors."""
+        return [entry for entry in self.entries if not entry.truth and not entry.anchor]
 
     @property
     def truth(self) -> Entry | None:
@@ -142,7 +149,7 @@ def _table(runs: list[Run], protocol: str) -> Table:
     truth = next((entry for entry in entries if entry.truth), None)
     if truth:
         entries = [_with_excess(entry, truth, metrics, clusters) for entry in entries]
-    entries.sort(key=lambda entry: (not entry.truth, _order(entry, metrics), entry.name))
+    entries.sort(key=lambda entry: (not entry.truth, entry.anchor, _order(entry, metrics), entry.name))
     unit = stats.resampled(list(clusters), clusters)
     return Table(testset_of(runs[0]), runs[0].protocol(protocol), metrics, samples, entries, unit)
 

@@ -144,3 +144,22 @@ def test_page_sorts_filters_and_plays(grown, browser):
     assert tab.evaluate("document.documentElement.scrollWidth") <= 390
     assert all(url.startswith(("file:", "data:")) for url in asked) and not faults
     tab.close()
+
+
+def test_anchors_are_shown_but_never_ranked(make_run, tmp_path):
+    runs = [
+        make_run(tmp_path, "good", 0.1, 0.5, TEXTS, sound=False),
+        make_run(tmp_path, "silence", 1.0, 0.9, TEXTS, sound=False),
+    ]
+    main(*runs, "--out", tmp_path / "b")
+    table = board.load(tmp_path / "b")[0]
+    assert [entry.name for entry in table.entries] == ["good", "silence"] and [e.name for e in table.systems] == [
+        "good"
+    ]
+    assert "silence" in (tmp_path / "b" / "leaderboard.md").read_text()
+
+
+def test_a_system_cannot_script_the_board(make_run, tmp_path):
+    main(make_run(tmp_path, "<img src=x onerror=alert(1)>", texts=TEXTS, sound=False), "--out", tmp_path / "b")
+    page = (tmp_path / "b" / "leaderboard.html").read_text()
+    assert "<img src=x" not in page and "&lt;img src=x" in page
