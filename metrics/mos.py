@@ -46,4 +46,5 @@ def dnsmos(key: str) -> Measure:
         "DNSMOS P.808" if key == "p808" else f"DNSMOS {key.upper()}",
         f"predicted MOS, {part}; mean over 9.01 s windows one second apart, short audio repeated",
         P808 if key == "p808" else P835,
+        settings=(("what", "p808" if key == "p808" else "p835"),),
     )

@@ -193,6 +193,17 @@ def test_published_codec_pesq_and_stoi():
                 assert feature.value[ours] == pytest.approx(float(row[theirs]), abs=2e-4), (row["path"], feature)
 
 
+@needs_systems
+@pytest.mark.parametrize("system", ["yourtts"])
+def test_published_dnsmos_p808(system):
+    """The mean over a set made at 16 kHz, as its authors published it."""
+    rows = [row for row in table(SYSTEMS / "samples.tsv") if row["system"] == system]
+    published = json.loads((SYSTEMS / "short" / system / "results.json").read_text())["test/dnsmos"]
+    listen = metrics.extractor("quality.dnsmos").load({"what": "p808"}, "cpu")
+    found = listen([Request("quality.dnsmos", SYSTEMS / row["path"]) for row in rows])
+    assert sum(each.value["p808"] for each in found) / len(found) == pytest.approx(published, abs=0.002)
+
+
 def test_vectors_survive_the_cache_exactly():
     import numpy as np
 
@@ -200,3 +211,23 @@ def test_vectors_survive_the_cache_exactly():
 
     vector = np.random.default_rng(0).normal(size=256).astype(np.float32)
     assert (unpack(json.loads(json.dumps(pack(vector)))) == vector).all()
+
+
+REPORTED = Path(__file__).resolve().parents[2] / "reports" / "reported"
+
+
+@pytest.mark.parametrize("path", sorted(REPORTED.glob("*.csv")), ids=lambda path: path.stem)
+def test_reported_rows_name_source_and_protocol(path):
+    lines = [line for line in path.read_text("utf-8").splitlines() if line and not line.startswith("#")]
+    rows = list(csv.DictReader(lines))
+    assert rows
+    for row in rows:
+        assert None not in row and None not in row.values(), row
+        assert row["source"] and row["protocol"] in (*metrics.protocols(), "none"), row
+
+
+@pytest.mark.skipif(not (SHARED / "reported").is_dir(), reason="needs ../shared/reported")
+def test_every_given_reported_row_is_kept():
+    for given in (SHARED / "reported").glob("*.csv"):
+        kept = (REPORTED / given.name).read_text("utf-8")
+        assert all(line in kept for line in given.read_text("utf-8").splitlines()[1:]), given.name
