@@ -75,7 +75,12 @@ def figures(row: Row) -> dict[str, str]:
     if d is None:
         return {"before": "", "after": "", "difference": "", "interval": ""}
     if row.metric.name == "failures":
-        return {"before": f"{d.before:g}", "after": f"{d.after:g}", "difference": f"{d.value:+g}", "interval": ""}
+        return {
+            "before": f"{d.before:g}",
+            "after": f"{d.after:g}",
+            "difference": f"{d.value:+g}" if d.value else "±0",
+            "interval": "",
+        }
     change = number(row.metric, d.value, sign=True)
     spread = interval(row.metric, d.low, d.high)
     if d.ratio is not None:

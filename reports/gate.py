@@ -18,6 +18,7 @@ from ttsbench.store import Run
 
 ALPHA = 0.01
 SHOWN_WORSE = 20
+NOTHING = 0.01  # a factor says nothing of numbers this small: 10 ms of stalls where there were none
 MARKS = {
     "+": "worse", "-": "better", "!": "newly failing", "*": "newly working", "x": "not comparable",
     "~": "differs, not significant", "=": "within the threshold",
@@ -141,7 +142,7 @@ def exceeds(metric: Metric, difference: Difference, threshold: Threshold, limit:
         return abs(difference.value) * scale(metric) > threshold.amount
     before, after = abs(difference.before or 0.0), abs(difference.after or 0.0)
     small, large = sorted((before, after))
-    return large > small * threshold.amount if small > 0 else large > 0
+    return large > max(small * threshold.amount, NOTHING)
 
 
 # --- comparing ----------------------------------------------------------------------------------------------------
@@ -220,6 +221,8 @@ def _protocol_rows(before: Run, after: Run, protocol: str, across_machines: bool
     clusters = speakers(before.samples)
     rows = []
     for metric in before.metrics(protocol):
+        if metric.better == "neither":  # a diagnostic cannot get worse, and would only use up significance
+            continue
         row = Row(testset["name"], protocol, metric, "=")
         reason = _not_comparable(before, after, protocol, metric, later.get(metric.name), across_machines)
         if reason:
