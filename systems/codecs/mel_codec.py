@@ -13,7 +13,7 @@ from ttsbench.systems.nn.mel import N_MELS
 from ttsbench.systems.nn.quantizers import FSQ, ResidualVQ
 
 FSQ_LEVELS = (16,) * 4 + (8,) * 8 + (4,) * 12  # 64 bits; the first dimensions start as the largest components
-RVQ_LEVELS, RVQ_SIZE, RVQ_DIM = 8, 1024, 64
+RVQ_LEVELS, RVQ_SIZE = 8, 1024
 VAE_DIM = 96
 
 
@@ -74,11 +74,22 @@ class MelCodec(nn.Module):
 
 
 class QuantizedCodec(MelCodec):
-    """50 Hz codes: residual VQ (8 x 1024, 80 bits a frame) or FSQ (24 dimensions, 64 bits a frame)."""
+    """50 Hz codes: residual VQ (8 x 1024, 80 bits a frame) or FSQ (24 dimensions, 64 bits a frame).
+
+    Before residual VQ each dimension is bounded by tanh, as in FSQ, and weighted by `gain`: how much it moves the mels.
+    """
+
+    gain: Tensor
 
     def __init__(self, quantizer: ResidualVQ | FSQ, dim: int) -> None:
         super().__init__(patch=2, dim=dim)
         self.quantizer = quantizer
+        if isinstance(quantizer, ResidualVQ):
+            self.register_buffer("gain", torch.ones(dim))
+
+    def hidden(self, mel: Tensor) -> Tensor:
+        hidden = super().hidden(mel)
+        return torch.tanh(hidden) * self.gain if isinstance(self.quantizer, ResidualVQ) else hidden
 
     def forward(self, mel: Tensor) -> Coded:
         latents, codes, loss = self.quantizer(self.hidden(mel))
@@ -155,6 +166,36 @@ class FlowVAE(MelCodec):
 
 
 @torch.no_grad()
+def settle(quantizer: ResidualVQ, latents: Tensor, passes: int = 12, rows: int = 16384) -> None:
+    """Fit the codebooks to vectors (n, dim) by `passes` of k-means, with moving averages over batches of `rows`."""
+    decay, quantizer.decay = quantizer.decay, 0.5
+    quantizer.train()
+    for _ in range(passes):
+        chosen = latents[torch.randint(len(latents), (rows,))]
+        quantizer(chosen.reshape(16, -1, latents.shape[1]))
+    quantizer.decay = decay
+
+
+@torch.no_grad()
+def from_fsq(codec: QuantizedCodec, fsq: QuantizedCodec, mel: Tensor) -> None:
+    """Start an RVQ codec as a trained FSQ codec: the same stacks, codebooks fitted to its latents of `mel`."""
+    assert isinstance(codec.quantizer, ResidualVQ) and isinstance(fsq.quantizer, FSQ)
+    levels = fsq.quantizer.levels.float()
+    stretch = levels / (levels - 1)  # FSQ's values reach this far
+    gain = fsq.skip_out.weight.norm(dim=0) * stretch
+    own = codec.state_dict()
+    own.update({name: value for name, value in fsq.state_dict().items() if name in own})
+    own["gain"] = gain
+    own["skip_out.weight"] = fsq.skip_out.weight * stretch / gain
+    embed = "decoder.embed.conv.weight"
+    own[embed] = fsq.state_dict()[embed] * (stretch / gain)[None, :, None, None]
+    codec.load_state_dict(own)
+    codec.eval()
+    settle(codec.quantizer, torch.cat([codec.hidden(piece) for piece in mel.split(32)]).flatten(0, 1), passes=60)
+    codec.train()
+
+
+@torch.no_grad()
 def start_from(codec: QuantizedCodec | FlowVAE, mel: Tensor) -> None:
     """Set the linear paths to the principal components of patches of `mel` (batch, frames, 100)."""
     flat = patches(mel, codec.patch).reshape(-1, codec.patch * N_MELS)
@@ -162,20 +203,15 @@ def start_from(codec: QuantizedCodec | FlowVAE, mel: Tensor) -> None:
     values, axes = torch.linalg.eigh(torch.cov(flat.T))
     dim = codec.skip_in.out_features
     axes, spread = axes.flip(1)[:, :dim], values.flip(0)[:dim].clamp_min(1e-6).sqrt()
-    # RVQ keeps the components' own sizes, so that its distance is that of mels; the others want them equal
-    scale = 1.3 * spread if isinstance(codec, QuantizedCodec) and isinstance(codec.quantizer, FSQ) else spread
-    if isinstance(codec, QuantizedCodec) and isinstance(codec.quantizer, ResidualVQ):
-        scale = torch.full_like(spread, float(spread[0]))
+    scale = spread if isinstance(codec, FlowVAE) else 1.3 * spread  # tanh bends the tails
     codec.skip_in.weight.copy_((axes / scale).T)
     codec.skip_in.bias.copy_(-(mean @ axes) / scale)
     latents = codec.skip_in(flat)
     if isinstance(codec, QuantizedCodec):
         if isinstance(codec.quantizer, ResidualVQ):
-            decay, codec.quantizer.decay = codec.quantizer.decay, 0.5
-            codec.quantizer.train()
-            for _ in range(12):
-                codec.quantizer(latents[torch.randperm(len(latents))[:16384]][None].reshape(16, -1, dim))
-            codec.quantizer.decay = decay
+            codec.gain.copy_(scale)
+            latents = torch.tanh(latents) * codec.gain
+            settle(codec.quantizer, latents)
         codec.quantizer.eval()
         latents = codec.quantizer(latents[None])[0][0]
     ones = torch.cat([latents, torch.ones(len(latents), 1)], 1)
@@ -189,7 +225,7 @@ def start_from(codec: QuantizedCodec | FlowVAE, mel: Tensor) -> None:
 def build(name: str) -> QuantizedCodec | FlowVAE:
     """An untrained codec: 'rvq', 'fsq' or 'flowvae'."""
     if name == "rvq":
-        return QuantizedCodec(ResidualVQ(RVQ_DIM, RVQ_LEVELS, RVQ_SIZE), RVQ_DIM)
+        return QuantizedCodec(ResidualVQ(len(FSQ_LEVELS), RVQ_LEVELS, RVQ_SIZE), len(FSQ_LEVELS))
     if name == "fsq":
         return QuantizedCodec(FSQ(FSQ_LEVELS), len(FSQ_LEVELS))
     if name == "flowvae":

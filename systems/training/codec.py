@@ -7,20 +7,8 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from ttsbench.systems.codecs.mel_codec import build, reconstruction, start_from
-
-
-def warm_start(model: torch.nn.Module, path: Path) -> None:
-    """Copy encoder, decoder and output weights of another codec where names and shapes agree; linear paths stay."""
-    from safetensors.torch import load_file
-
-    own = model.state_dict()
-    taken = {
-        name: value
-        for name, value in load_file(path).items()
-        if name.startswith(("encoder.", "decoder.", "outward.")) and name in own and own[name].shape == value.shape
-    }
-    model.load_state_dict({**own, **taken})
+from ttsbench.systems.codecs.mel_codec import QuantizedCodec, build, from_fsq, reconstruction, start_from
+from ttsbench.systems.codecs.small import read_weights
 
 
 def train_codec(
@@ -28,7 +16,7 @@ def train_codec(
 ) -> None:
     """Train 'rvq', 'fsq' or 'flowvae' for `minutes`; results in `folder`.
 
-    `warm`: weights of another codec, for the stacks where their shapes agree.
+    `warm`: weights of a trained FSQ codec, from which an RVQ codec starts (`mel_codec.from_fsq`).
     """
     from ttsbench.systems.corpus.reader import Corpus, segments
     from ttsbench.systems.training.trainer import Loss, Settings, train
@@ -36,9 +24,15 @@ def train_codec(
     data = Corpus(corpus)
     torch.manual_seed(0)
     model = build(name)
-    start_from(model, segments(data, "train", 500, frames, seed=2, audio=False)(0)[0])
-    if warm is not None and not (folder / "state.pt").is_file():
-        warm_start(model, warm)
+    if not (folder / "state.pt").is_file():
+        mel = segments(data, "train", 500, frames, seed=2, audio=False)(0)[0]
+        if warm is None:
+            start_from(model, mel)
+        else:
+            fsq = build("fsq")
+            read_weights(fsq, warm)
+            assert isinstance(model, QuantizedCodec) and isinstance(fsq, QuantizedCodec)
+            from_fsq(model, fsq, mel)
     held, _ = segments(data, "dev", 48, frames, seed=9)(0)
 
     def loss(pair: tuple[torch.Tensor, torch.Tensor], step: int) -> Loss:

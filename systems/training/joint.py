@@ -87,7 +87,7 @@ def train_joint(
         segments(data, "train", batch, frames, seed=3),
         loss,
         Settings(
-            steps=10**6, minutes=minutes, lr=lr, betas=(0.8, 0.99), hold=0.3, ema=0.998, eval_every=300, save_every=150
+            steps=10**6, minutes=minutes, lr=lr, betas=(0.8, 0.99), hold=0.3, ema=0.998, eval_every=500, save_every=100
         ),
         folder,
         look,
