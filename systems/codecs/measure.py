@@ -26,14 +26,14 @@ class Clip:
 
 @dataclass(frozen=True)
 class Figures:
-    """Means over clips; `wer` is over all words together, `wer_original` that of the recordings themselves."""
+    """Means over clips; `wer` is over all words together, `wer_original` that of the recordings; None: not measured."""
 
     clips: int
     stoi: float
-    pesq: float
+    pesq: float | None
     similarity: float
-    wer: float
-    wer_original: float
+    wer: float | None
+    wer_original: float | None
 
 
 def librispeech_clips(folder: Path, most: int | None = None) -> list[Clip]:
@@ -92,13 +92,35 @@ def embed(audio: np.ndarray) -> np.ndarray:
     return vector
 
 
-def measure(resynthesise: Callable[[np.ndarray], np.ndarray], clips: list[Clip], recognition: bool = True) -> Figures:
-    """Figures of a round trip (samples to samples, 16 kHz) over clips. PESQ skips clips that it refuses."""
+@dataclass(frozen=True)
+class Original:
+    """What a clip's own recording gives, kept so that several codecs share it."""
+
+    vector: np.ndarray
+    wrong: int
+
+
+def originals(clips: list[Clip], recognition: bool = True) -> list[Original]:
+    """Speaker vectors and word errors of the recordings themselves, in the order of `clips`."""
+    return [Original(embed(c.audio), edits(words(c.text), recognise(c.audio)) if recognition else 0) for c in clips]
+
+
+def measure(
+    resynthesise: Callable[[np.ndarray], np.ndarray],
+    clips: list[Clip],
+    recognition: bool = True,
+    kept: list[Original] | None = None,
+) -> Figures:
+    """Figures of a round trip (samples to samples, 16 kHz) over clips. PESQ skips clips that it refuses.
+
+    `kept`: `originals(clips)`, where several codecs are measured.
+    """
     from pesq import PesqError, pesq
     from pystoi import stoi
 
-    stois, pesqs, alike, wrong, wrong_original, total = [], [], [], 0, 0, 0
-    for clip in clips:
+    kept = originals(clips, recognition) if kept is None else kept
+    stois, pesqs, alike, wrong, total = [], [], [], 0, 0
+    for clip, own in zip(clips, kept, strict=True):
         made = resynthesise(clip.audio)[: len(clip.audio)]
         made = np.pad(made, (0, len(clip.audio) - len(made)))
         stois.append(float(stoi(clip.audio, made, RATE)))
@@ -106,17 +128,15 @@ def measure(resynthesise: Callable[[np.ndarray], np.ndarray], clips: list[Clip],
             pesqs.append(float(pesq(RATE, clip.audio, made, "wb")))
         except PesqError:
             pass
-        alike.append(float(embed(clip.audio) @ embed(made)))
+        alike.append(float(own.vector @ embed(made)))
         if recognition:
-            said = words(clip.text)
-            total += len(said)
-            wrong += edits(said, recognise(made))
-            wrong_original += edits(said, recognise(clip.audio))
+            total += len(words(clip.text))
+            wrong += edits(words(clip.text), recognise(made))
     return Figures(
         clips=len(clips),
         stoi=float(np.mean(stois)),
-        pesq=float(np.mean(pesqs)),
+        pesq=float(np.mean(pesqs)) if pesqs else None,
         similarity=float(np.mean(alike)),
-        wer=wrong / max(1, total),
-        wer_original=wrong_original / max(1, total),
+        wer=wrong / total if total else None,
+        wer_original=sum(own.wrong for own in kept) / total if total else None,
     )

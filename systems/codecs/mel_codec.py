@@ -169,6 +169,7 @@ class FlowVAE(MelCodec):
 def settle(quantizer: ResidualVQ, latents: Tensor, passes: int = 12, rows: int = 16384) -> None:
     """Fit the codebooks to vectors (n, dim) by `passes` of k-means, with moving averages over batches of `rows`."""
     decay, quantizer.decay = quantizer.decay, 0.5
+    rows = min(rows, len(latents) // 16 * 16)
     quantizer.train()
     for _ in range(passes):
         chosen = latents[torch.randint(len(latents), (rows,))]
@@ -177,7 +178,7 @@ def settle(quantizer: ResidualVQ, latents: Tensor, passes: int = 12, rows: int =
 
 
 @torch.no_grad()
-def from_fsq(codec: QuantizedCodec, fsq: QuantizedCodec, mel: Tensor) -> None:
+def from_fsq(codec: QuantizedCodec, fsq: QuantizedCodec, mel: Tensor, passes: int = 60) -> None:
     """Start an RVQ codec as a trained FSQ codec: the same stacks, codebooks fitted to its latents of `mel`."""
     assert isinstance(codec.quantizer, ResidualVQ) and isinstance(fsq.quantizer, FSQ)
     levels = fsq.quantizer.levels.float()
@@ -191,7 +192,7 @@ def from_fsq(codec: QuantizedCodec, fsq: QuantizedCodec, mel: Tensor) -> None:
     own[embed] = fsq.state_dict()[embed] * (stretch / gain)[None, :, None, None]
     codec.load_state_dict(own)
     codec.eval()
-    settle(codec.quantizer, torch.cat([codec.hidden(piece) for piece in mel.split(32)]).flatten(0, 1), passes=60)
+    settle(codec.quantizer, torch.cat([codec.hidden(piece) for piece in mel.split(32)]).flatten(0, 1), passes)
     codec.train()
 
 

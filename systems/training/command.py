@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--corpus", type=Path, default=Path("build/corpus"), help="the corpus folder (build/corpus)")
     parser.add_argument("--out", type=Path, help="where runs are kept (build/training); corpus: the corpus folder")
     parser.add_argument("--minutes", type=float, help="end the run, and its schedule, by the clock")
+    parser.add_argument(
+        "--preset",
+        choices=("small", "paper"),
+        default="small",
+        help="systems: what is shipped, or the published settings",
+    )
     parser.add_argument("--hours", type=float, default=7.5, help="corpus: hours of synthetic speech (7.5)")
     parser.add_argument(
         "--real", type=Path, help="corpus: folder with kathleen/ and librispeech-train-clean-100-sample/"
@@ -59,11 +66,14 @@ def run(args: argparse.Namespace) -> int:
     torch.set_num_threads(1)  # small models: a second thread costs more than it gives
     if args.what == "codes":
         return _codes(args.corpus, out)
+    if args.preset == "paper":
+        _paper(args.what, args.corpus, out)
+        return 0
     minutes = args.minutes or MINUTES.get(args.what)
     stages: dict[str, Callable[[], Any]] = {
         "vocoder": lambda: _vocoder(args.corpus, out / "vocoder", float(minutes or 0)),
         "decoders": lambda: _decoders(args.corpus, out, float(minutes or 0)),
-        **{name: lambda name=name: _codec(name, args.corpus, out / name, float(minutes or 0)) for name in CODECS},
+        **{name: partial(_codec, name, args.corpus, out, float(minutes or 0)) for name in CODECS},
         "livespeech": lambda: _livespeech(args.corpus, out, args.minutes),
         "llasa": lambda: _llasa(args.corpus, out, args.minutes),
         "kalle": lambda: _kalle(args.corpus, out, args.minutes),
@@ -93,10 +103,11 @@ def _vocoder(corpus: Path, folder: Path, minutes: float) -> None:
     train_vocoder(corpus, folder, minutes)
 
 
-def _codec(name: str, corpus: Path, folder: Path, minutes: float) -> None:
+def _codec(name: str, corpus: Path, out: Path, minutes: float) -> None:
     from ttsbench.systems.training.codec import train_codec
 
-    train_codec(name, corpus, folder, minutes)
+    fsq = out / "fsq" / "last.safetensors"
+    train_codec(name, corpus, out / name, minutes, warm=fsq if name == "rvq" and fsq.is_file() else None)
 
 
 def _decoders(corpus: Path, out: Path, minutes: float) -> None:
@@ -117,6 +128,19 @@ def _codes(corpus: Path, out: Path) -> int:
         if (out / "checkpoints" / f"codec-{name}.safetensors").is_file():
             _say(f"codes: {encode_corpus(data, load_codec(name, out / 'checkpoints'), _say)}")
     return 0
+
+
+def _paper(what: str, corpus: Path, out: Path) -> None:
+    """Full size with the published settings. Only LiveSpeech has its data path here; others say where theirs is."""
+    if what != "livespeech":
+        known = {"llasa": "systems/llasa/tuning.py", "kalle": "systems/kalle", "mobilespeech": "systems/mobilespeech"}
+        hint = f"; its full size is in {known[what]}" if what in known else ""
+        raise ValueError(f"train {what} --preset paper: only livespeech has a paper preset on this command{hint}")
+    from ttsbench.systems.livespeech.paper import train_paper
+
+    from ttsbench.systems.codecs.encodec import EnCodec
+
+    train_paper(corpus, out / "livespeech-paper", EnCodec.published(16))
 
 
 def _livespeech(corpus: Path, out: Path, minutes: float | None) -> None:

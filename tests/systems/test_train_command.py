@@ -1,0 +1,39 @@
+import argparse
+from pathlib import Path
+
+import pytest
+
+from ttsbench.systems.training import command
+
+
+def options(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    return parser.parse_args(words)
+
+
+def test_every_stage_needs_what_the_one_before_made(tmp_path: Path) -> None:
+    for what in ("vocoder", "fsq", "livespeech", "llasa"):
+        with pytest.raises(FileNotFoundError, match="ttsbench train corpus"):
+            command.run(options(what, "--corpus", str(tmp_path / "none"), "--out", str(tmp_path)))
+
+
+def test_a_stage_is_handed_its_folders_and_minutes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[object] = []
+    monkeypatch.setattr("ttsbench.systems.training.codec.train_codec", lambda *a, **k: seen.append((a, k)))
+    (tmp_path / "fsq").mkdir()
+    (tmp_path / "fsq" / "last.safetensors").write_bytes(b"")
+    words = ("--corpus", str(tmp_path / "c"), "--out", str(tmp_path), "--minutes", "3")
+    assert command.run(options("rvq", *words)) == command.run(options("fsq", *words)) == 0
+    fsq = tmp_path / "fsq" / "last.safetensors"
+    assert seen == [
+        (("rvq", tmp_path / "c", tmp_path / "rvq", 3.0), {"warm": fsq}),
+        (("fsq", tmp_path / "c", tmp_path / "fsq", 3.0), {"warm": None}),
+    ]
+
+
+def test_paper_presets_are_refused_where_there_is_none(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="only livespeech"):
+        command.run(options("llasa", "--preset", "paper", "--corpus", str(tmp_path)))
+    with pytest.raises(SystemExit):
+        options("nonsense")
