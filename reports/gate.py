@@ -18,7 +18,7 @@ from ttsbench.store import Run
 
 ALPHA = 0.01
 SHOWN_WORSE = 20
-NOTHING = 0.01  # a factor says nothing of numbers this small: 10 ms of stalls where there were none
+NOTHING = 0.001  # a factor of less says nothing: stalls of 2 ms where there were none
 MARKS = {
     "+": "worse", "-": "better", "!": "newly failing", "*": "newly working", "x": "not comparable",
     "~": "differs, not significant", "=": "within the threshold",
@@ -142,7 +142,7 @@ def exceeds(metric: Metric, difference: Difference, threshold: Threshold, limit:
         return abs(difference.value) * scale(metric) > threshold.amount
     before, after = abs(difference.before or 0.0), abs(difference.after or 0.0)
     small, large = sorted((before, after))
-    return large > max(small * threshold.amount, NOTHING)
+    return large > (small * threshold.amount if small > NOTHING else 10 * NOTHING)
 
 
 # --- comparing ----------------------------------------------------------------------------------------------------

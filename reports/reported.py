@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+NUMBER = re.compile(r"[<>~]?[-+\u2212]?\d[\d.,]*\s*(%|[A-Za-z]{1,2})?([+]/?-.*)?")
 FOLDER = Path(__file__).parent / "reported"
 BELONGS = {  # what a test set's name begins with -> the file of reported rows
     "seed-en": "seed_tts_eval",
@@ -18,22 +20,29 @@ BELONGS = {  # what a test set's name begins with -> the file of reported rows
 
 @dataclass(frozen=True)
 class Reported:
-    """One published table: `rows` as strings, exactly as published."""
+    """One published table: `rows` as strings, exactly as published; `note` says what to know about it."""
 
     name: str
     title: str
     header: list[str]
     rows: list[list[str]]
+    note: str = ""
+
+    def numeric(self, column: int) -> bool:
+        """Whether a column holds numbers, and is set flush right."""
+        cells = [row[column] for row in self.rows if column < len(row) and row[column]]
+        return bool(cells) and all(NUMBER.fullmatch(cell) for cell in cells)
 
 
 def load(folder: Path = FOLDER) -> list[Reported]:
-    """Every published table in `folder`; lines that begin with '#' are notes and are left out."""
+    """Every published table in `folder`; lines that begin with '#' are its note."""
     found = []
     for path in sorted(folder.glob("*.csv")):
-        lines = [line for line in path.read_text("utf-8").splitlines() if line.strip() and not line.startswith("#")]
-        rows = list(csv.reader(lines))
+        lines = [line for line in path.read_text("utf-8").splitlines() if line.strip()]
+        rows = list(csv.reader(line for line in lines if not line.startswith("#")))
+        note = " ".join(line.lstrip("# ") for line in lines if line.startswith("#"))
         if len(rows) > 1:
-            found.append(Reported(path.stem, path.stem.replace("_", " "), rows[0], rows[1:]))
+            found.append(Reported(path.stem, path.stem.replace("_", " "), rows[0], rows[1:], note))
     return found
 
 
