@@ -14,7 +14,7 @@ import msgspec
 from ttsbench import audio, stats
 from ttsbench.records import Cell, Metric, Sample
 from ttsbench.reports import breakdown, sound, words
-from ttsbench.reports.tables import TRUTH, Entry, Table, find, is_truth, tables
+from ttsbench.reports.tables import TRUTH, Entry, ReportError, Table, find, is_truth, tables
 from ttsbench.store import Run, file_name, write_atomically, write_lines
 
 
@@ -40,6 +40,21 @@ def add(paths: Sequence[Path | str], board: Path) -> list[Path]:
                 added.append(target)
             _examples(table, entry, target)
     return added
+
+
+def add_operations(path: Path, board: Path) -> None:
+    """Put counted operations (GFLOP per 10 s of speech, by system) on the cards of the board's entries."""
+    try:
+        rows = json.loads(path.read_bytes())
+        found = {str(row["system"]): float(str(row["GFLOP per 10 s"]).replace(",", "")) for row in rows}
+    except (OSError, ValueError, KeyError, TypeError) as fault:
+        raise ReportError(f"{path}: not the output of `ttsbench flops SYSTEM --run --json` ({fault})") from fault
+    for run in find([board / "entries"]):
+        system = run.info.get("system") or {}
+        for name in (system.get("name"), system.get("spec")):
+            if name in found:
+                run.info["system"] = {**system, "card": {**(system.get("card") or {}), "gflop_per_10s": found[name]}}
+                run.save_info()
 
 
 def _strip(run: Run, target: Path) -> None:

@@ -47,15 +47,20 @@ def markdown(table: Table, view: View, by: Metric, reported: Sequence[Reported] 
         f"## {md(table.testset['name'])}, scored with {md(table.protocol['name'])} v{table.protocol['version']}",
         "",
     ]
-    lines.append("| rank | system | " + " | ".join(md(heading(m)) for m in metrics) + " | scored | licence |")
-    lines.append("| ---: | --- |" + " ---: |" * len(metrics) + " ---: | --- |")
+    lines.append(
+        "| rank | system | "
+        + " | ".join(md(heading(m)) for m in metrics)
+        + " | scored | parameters | GFLOP per 10 s | licence |"
+    )
+    lines.append("| ---: | --- |" + " ---: |" * len(metrics) + " ---: | ---: | ---: | --- |")
     for entry in board.order(table, view, by):
         cells = view.cells[entry.name]
         rank = "" if entry.truth else rank_text(view.ranks[entry.name].get(by.name))
         values = [_md_value(table, view, entry.name, metric, entry.truth) for metric in metrics]
         scored = f"{cells[by.name].scored} of {cells[by.name].asked}"
-        licence = entry.card.get("licence", "") if not entry.truth else ""
-        lines.append(f"| {rank} | {md(entry.name)} | " + " | ".join(values) + f" | {scored} | {md(licence)} |")
+        about = ["", ""] if entry.truth else [_count(entry.card.get(key)) for key in ("parameters", "gflop_per_10s")]
+        licence = "" if entry.truth else entry.card.get("licence", "")
+        lines.append("| " + " | ".join([rank, md(entry.name), *values, scored, *about, md(licence)]) + " |")
     lines += [
         "",
         f"Ranks by {md(by.title)}: systems whose paired difference is not significant (Holm, 5 %) share ranks.",
@@ -69,6 +74,10 @@ def markdown(table: Table, view: View, by: Metric, reported: Sequence[Reported] 
     return "\n".join(lines)
 
 
+def _count(value: object) -> str:
+    return f"{value:,}" if isinstance(value, (int, float)) else "–"
+
+
 def _md_value(table: Table, view: View, system: str, metric: Metric, truth: bool) -> str:
     cell = view.cells[system][metric.name]
     if cell.value is None:
@@ -80,8 +89,8 @@ def _md_value(table: Table, view: View, system: str, metric: Metric, truth: bool
 
 
 HEADER = (
-    "kind", "testset", "protocol", "protocol_version", "view", "system", "licence", "parameters", "metric", "value",
-    "low", "high", "scored", "asked", "rank_best", "rank_worst",
+    "kind", "testset", "protocol", "protocol_version", "view", "system", "licence", "parameters", "gflop_per_10s", "metric",
+    "value", "low", "high", "scored", "asked", "rank_best", "rank_worst",
 )  # fmt: skip
 
 
@@ -96,7 +105,8 @@ def board_csv(parts: Sequence[tuple[Table, list[View]]], reported: Sequence[Repo
                     rows.append((
                         "ground truth" if entry.truth else "measured", table.testset["name"], table.protocol["name"],
                         table.protocol["version"], view.name, entry.name, entry.card.get("licence"),
-                        entry.card.get("parameters"), name, cell.value, cell.low, cell.high, cell.scored, cell.asked,
+                        entry.card.get("parameters"), entry.card.get("gflop_per_10s"), name, cell.value,
+                        cell.low, cell.high, cell.scored, cell.asked,
                         *place,
                     ))  # fmt: skip
     for each in reported:
@@ -104,7 +114,7 @@ def board_csv(parts: Sequence[tuple[Table, list[View]]], reported: Sequence[Repo
             for name, value in list(zip(each.header, row, strict=False))[1:]:
                 if value:
                     rows.append(
-                        ("reported", each.name, "as published", "", "all", row[0], "", "", name, value) + ("",) * 6
+                        ("reported", each.name, "as published", "", "all", row[0], "", "", "", name, value) + ("",) * 6
                     )
     return csv_text(HEADER, rows)
 

@@ -21,6 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--by", default="", metavar="METRIC", help="metric to rank by (default: the first of each table)"
     )
+    parser.add_argument(
+        "--operations", type=Path, metavar="FILE", help="what `ttsbench flops SYSTEM ... --run --json` printed"
+    )
     parser.add_argument("--json", action="store_true", help="ranks and values as one JSON line on standard output")
 
 
@@ -33,6 +36,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.runs:
         board.add(args.runs, args.out)
+    if args.operations:
+        board.add_operations(args.operations, args.out)
     parts = write(args.out, args.by)
     if args.json:
         found = [{"table": t.title, "views": board.dump(views)} for t, views in parts]
@@ -119,4 +124,5 @@ def _section(table: Table, views: list[View], by: Metric, clips: Clips, index: i
     return {
         "table": table, "index": index, "metrics": metrics, "by": by, "rows": rows, "plots": plots[:4], "bars": bars,
         "examples": [pair for pair in heard if pair[1]], "languages": sorted({s.language for s in table.samples}),
+        "counted": any("gflop_per_10s" in entry.card for entry in table.entries),
     }  # fmt: skip

@@ -91,7 +91,7 @@ class Material:
 
 def gather(paths: Sequence[Path | str]) -> Material:
     """The outputs of some runs on one test set, with its recordings as a condition where it has them."""
-    runs = find(paths)
+    runs = find(paths, scored=False)
     names = {testset_of(run)["name"] for run in runs}
     if len(names) > 1 or len({testset_of(run)["digest"] for run in runs}) > 1:
         raise ReportError(f"one listening test is on one test set, not on {', '.join(sorted(names))}")

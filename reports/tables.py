@@ -114,14 +114,14 @@ def speakers(samples: Sequence[Sample]) -> dict[str, str]:
     return {sample.id: sample.speaker for sample in samples}
 
 
-def find(paths: Sequence[Path | str]) -> list[Run]:
+def find(paths: Sequence[Path | str], scored: bool = True) -> list[Run]:
     """Open run folders; a campaign folder stands for every run directly below it. Raises StoreError or ReportError."""
     folders: list[Path] = []
     for path in (Path(path) for path in paths if not Path(path).is_file()):  # `runs/*` names report.html too
         inside = sorted(found.parent for found in path.glob("*/run.json"))
         folders += [path] if (path / "run.json").exists() or not inside else inside
     runs = [Run.open(folder) for folder in dict.fromkeys(folder.resolve() for folder in folders)]
-    if not any(run.protocols() for run in runs):
+    if scored and not any(run.protocols() for run in runs):
         raise ReportError(f"no scores in {', '.join(map(str, paths)) or 'no folders'}: run `ttsbench score` first")
     return runs
 

@@ -10,6 +10,7 @@ import shutil
 import pytest
 
 from ttsbench.reports import board, charts, formats, leaderboard, reported, values
+from ttsbench.reports.tables import ReportError
 from ttsbench.store import Run
 
 TEXTS = [f"sentence number {i} with a few more words in it" for i in range(40)]
@@ -144,6 +145,16 @@ def test_page_sorts_filters_and_plays(grown, browser):
     assert tab.evaluate("document.documentElement.scrollWidth") <= 390
     assert all(url.startswith(("file:", "data:")) for url in asked) and not faults
     tab.close()
+
+
+def test_counted_operations_become_a_column(make_run, tmp_path):
+    counted = tmp_path / "flops.json"
+    counted.write_text(json.dumps([{"system": "good", "GFLOP per 10 s": "1,234.50"}]))
+    main(make_run(tmp_path, "good", texts=TEXTS, sound=False), "--out", tmp_path / "b", "--operations", counted)
+    assert "1,234.5" in (tmp_path / "b" / "leaderboard.html").read_text()
+    assert "| 1,234.5 |" in (tmp_path / "b" / "leaderboard.md").read_text()
+    with pytest.raises(ReportError, match="not the output"):
+        main("--out", tmp_path / "b", "--operations", tmp_path / "missing.json")
 
 
 def test_anchors_are_shown_but_never_ranked(make_run, tmp_path):

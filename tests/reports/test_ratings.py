@@ -6,6 +6,7 @@ import argparse
 import collections
 import json
 import random
+import shutil
 
 import numpy as np
 import openpyxl
@@ -110,6 +111,12 @@ def test_limit_keeps_categories_balanced(runs):
     study = plan(runs, limit=10)
     chosen = {(item.sample, item.category) for items in study.sheets.values() for item in items}
     assert sorted(collections.Counter(category for _, category in chosen).values()) == [5, 5]
+
+
+def test_runs_need_no_scores_to_be_rated(runs, make_run, tmp_path):
+    run = make_run(tmp_path, "unscored", texts=TEXTS)
+    shutil.rmtree(run / "scores")
+    assert plan([run]).sheets
 
 
 def test_what_cannot_be_planned_is_said(runs, make_run, tmp_path):
