@@ -1,7 +1,8 @@
 """Systems that speak: four of our own, one folder each, and adapters to speech and programs from elsewhere.
 
 `load` turns what a user types into something that speaks; `listing` shows what there is and loads nothing. To add
-a system of our own, add a folder with `system.py` (class `System`) and `card.toml` (the fields of `records.Card`).
+a system of our own, add a folder with `system.py` (class `System`) and `card.toml` (the fields of `records.Card`, and
+`weights`: the checkpoint files it needs).
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ def listing() -> tuple[Listed, ...]:
 
     found: list[Listed] = []
     for path in _own():
-        card = path / "card.toml"
-        found.append(Listed(cards.read(card)[0] if card.is_file() else Card(path.name), "in-repo"))
+        card, options = cards.read(path / "card.toml")
+        found.append(Listed(card, "in-repo", _without_weights(options)))
     for path in sorted(CARDS.glob("*.toml")):
         card_, options = cards.read(path)
         found.append(Listed(card_, "outside program", _missing(options)))
@@ -152,6 +153,14 @@ def _missing(options: dict[str, Any]) -> str:
     if not program or "{" in program or shutil.which(program):
         return ""
     return f"{program} is not installed" + (f": {options['install']}" if options.get("install") else "")
+
+
+def _without_weights(options: dict[str, Any]) -> str:
+    """Which of the checkpoints that a card lists under `weights` are not here."""
+    from ttsbench.systems.codecs import checkpoints
+
+    absent = [name for name in options.get("weights", []) if not (checkpoints() / name).is_file()]
+    return f"no checkpoint {', '.join(absent)} in {checkpoints()}: make it with ttsbench train" if absent else ""
 
 
 def _anchor_card(name: str) -> Card:

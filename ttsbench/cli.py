@@ -162,7 +162,14 @@ def _plan(options: argparse.Namespace) -> Any:
 def _run(options: argparse.Namespace) -> int:
     from ttsbench import systems
 
-    specs = options.system or [item.card.name for item in systems.listing() if item.kind == "in-repo"]
+    own = [item for item in systems.listing() if item.kind == "in-repo"]
+    for item in own:
+        if item.missing and not options.system:
+            print(f"{item.card.name}: left out, {item.missing}", file=sys.stderr)
+    specs = options.system or [item.card.name for item in own if not item.missing]
+    if not specs:
+        print("ttsbench: no system can speak here; name one with --system", file=sys.stderr)
+        return 1
     return _bench(options, specs, options.testset or list(DEFAULT_TESTSETS))
 
 
