@@ -51,7 +51,7 @@ def choose(logits: Tensor, sampling: Sampling, generator: torch.Generator) -> Te
     return row
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def frames(
     model: LiveSpeech,
     memory: Memory,

@@ -46,7 +46,7 @@ class System:
         self.card = replace(cards.read(Path(__file__).with_name("card.toml"))[0], parameters=parameters)
         self._voices: dict[tuple[str, int, int], tuple[Tensor, Tensor]] = {}
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def synthesize(self, sample: Sample, seed: int) -> Iterator[np.ndarray]:
         """Speak `sample` in the voice of its prompt, chunk by chunk, without opening silence. A long text is spoken
         passage by passage. ValueError where there is no prompt or the text has nothing this checkpoint can say.
