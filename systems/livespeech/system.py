@@ -18,7 +18,7 @@ from ttsbench.systems.codecs import checkpoints, load_codec
 from ttsbench.systems.livespeech import layout
 from ttsbench.systems.livespeech.generate import Sampling, frames
 from ttsbench.systems.livespeech.model import load
-from ttsbench.systems.livespeech.text import symbols_of
+from ttsbench.systems.livespeech.text import clauses, symbols_of
 from ttsbench.systems.text.passages import passages
 
 FIRST, LATER = 4, 5  # frames of a chunk given to the codec: its vocoder needs 55 ms beyond what it gives out
@@ -61,6 +61,17 @@ class System:
         for text in texts:
             stream = self._speak(text, enrollment, codes if continued else None, generator)
             yield from stream if continued else without_silence(stream, self.codec.sample_rate)
+
+    @torch.inference_mode()
+    def synthesize_words(self, words: Iterable[str], prompt: Path, seed: int) -> Iterator[np.ndarray]:
+        """Speak words while they are still coming, clause by clause: audio of a clause leaves before later words are
+        asked for. What LiveSpeech 2 aims at, by simpler means: no clause knows of the next.
+        """
+        enrollment, _ = self._voice(prompt, whole=False)
+        generator = torch.Generator().manual_seed(seed)
+        for clause in clauses(words):
+            stream = self._speak(clause, enrollment, None, generator)
+            yield from without_silence(stream, self.codec.sample_rate)
 
     def resynthesize(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:
         """The codec round trip of `samples` (n,) at `sample_rate`, at 16 kHz."""

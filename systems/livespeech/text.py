@@ -1,6 +1,9 @@
-"""What LiveSpeech reads: characters at full size, phones in the small preset."""
+"""What LiveSpeech reads: characters at full size, phones in the small preset; words that are still coming."""
 
 from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
 
 from ttsbench.systems.livespeech.design import CHARACTERS
 
@@ -21,3 +24,15 @@ def symbols_of(text: str) -> list[int]:
     if set(symbols) <= {1}:
         raise ValueError(f"nothing to say in {text!r}")
     return symbols
+
+
+def clauses(words: Iterable[str], fewest: int = 4, most: int = 12) -> Iterator[str]:
+    """Words as they come to clauses as soon as they can be spoken: at punctuation after `fewest` words, or at `most`."""
+    held: list[str] = []
+    for word in words:
+        held.append(word)
+        if len(held) >= most or (len(held) >= fewest and re.search(r"[.,;:!?]\W*$", word)):
+            yield " ".join(held)
+            held = []
+    if held:
+        yield " ".join(held)

@@ -120,6 +120,23 @@ def test_a_continuation_goes_on_from_the_prompts_codes(system: System, sample: S
     assert len(made) % system.codec.hop == 0
 
 
+def test_words_are_spoken_while_later_ones_are_still_to_come(system: System, sample: Sample) -> None:
+    asked: list[str] = []
+
+    def words() -> Iterator[str]:
+        for word in "The first clause is here, and the second comes later.".split():
+            asked.append(word)
+            yield word
+
+    assert sample.prompt is not None
+    stream = system.synthesize_words(words(), sample.prompt, seed=0)
+    assert len(next(stream)) > 0
+    assert asked[-1] == "here,"
+    list(stream)
+    assert asked[-1] == "later."
+    assert list(text.clauses("One two. three four five six".split(), most=5)) == ["One two. three four five", "six"]
+
+
 def test_the_codec_round_trip_keeps_length_and_rate(system: System) -> None:
     made = system.resynthesize(np.zeros(24000, np.float32), 24000)
     assert made.shape == (16000,)
