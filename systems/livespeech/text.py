@@ -27,7 +27,7 @@ def symbols_of(text: str) -> list[int]:
 
 
 def clauses(words: Iterable[str], fewest: int = 4, most: int = 12) -> Iterator[str]:
-    """Words as they come to clauses as soon as they can be spoken: at punctuation after `fewest` words, or at `most`."""
+    """Clauses of words that come one by one: they end at punctuation after `fewest` words, or after `most`."""
     held: list[str] = []
     for word in words:
         held.append(word)
