@@ -24,7 +24,7 @@ class Sampling:
     temperature: float = 1.0
     top_k: int = 15
     sampled: int = 4
-    fastest: float = 0.02
+    fastest: float = 0.045
     slowest: float = 0.15
 
     def bounds(self, symbols: int, frame_rate: float) -> tuple[int, int]:

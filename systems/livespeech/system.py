@@ -41,7 +41,7 @@ class System:
             raise ValueError(
                 f"{folder}: the FSQ codec has levels {self.codec.levels}, LiveSpeech needs {layout.LEVELS}"
             )
-        self.sampling = sampling or Sampling(temperature=0.8, sampled=self.model.design.count)
+        self.sampling = sampling or Sampling(temperature=0.8)
         parameters = sum(p.numel() for p in self.model.parameters()) + self.codec.parameters
         self.card = replace(cards.read(Path(__file__).with_name("card.toml"))[0], parameters=parameters)
         self._voices: dict[tuple[str, int, int], tuple[Tensor, Tensor]] = {}

@@ -77,7 +77,7 @@ def test_the_seed_alone_decides(model: LiveSpeech, memory: Memory) -> None:
     assert all(bool((one[:, q] < size).all()) for q, size in enumerate(DESIGN.codebooks))
 
 
-@pytest.mark.parametrize(("push", "expected"), [(-100.0, 122), (100.0, 3)])
+@pytest.mark.parametrize(("push", "expected"), [(-100.0, 122), (100.0, 6)])
 def test_speech_ends_by_itself_or_at_the_cap(model: LiveSpeech, memory: Memory, push: float, expected: int) -> None:
     """`push` moves the end-of-speech symbol: never (the cap of 50 * (2 + 0.15 * 3) frames), or at once (the least)."""
     original = model.read_out
