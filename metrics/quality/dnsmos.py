@@ -1,12 +1,14 @@
 """DNSMOS P.835 (signal, background, overall) and P.808 (Reddy et al. 2021, 2022), from speechmos's ONNX files.
 
-The files are run directly and on one thread; the package loads librosa and runs each window on all cores. Numbers
-agree with the package to 1e-4 (tested). Unlike most quality models these hear loudness, so nothing is normalised here.
+P.808 runs as it is, on one thread; P.835, ten times as costly, runs in torch and shares work between windows (p835.py).
+Numbers agree with the package, which loads librosa and runs each window on all cores, to 1e-4 (tested). Unlike most
+quality models these hear loudness, so nothing is normalised here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ttsbench.metrics.models import MissingModel, cheap_digest, one_by_one, packaged, short, version
@@ -40,60 +42,62 @@ def load(settings: dict[str, str], device: str = "cpu") -> Callable[[Sequence[Re
     from ttsbench import audio
 
     what = settings["what"]
-    judge = _p835(_session(NETWORKS[what])) if what == "p835" else _p808(_session(NETWORKS[what]))
+    path = packaged("speechmos", f"dnsmos_models/{NETWORKS[what]}.onnx", "speechmos")
+    judge = _p835(path) if what == "p835" else _p808(path)
 
     def measure(request: Request) -> dict[str, Any]:
         samples = np.clip(audio.read_at(request.audio, RATE, start=request.start), -1.0, 1.0)
-        return judge(windows(samples))
+        return judge(*windows(samples))
 
     return one_by_one(measure)
 
 
-def windows(samples: np.ndarray) -> list[np.ndarray]:
-    """Pieces of 9.01 s, one second apart, of samples (n,) doubled until they fill one."""
+def windows(samples: np.ndarray) -> tuple[np.ndarray, list[int]]:
+    """Samples (n,) doubled until they fill a window of 9.01 s, and where the windows begin, one second apart."""
     import numpy as np
 
     while len(samples) < LENGTH:
         samples = np.concatenate([samples, samples])
     count = int(len(samples) // RATE - 9.01) + 1
-    pieces = [samples[index * RATE : int((index + 9.01) * RATE)] for index in range(count)]
-    # As in the package: where 9.01 rounds down to a sample short, the window is left out.
-    return [piece for piece in pieces if len(piece) == LENGTH]
+    # As in the package: a window is left out where its end, rounded down, comes a sample short.
+    whole = [index for index in range(count) if min(int((index + 9.01) * RATE), len(samples)) - index * RATE == LENGTH]
+    return samples, [index * RATE for index in whole]
 
 
-def _session(name: str) -> Any:
-    try:
-        import onnxruntime
-    except ImportError as fault:
-        raise MissingModel("DNSMOS needs onnxruntime: pip install onnxruntime") from fault
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    path = packaged("speechmos", f"dnsmos_models/{name}.onnx", "speechmos")
-    return onnxruntime.InferenceSession(str(path), sess_options=options, providers=["CPUExecutionProvider"])
-
-
-def _p835(network: Any) -> Callable[[list[np.ndarray]], dict[str, Any]]:
+def _p835(path: Path) -> Callable[[np.ndarray, list[int]], dict[str, Any]]:
     import numpy as np
 
-    def judge(pieces: list[np.ndarray]) -> dict[str, Any]:
-        # One by one: eight in a batch take 1.6 times as long, they fall out of the processor's cache.
-        raw = np.concatenate([network.run(None, {"input_1": piece[None]})[0] for piece in pieces]).astype(np.float64)
-        rows = zip(("sig", "bak", "ovrl"), (SIG, BAK, OVRL), raw.T, strict=True)
+    from ttsbench.metrics.quality.p835 import P835
+
+    network = P835(path)
+
+    def judge(samples: np.ndarray, starts: list[int]) -> dict[str, Any]:
+        rows = zip(("sig", "bak", "ovrl"), (SIG, BAK, OVRL), network(samples, starts).T, strict=True)
         return {name: short(np.polyval(curve, value).mean()) for name, curve, value in rows}
 
     return judge
 
 
-def _p808(network: Any) -> Callable[[list[np.ndarray]], dict[str, Any]]:
+def _p808(path: Path) -> Callable[[np.ndarray, list[int]], dict[str, Any]]:
     import numpy as np
+
+    try:
+        import onnxruntime
+    except ImportError as fault:
+        raise MissingModel("DNSMOS needs onnxruntime: pip install onnxruntime") from fault
 
     from ttsbench.metrics.mel import decibels, mel_power
 
-    def judge(pieces: list[np.ndarray]) -> dict[str, Any]:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    network = onnxruntime.InferenceSession(str(path), sess_options=options, providers=["CPUExecutionProvider"])
+
+    def judge(samples: np.ndarray, starts: list[int]) -> dict[str, Any]:
         values = []
-        for piece in pieces:
-            mels = (decibels(mel_power(piece[:-160], RATE, 321, 160, 120)) + 40) / 40
+        for start in starts:
+            piece = samples[start : start + LENGTH - 160]
+            mels = (decibels(mel_power(piece, RATE, 321, 160, 120)) + 40) / 40
             values.append(network.run(None, {"input_1": mels[None].astype(np.float32)})[0])
         return {"p808": short(np.concatenate(values).astype(np.float64).mean())}
 

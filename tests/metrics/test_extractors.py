@@ -136,3 +136,11 @@ def test_identity_names_version_and_weights():
 def test_unknown_extractor_is_named():
     with pytest.raises(ValueError, match=r"no extractor 'recognisers\.nobody'"):
         extractor("recognisers.nobody")
+
+
+def test_a_file_that_is_no_onnx_model_is_named(tmp_path):
+    from ttsbench.metrics.onnx_file import floats
+
+    (tmp_path / "x.onnx").write_bytes(b"not a model at all")
+    with pytest.raises(ValueError, match=r"x\.onnx"):
+        floats(tmp_path / "x.onnx")
