@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from ttsbench import testsets
 from ttsbench.metrics import extractor
 from ttsbench.metrics.models import unpack
 from ttsbench.records import Request
@@ -56,10 +57,11 @@ def test_mel_equals_librosa():
         assert np.allclose(decibels(ours), librosa.power_to_db(theirs, ref=np.max).T, atol=1e-3)
 
 
-@needs_speech
 def test_pocketsphinx_hears_the_same_in_any_order():
     listen = extractor("recognisers.pocketsphinx").load({}, "cpu")
-    files = shortest(2)
+    # without the reset of the front end the second of these is heard otherwise after the first than alone
+    wavs = Path(testsets.__file__).parent / "embedded/seed-mini/wavs"
+    files = [next(wavs.glob("*-carl_t1.opus")), next(wavs.glob("*-carl_t2.opus"))]
     requests = [Request("recognisers.pocketsphinx", path) for path in files]
     forth, back = listen(requests), listen(requests[::-1])
     assert forth == back[::-1]

@@ -18,7 +18,7 @@ import soundfile
 from ttsbench.voices import RATE, VOICES, Voice, speak
 
 SENTENCES = Path(__file__).parent / "sentences"
-# The recogniser as the embedded protocol sets it; means are those of the utterance, so that order does not matter.
+# The recogniser as the embedded protocol sets it.
 RECOGNISER = {"maxhmmpf": 3000, "cmn": "batch"}
 TESTED = tuple(v for v in VOICES if v.test_only)
 OTHERS = tuple(v for v in VOICES if not v.test_only and v.engine == "flite" and v.base != "kal16")
@@ -144,6 +144,7 @@ def read_tried(name: str) -> list[Tried]:
 
 
 def _run(decoder: object, samples: np.ndarray) -> None:
+    decoder.reinit_feat()  # type: ignore[attr-defined]  # so that order does not matter
     data = np.round(np.clip(samples, -1.0, 1.0) * 32767).astype("<i2").tobytes()
     decoder.start_utt()  # type: ignore[attr-defined]
     decoder.process_raw(data, no_search=False, full_utt=True)  # type: ignore[attr-defined]
