@@ -136,9 +136,8 @@ def _paper(what: str, corpus: Path, out: Path) -> None:
         known = {"llasa": "systems/llasa/tuning.py", "kalle": "systems/kalle", "mobilespeech": "systems/mobilespeech"}
         hint = f"; its full size is in {known[what]}" if what in known else ""
         raise ValueError(f"train {what} --preset paper: only livespeech has a paper preset on this command{hint}")
-    from ttsbench.systems.livespeech.paper import train_paper
-
     from ttsbench.systems.codecs.encodec import EnCodec
+    from ttsbench.systems.livespeech.paper import train_paper
 
     train_paper(corpus, out / "livespeech-paper", EnCodec.published(16))
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from ttsbench.systems.training.curves import draw
 from ttsbench.systems.training.trainer import Settings, read_log, schedule, train
 
 SETTINGS = Settings(steps=30, lr=1e-2, warmup=3, log_every=5, eval_every=10, save_every=4, seed=7)
@@ -79,3 +80,11 @@ def test_schedule_rises_holds_and_falls() -> None:
     assert schedule(0.0, 0, settings) == pytest.approx(0.1)
     assert schedule(0.3, 100, settings) == pytest.approx(1.0)
     assert schedule(1.0, 100, settings) == pytest.approx(0.1)
+
+
+def test_curves_of_several_runs_in_one_picture(tmp_path: Path) -> None:
+    fit(tmp_path / "a")
+    draw(
+        [("a", tmp_path / "a", ["total", "eval_error"]), ("nothing yet", tmp_path / "b", ["total"])], tmp_path / "c.png"
+    )
+    assert (tmp_path / "c.png").stat().st_size > 2000
