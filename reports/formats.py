@@ -89,8 +89,8 @@ def _md_value(table: Table, view: View, system: str, metric: Metric, truth: bool
 
 
 HEADER = (
-    "kind", "testset", "protocol", "protocol_version", "view", "system", "licence", "parameters", "gflop_per_10s", "metric",
-    "value", "low", "high", "scored", "asked", "rank_best", "rank_worst",
+    "kind", "testset", "protocol", "protocol_version", "view", "system", "licence", "parameters", "gflop_per_10s",
+    "metric", "value", "low", "high", "scored", "asked", "rank_best", "rank_worst",
 )  # fmt: skip
 
 

@@ -173,7 +173,7 @@ def compare(
                 notes.append(f"{after.path.name} was not scored with {protocol}")
                 continue
             rows += _protocol_rows(before, after, protocol, across_machines, seed)
-    tested = [index for index, row in enumerate(rows) if row.difference is not None and row.mark == "="]
+    tested = [i for i, row in enumerate(rows) if row.difference and row.mark == "=" and row.metric is not FAILURES]
     adjusted = stats.holm([rows[index].difference.p for index in tested])  # type: ignore[union-attr]
     for index, p in zip(tested, adjusted, strict=True):
         rows[index] = _judged(rows[index], p, alpha, thresholds or {}, limits or {})
