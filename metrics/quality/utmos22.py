@@ -38,8 +38,9 @@ def load(settings: dict[str, str], device: str = "cpu") -> Callable[[Sequence[Re
 
     from ttsbench.metrics.quality.utmos22_model import Utmos22
 
-    model = Utmos22()
-    model.load(torch.load(path, map_location="cpu", weights_only=True))
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    model = Utmos22(layers=sum(name.endswith(".fc1.weight") for name in state))
+    model.load(state)
     model = model.to(device).eval()
     how = settings.get("resampling", "soxr")
 

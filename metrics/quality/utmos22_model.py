@@ -85,12 +85,12 @@ class Encoder(nn.Module):
 class Wav2Vec2(nn.Module):
     """wav2vec 2.0 base."""
 
-    def __init__(self) -> None:
+    def __init__(self, layers: int) -> None:
         super().__init__()
         self.feature_extractor = Features()
         self.layer_norm = nn.LayerNorm(512)
         self.post_extract_proj = nn.Linear(512, 768)
-        self.encoder = Encoder()
+        self.encoder = Encoder(layers=layers)
 
     def forward(self, wave: Tensor) -> Tensor:
         """(batch, samples) to (batch, frames, 768)."""
@@ -100,9 +100,9 @@ class Wav2Vec2(nn.Module):
 class Utmos22(nn.Module):
     """Waveforms at 16 kHz to predicted MOS."""
 
-    def __init__(self) -> None:
+    def __init__(self, layers: int = 12) -> None:
         super().__init__()
-        self.wav2vec2 = Wav2Vec2()
+        self.wav2vec2 = Wav2Vec2(layers)
         self.domain_emb = nn.Parameter(torch.zeros(1, 128))
         self.judge_emb = nn.Parameter(torch.zeros(1, 128))
         self.blstm = nn.LSTM(768 + 128 + 128, 512, batch_first=True, bidirectional=True)
