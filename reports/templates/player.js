@@ -13,7 +13,11 @@ function play(button) {
     player.sound.src = player.clips[Number(button.dataset.clip)];
   }
   player.box.hidden = false;
-  player.sound.play().catch((fault) => { player.now.textContent = 'Cannot play ' + button.dataset.name + ' (' + fault.message + ')'; });
+  player.sound.play().catch((fault) => {
+    if (fault.name === 'AbortError') return;
+    const linked = !player.clips[Number(button.dataset.clip)].startsWith('data:');
+    player.now.textContent = 'Cannot play ' + button.dataset.name + (linked ? ': it is a file in the run folder, which must lie where it lay when this page was written' : ': ' + fault.message);
+  });
 }
 
 if (player.sound) {

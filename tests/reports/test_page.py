@@ -11,7 +11,7 @@ import pytest
 
 from ttsbench import reports
 from ttsbench.records import Synthesis
-from ttsbench.reports import page, sound
+from ttsbench.reports import page, sound, tables
 
 NASTY = [
     "<script>window.broken = 1</script> & </script><!-- \"quotes\" 'too'",
@@ -64,7 +64,6 @@ def test_page_is_self_contained_and_escaped(written):
 
 
 def test_ground_truth_is_first_and_the_excess_is_paired(written):
-    from ttsbench.reports import tables
 
     table = tables.tables(tables.find(written[1]))[0]
     assert [entry.truth for entry in table.entries] == [True, False, False]
@@ -102,7 +101,6 @@ def test_terminal_table_names_everything(written, capsys):
 
 def test_audio_cap_links_the_rest(make_run, tmp_path):
     runs = [make_run(tmp_path, "flite")]
-    from ttsbench.reports import tables
 
     page.write_page(tables.tables(tables.find(runs)), tmp_path / "out", cap_mb=0.006)
     text = (tmp_path / "out" / "report.html").read_text("utf-8")
@@ -123,7 +121,6 @@ def test_unreadable_audio_does_not_stop_the_page(make_run, tmp_path):
 
 
 def test_runs_of_different_sets_and_protocols_are_never_mixed(make_run, tmp_path):
-    from ttsbench.reports import tables
 
     one = make_run(tmp_path, "a")
     two = make_run(tmp_path, "b", protocol_version=2)
@@ -135,7 +132,6 @@ def test_runs_of_different_sets_and_protocols_are_never_mixed(make_run, tmp_path
 
 
 def test_recordings_given_as_a_system_are_the_ground_truth(make_run, tmp_path):
-    from ttsbench.reports import tables
     from ttsbench.store import Run, file_digest
 
     path = make_run(tmp_path, "reference_raw")
@@ -150,7 +146,6 @@ def test_recordings_given_as_a_system_are_the_ground_truth(make_run, tmp_path):
 
 
 def test_two_runs_of_one_system_are_told_apart(make_run, tmp_path):
-    from ttsbench.reports import tables
 
     runs = [make_run(tmp_path / "x", "flite", version="1"), make_run(tmp_path / "y", "flite", version="2")]
     names = [entry.name for entry in tables.tables(tables.find(runs))[0].entries]
@@ -222,3 +217,19 @@ def test_no_sideways_scrolling_on_a_phone_or_in_print(opened):
     assert tab.evaluate("document.documentElement.scrollWidth") <= 390
     tab.emulate_media(media="print")
     assert not tab.locator(".player").is_visible() and not tab.locator(".tools").is_visible()
+
+
+def test_linked_audio_plays_and_says_when_it_is_gone(make_run, browser, tmp_path):
+    run = make_run(tmp_path, "flite", texts=[*NASTY[:2], "a plain sentence"])
+    page.write_page(tables.tables(tables.find([run])), tmp_path / "out", cap_mb=0)
+    tab = browser.new_page()
+    tab.goto((tmp_path / "out" / "report.html").as_uri())
+    tab.locator(".explorer").scroll_into_view_if_needed()
+    tab.locator(".rows .play").first.click()
+    tab.wait_for_timeout(400)
+    assert tab.evaluate("document.getElementById('sound').currentTime") > 0
+    (run / "audio" / "utt-0001.flac").unlink()
+    tab.locator(".rows tbody tr").nth(1).locator(".play").first.click()
+    tab.wait_for_timeout(400)
+    assert "file in the run folder" in tab.locator("#now").inner_text()
+    tab.close()
