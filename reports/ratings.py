@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     out.add_argument("--seed", type=int, default=0, help="of everything that is drawn (default: 0)")
     out.add_argument("--out", type=Path, default=Path("ratings"), help="folder to hand out (default: ratings)")
     out.add_argument("--key", type=Path, metavar="FILE", help="where the key goes (default: OUT.key.json, beside OUT)")
+    out.add_argument("--json", action="store_true", help="what was written as one JSON line on standard output")
     back = commands.add_parser("import", help="check filled sheets, join the key, report")
     back.add_argument("sheets", nargs="+", type=Path, metavar="SHEET", help="filled .xlsx or saved .json, or folders")
     back.add_argument("--key", type=Path, required=True, metavar="FILE", help="the key that export wrote")
@@ -51,6 +52,10 @@ def _export(args: argparse.Namespace) -> int:
     key = args.key or args.out.with_name(args.out.name + ".key.json")
     write(study, args.out, key)
     counts = {len(items) for items in study.sheets.values()}
+    if args.json:
+        about = {"out": str(args.out), "key": str(key), "study": study.name, "left_out": study.left_out,
+                 "items": {rater: len(items) for rater, items in study.sheets.items()}}  # fmt: skip
+        sys.stdout.write(json.dumps(about, ensure_ascii=False) + "\n")
     left = f"; {len(study.left_out)} sentences without audio from every system are left out" if study.left_out else ""
     sys.stderr.write(
         f"{len(study.sheets)} sheets of {max(counts)} items in {args.out}{left}. Keep the key {key} to yourself.\n"

@@ -119,7 +119,7 @@ def test_runs_need_no_scores_to_be_rated(runs, make_run, tmp_path):
     assert plan([run]).sheets
 
 
-def test_what_cannot_be_planned_is_said(runs, make_run, tmp_path):
+def test_what_cannot_be_planned_is_said(runs, make_run, tmp_path, capsys):
     with pytest.raises(ReportError, match="no criteria"):
         plan([make_run(tmp_path, "x")], "category")
     with pytest.raises(ReportError, match="at least two"):
@@ -130,6 +130,10 @@ def test_what_cannot_be_planned_is_said(runs, make_run, tmp_path):
         main("export", *runs, "--out", tmp_path / "o", "--key", tmp_path / "o" / "key.json")
     broken = make_run(tmp_path / "z", "z", texts=TEXTS, failed=(0, 1))
     assert plan([broken]).left_out == ["utt-0000", "utt-0001"]
+    capsys.readouterr()
+    main("export", broken, "--out", tmp_path / "o", "--raters", 2, "--sentences", 3, "--json")
+    about = json.loads(capsys.readouterr().out)
+    assert about["left_out"] == ["utt-0000", "utt-0001"] and set(about["items"]) == {"rater-01", "rater-02"}
 
 
 # --- the workbook -------------------------------------------------------------------------------------------------
@@ -262,7 +266,7 @@ def test_alpha_of_filled_sheets_equals_the_literature(make_run, tmp_path, capsys
 @pytest.mark.parametrize("design, worse, better", [("cmos", "-2", "2"), ("ab", "A", "B")])
 def test_pairs_are_joined_whichever_came_first(runs, tmp_path, capsys, design, worse, better):
     out = tmp_path / "handout"
-    main("export", *runs, "--design", design, "--raters", 4, "--out", out)
+    main("export", *runs, "--design", design, "--raters", 4, "--sentences", 8, "--out", out)
     key = sheets.load_key(tmp_path / "handout.key.json")
     level = {"ground-truth": 5, "degraded": -5, "best": 2, "middle": 1, "worst": 0}
     for rater, items in key["items"].items():
