@@ -20,13 +20,14 @@ from ttsbench.records import Feature, Request
 
 Judge = Callable[[np.ndarray], float]  # float32 (n,) to a score, -inf where there is none
 RECOGNISER, SPEAKER, QUALITY = "recognisers.pocketsphinx", "speakers.ge2e", "quality.dnsmos"
+SETTINGS = {QUALITY: (("what", "p835"),)}
 
 
 @functools.cache
 def _extract(name: str) -> Any:
     from ttsbench import metrics
 
-    return metrics.extractor(name).load({}, "cpu")
+    return metrics.extractor(name).load(dict(SETTINGS.get(name, ())), "cpu")
 
 
 def feature(name: str, samples: np.ndarray, rate: int) -> Feature:
@@ -34,7 +35,7 @@ def feature(name: str, samples: np.ndarray, rate: int) -> Feature:
     with tempfile.TemporaryDirectory(prefix="ttsbench-") as folder:
         path = Path(folder) / "candidate.wav"
         audio.write(path, np.clip(samples, -1.0, 1.0), rate)
-        return _extract(name)([Request(name, path)])[0]
+        return _extract(name)([Request(name, path, settings=SETTINGS.get(name, ()))])[0]
 
 
 def words(text: str, rate: int, rules: str = "plain-en") -> Judge:
