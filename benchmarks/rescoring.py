@@ -1,6 +1,6 @@
 """How long it takes to score cached transcripts again, under every set of rules: 2,020 rows of real recogniser output.
 
-    python benchmarks/rescoring.py ../shared/data/librispeech-refs-hyps
+python benchmarks/rescoring.py ../shared/data/librispeech-refs-hyps
 """
 
 from __future__ import annotations
