@@ -178,12 +178,15 @@ def settle(quantizer: ResidualVQ, latents: Tensor, passes: int = 12, rows: int =
 
 
 @torch.no_grad()
-def from_fsq(codec: QuantizedCodec, fsq: QuantizedCodec, mel: Tensor, passes: int = 60) -> None:
-    """Start an RVQ codec as a trained FSQ codec: the same stacks, codebooks fitted to its latents of `mel`."""
+def adopt(codec: QuantizedCodec, fsq: QuantizedCodec, gain: Tensor | None = None) -> None:
+    """Give an RVQ codec the stacks of an FSQ codec.
+
+    `gain` (24,) is the weight of each latent in the distance to codebook entries; None: how far it moves the mels.
+    """
     assert isinstance(codec.quantizer, ResidualVQ) and isinstance(fsq.quantizer, FSQ)
     levels = fsq.quantizer.levels.float()
     stretch = levels / (levels - 1)  # FSQ's values reach this far
-    gain = fsq.skip_out.weight.norm(dim=0) * stretch
+    gain = fsq.skip_out.weight.norm(dim=0) * stretch if gain is None else gain
     own = codec.state_dict()
     own.update({name: value for name, value in fsq.state_dict().items() if name in own})
     own["gain"] = gain
@@ -191,6 +194,13 @@ def from_fsq(codec: QuantizedCodec, fsq: QuantizedCodec, mel: Tensor, passes: in
     embed = "decoder.embed.conv.weight"
     own[embed] = fsq.state_dict()[embed] * (stretch / gain)[None, :, None, None]
     codec.load_state_dict(own)
+
+
+@torch.no_grad()
+def from_fsq(codec: QuantizedCodec, fsq: QuantizedCodec, mel: Tensor, passes: int = 60) -> None:
+    """Start an RVQ codec as a trained FSQ codec: the same stacks, codebooks fitted to its latents of `mel`."""
+    assert isinstance(codec.quantizer, ResidualVQ)
+    adopt(codec, fsq)
     codec.eval()
     settle(codec.quantizer, torch.cat([codec.hidden(piece) for piece in mel.split(32)]).flatten(0, 1), passes)
     codec.train()

@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ttsbench.systems.codecs.mel_codec import RVQ_SIZE, FlowVAE, QuantizedCodec, bits, build
+from ttsbench.systems.codecs.mel_codec import RVQ_SIZE, FlowVAE, QuantizedCodec, adopt, bits, build
+from ttsbench.systems.codecs.packing import unpack
 from ttsbench.systems.nn.mel import HOP, RATE, log_mel
 from ttsbench.systems.nn.quantizers import FSQ
 from ttsbench.systems.nn.vocoder import Vocoder, VocoderState
@@ -94,21 +95,41 @@ class SmallCodec:
 
 
 def load(name: str, folder: Path, device: str = "cpu") -> SmallCodec:
-    """Read `codec-NAME.safetensors` and `vocoder.safetensors` (fp16 or fp32) from `folder`."""
+    """Read `codec-NAME.safetensors` and `vocoder.safetensors` from `folder`.
+
+    The file of 'rvq' may hold codebooks and gains alone: the rest is then that of `codec-fsq.safetensors`.
+    """
     model, vocoder = build(name), Vocoder()
-    for module, file in ((model, f"codec-{name}.safetensors"), (vocoder, "vocoder.safetensors")):
-        read_weights(module, folder / file)
-        module.to(device)
-    return SmallCodec(name, model, vocoder)
+    path = folder / f"codec-{name}.safetensors"
+    if isinstance(model, QuantizedCodec) and name == "rvq":
+        found = _read(path)
+        if "skip_out.weight" not in found:
+            fsq = build("fsq")
+            read_weights(fsq, folder / "codec-fsq.safetensors")
+            assert isinstance(fsq, QuantizedCodec)
+            adopt(model, fsq, found["gain"])
+            found = {**model.state_dict(), **found}
+        _fill(model, found, path)
+    else:
+        read_weights(model, path)
+    read_weights(vocoder, folder / "vocoder.safetensors")
+    return SmallCodec(name, model.to(device), vocoder.to(device))
 
 
 def read_weights(module: torch.nn.Module, path: Path) -> None:
     """Load safetensors strictly, as float32. FileNotFoundError and ValueError name the file."""
+    _fill(module, _read(path), path)
+
+
+def _read(path: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such checkpoint; set TTSBENCH_CHECKPOINTS to the folder that holds it")
-    weights = {k: v.float() if v.is_floating_point() else v for k, v in load_file(path).items()}
+    return unpack(load_file(path))
+
+
+def _fill(module: torch.nn.Module, weights: dict[str, Tensor], path: Path) -> None:
     try:
         module.load_state_dict(weights)
     except RuntimeError as fault:

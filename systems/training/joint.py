@@ -97,10 +97,17 @@ def train_joint(
     )
 
 
-def split_weights(source: Path, target: Path, half: bool = True) -> list[Path]:
-    """A joint run's safetensors to `vocoder.safetensors` and `codec-NAME.safetensors` in `target`."""
+RVQ_OWN = ("gain", "quantizer.codebooks")
+
+
+def split_weights(source: Path, target: Path, shipped: bool = True) -> list[Path]:
+    """A joint run's safetensors to `vocoder.safetensors` and `codec-NAME.safetensors` in `target`.
+
+    `shipped`: packed to 8 and 16 bits, and RVQ as its codebooks alone, for it then takes the stacks of FSQ.
+    """
     from safetensors.torch import load_file
 
+    from ttsbench.systems.codecs import packing
     from ttsbench.systems.training.trainer import export
 
     groups: dict[str, dict[str, Tensor]] = {}
@@ -111,7 +118,12 @@ def split_weights(source: Path, target: Path, half: bool = True) -> list[Path]:
             groups.setdefault(f"codec-{codec}", {})[rest] = value
         else:
             groups.setdefault("vocoder", {})[rest] = value
+    if shipped and "codec-fsq" in groups and "codec-rvq" in groups:
+        groups["codec-rvq"] = {name: groups["codec-rvq"][name] for name in RVQ_OWN}
     target.mkdir(parents=True, exist_ok=True)
     for stem, weights in groups.items():
-        export(weights, target / f"{stem}.safetensors", half)
+        if shipped:
+            packing.save(weights, target / f"{stem}.safetensors")
+        else:
+            export(weights, target / f"{stem}.safetensors")
     return [target / f"{stem}.safetensors" for stem in groups]

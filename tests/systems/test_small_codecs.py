@@ -3,12 +3,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from ttsbench.systems.codecs import Codec, load_codec
+from ttsbench.systems.codecs import Codec, load_codec, packing
 from ttsbench.systems.codecs.mel_codec import FlowVAE, QuantizedCodec, build, from_fsq, start_from
-from ttsbench.systems.codecs.small import SmallCodec
+from ttsbench.systems.codecs.small import SmallCodec, read_weights
 from ttsbench.systems.nn.mel import N_MELS
 from ttsbench.systems.nn.quantizers import FSQ, ResidualVQ
 from ttsbench.systems.nn.vocoder import Vocoder
+from ttsbench.systems.training.joint import split_weights
 from ttsbench.systems.training.trainer import export
 
 NAMES = ("rvq", "fsq", "flowvae")
@@ -149,3 +150,37 @@ def test_rvq_starts_as_the_fsq_codec() -> None:
     rvq.eval()
     errors = [float((codec(mel).mel - mel).abs().mean()) for codec in (fsq, rvq)]
     assert errors[1] < 1.2 * errors[0] < 0.3
+
+
+def test_packed_weights_are_close_and_small(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    vocoder = Vocoder(32, 64, 3).eval()
+    packing.save(vocoder.state_dict(), tmp_path / "v.safetensors")
+    export(vocoder.state_dict(), tmp_path / "f.safetensors")
+    assert (tmp_path / "v.safetensors").stat().st_size < 0.5 * (tmp_path / "f.safetensors").stat().st_size
+    again = Vocoder(32, 64, 3).eval()
+    read_weights(again, tmp_path / "v.safetensors")
+    mel = torch.randn(1, 40, N_MELS)
+    with torch.no_grad():
+        made, true = again(mel), vocoder(mel)
+    assert float((made - true).square().mean()) < 1e-3 * float(true.square().mean())
+
+
+def test_rvq_ships_as_codebooks_beside_fsq(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    mel = (torch.randn(8, 160, 6) @ torch.randn(6, N_MELS)) / 3
+    fsq, rvq = build("fsq"), build("rvq")
+    start_from(fsq, mel)
+    assert isinstance(fsq, QuantizedCodec) and isinstance(rvq, QuantizedCodec)
+    from_fsq(rvq, fsq, mel, passes=4)
+    whole = {f"vocoder.{k}": v for k, v in Vocoder().state_dict().items()}
+    for name, codec in (("fsq", fsq), ("rvq", rvq)):
+        whole |= {f"codecs.{name}.{k}": v for k, v in codec.state_dict().items()}
+    export(whole, tmp_path / "joint.safetensors")
+    split_weights(tmp_path / "joint.safetensors", tmp_path)
+    assert (tmp_path / "codec-rvq.safetensors").stat().st_size < 500_000
+    loaded = load_codec("rvq", tmp_path)
+    rvq.eval()
+    codes = rvq.encode(mel)
+    torch.testing.assert_close(loaded.decode_mel(codes), rvq.mel_from(rvq.latents(codes)), atol=0.05, rtol=0.05)
+    assert float((loaded.encode_mel(mel) == codes).float()[..., 0].mean()) > 0.9

@@ -1,0 +1,52 @@
+"""Checkpoints small enough to ship: fp16, the large matrices of ConvNeXt blocks as int8 with a scale for each row."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+SCALE = ".scale"
+_BULKY = (".up.weight", ".down.weight", ".embed.conv.weight")
+
+
+def pack(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Floats to fp16; the weights of the blocks' two layers and of input convolutions to int8 and NAME.scale, fp16."""
+    packed: dict[str, Tensor] = {}
+    for name, value in weights.items():
+        if name.endswith(_BULKY):
+            rows = value.detach().float().flatten(1)
+            scale = (rows.abs().amax(1).clamp_min(1e-8) / 127).half().clamp_min(6e-8)
+            packed[name] = (
+                torch.round(rows / scale.float()[:, None]).clamp(-127, 127).to(torch.int8).reshape(value.shape)
+            )
+            packed[name + SCALE] = scale
+        else:
+            packed[name] = value.detach().half() if value.is_floating_point() else value.detach()
+    return {name: value.cpu().contiguous().clone() for name, value in packed.items()}
+
+
+def unpack(packed: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What `pack` gave, or plain fp16 or fp32 weights, as float32; integers that are no weights stay."""
+    weights: dict[str, Tensor] = {}
+    for name, value in packed.items():
+        if name.endswith(SCALE) and name.removesuffix(SCALE) in packed:
+            continue
+        scale = packed.get(name + SCALE)
+        if scale is not None:
+            weights[name] = value.float() * scale.float().reshape(-1, *[1] * (value.ndim - 1))
+        else:
+            weights[name] = value.float() if value.is_floating_point() else value
+    return weights
+
+
+def save(weights: dict[str, Tensor], path: Path) -> None:
+    """Write packed weights as safetensors, whole or not at all."""
+    from safetensors.torch import save_file
+
+    part = path.with_name(f".{path.name}.part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(pack(weights), part)
+    os.replace(part, path)
