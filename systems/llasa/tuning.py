@@ -46,6 +46,8 @@ def row(tokenizer: Tokenizer, text: str, codes: Sequence[int], length: int = CON
     """
     before = prompt.encode(tokenizer, prompt.join("", text))
     filler = tokenizer.token_to_id("<|eot_id|>")
+    if filler is None:
+        raise ValueError("the tokenizer has no <|eot_id|>: it is not a Llama 3 tokenizer")
     ids = torch.full((length,), filler)
     said = torch.tensor([*before, *(SPEECH + int(code) for code in codes), prompt.END])[:length]
     ids[: len(said)] = said
