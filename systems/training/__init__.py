@@ -1,7 +1,7 @@
 """How the small models are trained.
 
     from ttsbench.systems.training.trainer import Settings, train
-    model = train(model, batches, loss, Settings(minutes=30, lr=1e-3), Path("/work/build/runs/mine"), evaluate)
+    model = train(model, batches, loss, Settings(minutes=30, lr=1e-3), Path("runs/mine"), evaluate)
 
 `batches(step)` returns whatever `loss(batch, step)` takes; `loss` returns {"total": tensor, ...} and its first entry is
 minimised. `evaluate(model)` returns floats, and the first is minimised to choose `best.safetensors`. Draw everything
