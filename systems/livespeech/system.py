@@ -23,6 +23,7 @@ from ttsbench.systems.text.passages import passages
 
 FIRST, LATER = 4, 5  # frames of a chunk given to the codec: its vocoder needs 55 ms beyond what it gives out
 PROMPT_SECONDS = 3.0
+LONGEST = 110  # symbols of prompt and passage together: about the nine seconds that training shows
 CONTEXT = 25  # frames before a continuation that the codec decoder hears again
 HEADROOM = 0.005  # seconds kept before the first audible sample
 
@@ -49,17 +50,19 @@ class System:
     @torch.inference_mode()
     def synthesize(self, sample: Sample, seed: int) -> Iterator[np.ndarray]:
         """Speak `sample` in the voice of its prompt, chunk by chunk, without opening silence. A long text is spoken
-        passage by passage. ValueError where there is no prompt or the text has nothing this checkpoint can say.
+        passage by passage. Where the prompt's transcript is known and short enough, the prompt's codes go before as
+        history, which the paper does not do. ValueError where there is no prompt or nothing to say.
         """
         if sample.prompt is None:
             raise ValueError("LiveSpeech speaks in the voice of a prompt, and this sample has none")
         continued = sample.task == "continuation"
-        said = f"{sample.prompt_text} {sample.text}".strip() if continued else sample.text
-        texts = [said] if continued else passages(said)
         enrollment, codes = self._voice(sample.prompt, whole=continued)
         generator = torch.Generator().manual_seed(seed)
-        for text in texts:
-            stream = self._speak(text, enrollment, codes if continued else None, generator)
+        for text in [sample.text] if continued else passages(sample.text):
+            symbols_of(text)  # a text with nothing to say is an error whatever the prompt says
+            said = f"{sample.prompt_text} {text}".strip()
+            primed = continued or (bool(sample.prompt_text) and len(symbols_of(said)) <= LONGEST)
+            stream = self._speak(said if primed else text, enrollment, codes if primed else None, generator)
             yield from stream if continued else without_silence(stream, self.codec.sample_rate)
 
     @torch.inference_mode()

@@ -137,6 +137,23 @@ def test_words_are_spoken_while_later_ones_are_still_to_come(system: System, sam
     assert list(text.clauses("One two. three four five six".split(), most=5)) == ["One two. three four five", "six"]
 
 
+def test_a_prompt_with_a_transcript_goes_before_as_history(system: System, sample: Sample) -> None:
+    given: list[tuple[str, bool]] = []
+    original = system._speak
+
+    def listening(text: str, enrollment: torch.Tensor, history: torch.Tensor | None, generator: torch.Generator):  # type: ignore[no-untyped-def]
+        given.append((text, history is not None))
+        return iter([np.ones(320, np.float32)])
+
+    system._speak = listening  # type: ignore[method-assign]
+    try:
+        for prompt_text in ("", "Well.", "Well, " * 60):
+            list(system.synthesize(dataclasses.replace(sample, prompt_text=prompt_text), 0))
+    finally:
+        system._speak = original  # type: ignore[method-assign]
+    assert given == [("Hello there.", False), ("Well. Hello there.", True), ("Hello there.", False)]
+
+
 def test_the_codec_round_trip_keeps_length_and_rate(system: System) -> None:
     made = system.resynthesize(np.zeros(24000, np.float32), 24000)
     assert made.shape == (16000,)
