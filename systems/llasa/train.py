@@ -32,15 +32,15 @@ class Recipe:
     """How a small Llasa is trained. `share` of the training utterances are used (the train-time scaling grid)."""
 
     settings: Settings
-    frames: int = 3000
-    pairs_from: int = 300
+    frames: int = 2000
+    pairs_from: int = 400
     share: float = 1.0
     dim: int = 256
     layers: int = 6
 
 
 SMALL = Recipe(
-    Settings(steps=10**6, minutes=26, lr=1.2e-3, hold=0.3, warmup=100, log_every=25, eval_every=200, save_every=100)
+    Settings(steps=10**6, minutes=26, lr=1.5e-3, hold=0.3, warmup=100, log_every=25, eval_every=200, save_every=100)
 )
 
 
