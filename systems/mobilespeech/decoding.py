@@ -64,20 +64,30 @@ def fill(
     for step, left in enumerate(remaining(time, passes), start=1):
         last = step == passes
         hide = hide_from(number, hidden[None], model.design)
-        parts = model.logits(model.states(x, None, read, None, codes[None], hide)[0], level)
-        drawn = [_draw(part, settings, generator, last) for part in parts]
-        sure = torch.stack([log for _, log in drawn], dim=-1).sum(dim=-1)
+        states = model.states(x, None, read, None, codes[None], hide)[0]
+        chosen, logs = _draw_all(model.logits(states, level), settings, generator, last)
+        sure = logs.sum(dim=-1)
         if not last:
             noise = settings.noise * (1 - step / passes)
             sure = sure + noise * _gumbel(sure.shape, generator, sure.device)
         sure = sure.masked_fill(~hidden, torch.inf)
-        chosen = torch.stack([symbol for symbol, _ in drawn], dim=-1)
         codes[:, columns] = torch.where(hidden[:, None], chosen, codes[:, columns])
         still = torch.zeros_like(hidden)
         still[sure.argsort()[:left]] = True
         hidden = still & hidden
         if watch is not None:
             watch(level, codes, hidden)
+
+
+def _draw_all(
+    parts: list[Tensor], settings: Settings, generator: torch.Generator, greedy: bool
+) -> tuple[Tensor, Tensor]:
+    """Symbols (T, n) and their log-probabilities for n tensors (T, size); one draw where all sizes are equal."""
+    if len({part.shape for part in parts}) == 1:
+        symbols, logs = _draw(torch.stack(parts, dim=1).flatten(0, 1), settings, generator, greedy)
+        return symbols.view(-1, len(parts)), logs.view(-1, len(parts))
+    drawn = [_draw(part, settings, generator, greedy) for part in parts]
+    return torch.stack([symbol for symbol, _ in drawn], dim=-1), torch.stack([log for _, log in drawn], dim=-1)
 
 
 def _draw(logits: Tensor, settings: Settings, generator: torch.Generator, greedy: bool) -> tuple[Tensor, Tensor]:

@@ -21,6 +21,7 @@ from ttsbench.systems.mobilespeech.design import PASSES
 from ttsbench.systems.mobilespeech.model import whole_frames
 from ttsbench.systems.mobilespeech.pieces import clauses, sentences
 from ttsbench.systems.mobilespeech.train import PROMPT_SECONDS, restore
+from ttsbench.systems.nn.precision import has_bf16
 
 TEMPERATURE = 0.3  # this and the next chosen on sentences and voices outside the test sets
 FINER_PASSES = (2, 1)  # of the second and third level, never more than of the first
@@ -47,6 +48,11 @@ class System:
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no such checkpoint; train one with: ttsbench train mobilespeech")
         self.model = restore(path, cross_attention, prompt_durations).to(self.device)
+        self.half = self.device != "mps" and has_bf16(self.device)
+        if self.half:
+            self.model.bfloat16()
+        if self.device == "cpu":
+            torch.set_num_threads(1)  # its layers are too small to be worth sharing
         self.codec = load_codec("fsq", device=self.device)
         design = self.model.design
         if tuple(self.codec.levels) != design.columns:
@@ -72,7 +78,9 @@ class System:
             if len(phones) == 0:
                 continue
             codes = speak(self.model, phones, prompt, self.settings, seed)
-            yield self.codec.decode(codes[None])[0].float().cpu().numpy()
+            with torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.half):
+                made = self.codec.decode(codes[None])[0]
+            yield made.float().cpu().numpy()
 
     def resynthesize(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:
         """The codec round trip of `samples` (n,) at `sample_rate`, at 16 kHz and of the same length."""
