@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from ttsbench.systems.codecs.mel_codec import RVQ_SIZE, FlowVAE, QuantizedCodec, adopt, bits, build
-from ttsbench.systems.codecs.packing import unpack
 from ttsbench.systems.nn.mel import HOP, RATE, log_mel
 from ttsbench.systems.nn.quantizers import FSQ
 from ttsbench.systems.nn.vocoder import Vocoder, VocoderState
+from ttsbench.systems.packing import unpack
 
 
 class SmallCodec:

@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ttsbench.systems import packing
 from ttsbench.systems.livespeech.design import Design
 from ttsbench.systems.nn.cache import Cache
 from ttsbench.systems.nn.transformer import Rope, Shape, Transformer, Watch, sinusoids
@@ -256,13 +257,9 @@ def _with_norm(shape: Shape, layers: int) -> Shape:
 
 
 def save(model: LiveSpeech, path: Path) -> None:
-    """Write weights as fp16 safetensors with plain tables; the design is in the file's metadata."""
-    from safetensors.torch import save_file
-
+    """Write packed weights with plain tables; the design is in the file's metadata."""
     folded = copy.deepcopy(model).fold()
-    weights = {name: value.detach().cpu().half().contiguous() for name, value in folded.state_dict().items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(weights, path, metadata={"design": json.dumps(model.design.to_dict())})
+    packing.save(folded.state_dict(), path, packing.of_models, {"design": json.dumps(model.design.to_dict())})
 
 
 def load(path: Path, device: str = "cpu") -> LiveSpeech:
@@ -273,7 +270,7 @@ def load(path: Path, device: str = "cpu") -> LiveSpeech:
         raise FileNotFoundError(f"{path}: no LiveSpeech checkpoint; train one with `ttsbench train livespeech`")
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata() or {}
-        weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+        weights = packing.unpack({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     if "design" not in metadata:
         raise ValueError(f"{path}: no design in its metadata; it was not written by LiveSpeech's `save`")
     model = LiveSpeech(Design.from_dict(json.loads(metadata["design"]))).fold()

@@ -10,7 +10,6 @@ prompt's own rate would say it.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ttsbench.systems import packing
 from ttsbench.systems.llasa.decoding import Sampling, draw
 from ttsbench.systems.nn.cache import Cache
 from ttsbench.systems.nn.transformer import Rope, Shape, Transformer, Watch
@@ -209,15 +209,9 @@ def places(counts: list[int], starts: list[int], paces: list[float]) -> Tensor:
     return torch.cat(parts)
 
 
-def save(model: SmallLlasa, path: Path, half: bool = True) -> None:
-    """Write weights (fp16, or fp32) and sizes as one safetensors file, whole or not at all."""
-    from safetensors.torch import save_file
-
-    kind = torch.float16 if half else torch.float32
-    weights = {name: value.detach().to(kind).cpu().contiguous() for name, value in model.state_dict().items()}
-    part = path.with_name(f".{path.name}.part")
-    save_file(weights, part, metadata={"size": json.dumps(asdict(model.size))})
-    os.replace(part, path)
+def save(model: SmallLlasa, path: Path) -> None:
+    """Write packed weights and sizes as one safetensors file, whole or not at all."""
+    packing.save(model.state_dict(), path, packing.of_models, {"size": json.dumps(asdict(model.size))})
 
 
 def load(path: Path, device: str = "cpu") -> SmallLlasa:
@@ -228,7 +222,7 @@ def load(path: Path, device: str = "cpu") -> SmallLlasa:
         raise FileNotFoundError(f"{path}: no such checkpoint; set TTSBENCH_CHECKPOINTS to the folder that holds it")
     with safe_open(path, framework="pt", device=device) as handle:
         table = json.loads((handle.metadata() or {}).get("size", "{}"))
-        weights = {name: handle.get_tensor(name).float() for name in handle.keys()}  # noqa: SIM118 (not a dict)
+        weights = packing.unpack({name: handle.get_tensor(name) for name in handle.keys()})  # noqa: SIM118
     try:
         model = SmallLlasa(Size(**{**table, "levels": tuple(table["levels"])})).to(device)
         model.load_state_dict(weights)

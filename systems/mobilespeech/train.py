@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ttsbench.systems import packing
 from ttsbench.systems.mobilespeech.design import SMALL, Design
 from ttsbench.systems.mobilespeech.loss import Batch, draw_masks, forgetful, losses
 from ttsbench.systems.mobilespeech.model import MobileSpeech
@@ -93,14 +94,8 @@ def judge(model: nn.Module, held: Iterable[Batch], device: str) -> dict[str, flo
 
 
 def save(model: MobileSpeech, path: Path, design: Design, about: dict[str, str]) -> None:
-    """The weights as fp16 safetensors, with the design and what the checkpoint is in the header."""
-    from safetensors.torch import save_file
-
-    tensors = {
-        name: (value.half() if value.is_floating_point() else value).contiguous().clone()
-        for name, value in model.state_dict().items()
-    }
-    save_file(tensors, path, {"design": json.dumps(design.to_dict()), **about})
+    """The weights, packed, with the design and what the checkpoint is in the header."""
+    packing.save(model.state_dict(), path, packing.of_models, {"design": json.dumps(design.to_dict()), **about})
 
 
 def restore(path: Path, cross_attention: bool = True, prompt_durations: bool = True) -> MobileSpeech:
@@ -109,7 +104,7 @@ def restore(path: Path, cross_attention: bool = True, prompt_durations: bool = T
 
     with safe_open(path, "pt") as handle:
         design = Design.from_dict(json.loads(handle.metadata()["design"]))
-        tensors = {name: handle.get_tensor(name).float() for name in handle.keys()}  # noqa: SIM118
+        tensors = packing.unpack({name: handle.get_tensor(name) for name in handle.keys()})  # noqa: SIM118
     model = MobileSpeech(replace(design, cross_attention=cross_attention, prompt_durations=prompt_durations))
     try:
         model.load_state_dict(tensors)

@@ -107,7 +107,7 @@ def split_weights(source: Path, target: Path, shipped: bool = True) -> list[Path
     """
     from safetensors.torch import load_file
 
-    from ttsbench.systems.codecs import packing
+    from ttsbench.systems import packing
     from ttsbench.systems.training.trainer import export
 
     groups: dict[str, dict[str, Tensor]] = {}

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from ttsbench.systems.codecs import Codec, load_codec, packing
+from ttsbench.systems import packing
+from ttsbench.systems.codecs import Codec, load_codec
 from ttsbench.systems.codecs.mel_codec import FlowVAE, QuantizedCodec, build, from_fsq, start_from
 from ttsbench.systems.codecs.small import SmallCodec, read_weights
 from ttsbench.systems.nn.mel import N_MELS

@@ -1,8 +1,9 @@
-"""Checkpoints small enough to ship: fp16, the large matrices of ConvNeXt blocks as int8 with a scale for each row."""
+"""Checkpoints small enough to ship: fp16, and large matrices as int8 with a scale for each row."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -12,11 +13,24 @@ SCALE = ".scale"
 _BULKY = (".up.weight", ".down.weight", ".embed.conv.weight")
 
 
-def pack(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Floats to fp16; the weights of the blocks' two layers and of input convolutions to int8 and NAME.scale, fp16."""
+def of_stacks(name: str, value: Tensor) -> bool:
+    """A codec's or vocoder's large matrices: the two layers of ConvNeXt blocks, and input convolutions."""
+    return name.endswith(_BULKY)
+
+
+def of_models(name: str, value: Tensor) -> bool:
+    """A speaking model's large matrices: everything of two dimensions and more but small tables."""
+    return value.is_floating_point() and value.ndim > 1 and value.numel() >= 4096
+
+
+Large = Callable[[str, Tensor], bool]
+
+
+def pack(weights: dict[str, Tensor], large: Large = of_stacks) -> dict[str, Tensor]:
+    """Floats to fp16, but those that are `large` to int8 and NAME.scale, fp16: a scale for each row."""
     packed: dict[str, Tensor] = {}
     for name, value in weights.items():
-        if name.endswith(_BULKY):
+        if large(name, value):
             rows = value.detach().float().flatten(1)
             scale = (rows.abs().amax(1).clamp_min(1e-8) / 127).half().clamp_min(6e-8)
             packed[name] = (
@@ -42,11 +56,11 @@ def unpack(packed: dict[str, Tensor]) -> dict[str, Tensor]:
     return weights
 
 
-def save(weights: dict[str, Tensor], path: Path) -> None:
-    """Write packed weights as safetensors, whole or not at all."""
+def save(weights: dict[str, Tensor], path: Path, large: Large = of_stacks, about: dict[str, str] | None = None) -> None:
+    """Write packed weights as safetensors, whole or not at all; `about` goes into the header."""
     from safetensors.torch import save_file
 
     part = path.with_name(f".{path.name}.part")
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(pack(weights), part)
+    save_file(pack(weights, large), part, about)
     os.replace(part, path)
