@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,9 @@ import msgspec
 
 from ttsbench import audio, stats
 from ttsbench.records import Cell, Metric, Sample
-from ttsbench.reports import breakdown, sound, words
-from ttsbench.reports.tables import TRUTH, Entry, ReportError, Table, find, is_truth, tables
-from ttsbench.store import Run, file_name, write_atomically, write_lines
+from ttsbench.reports import breakdown, kept, sound, words
+from ttsbench.reports.tables import Entry, ReportError, Table, find, tables
+from ttsbench.store import file_name, write_atomically
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ def add(paths: Sequence[Path | str], board: Path) -> list[Path]:
         for entry in table.entries:
             target = board / "entries" / f"{entry.run.path.name}-{table.testset['digest'][:8].replace(':', '-')}"
             if target not in added:
-                _strip(entry.run, target)
+                kept.strip(entry.run, target)
                 added.append(target)
             _examples(table, entry, target)
     return added
@@ -55,23 +54,6 @@ def add_operations(path: Path, board: Path) -> None:
             if name in found:
                 run.info["system"] = {**system, "card": {**(system.get("card") or {}), "gflop_per_10s": found[name]}}
                 run.save_info()
-
-
-def _strip(run: Run, target: Path) -> None:
-    """Copy what a leaderboard needs of a run: no audio, no transcripts, no paths of the machine it ran on."""
-    part = target.with_name(f".{target.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    write_lines(part / "samples.jsonl", [replace(sample, prompt=None, truth=None) for sample in run.samples])
-    write_lines(part / "synth.jsonl", [replace(row, audio="", resynthesis="") for row in run.syntheses.values()])
-    for name in run.protocols():
-        scores = {m.name: [replace(s, detail={}) for s in run.scores(name, m.name)] for m in run.metrics(name)}
-        Run(part, {}).write_scores(run.protocol(name), scores, run.metrics(name))
-    spec = TRUTH if is_truth(run) else (run.info.get("system") or {}).get("spec")
-    info = {**run.info, "system": {**(run.info.get("system") or {}), "spec": spec}}
-    info.pop("command", None)
-    write_atomically(part / "run.json", json.dumps(info, ensure_ascii=False, indent=1, default=str).encode())
-    shutil.rmtree(target, ignore_errors=True)
-    part.rename(target)
 
 
 def _examples(table: Table, entry: Entry, target: Path) -> None:

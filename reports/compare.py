@@ -27,6 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--across-machines", action="store_true", help="compare timings of different machines all the same"
     )
+    parser.add_argument(
+        "--same", action="store_true", help="for scores of the same audio: fail on any change, better or worse"
+    )
+    parser.add_argument(
+        "--accept", action="store_true", help="compare nothing: keep NEW's scores in BASE, without audio and timings"
+    )
     parser.add_argument("--html", type=Path, metavar="FILE", help="page with both audios (default: NEW/compare.html)")
     parser.add_argument("--junit", type=Path, metavar="FILE", help="JUnit XML, one test case a metric")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="for a pull request; '-': GitHub's step summary")
@@ -35,11 +41,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare, write what was asked for, print the table and the closing sentence."""
-    from ttsbench.reports import gate
+    from ttsbench.reports import gate, kept
 
+    if args.accept:
+        written = kept.accept(args.new, args.base)
+        sys.stderr.write(f"{args.base} now holds the scores of {len(written)} runs in {args.new}.\n")
+        return 0
     found = gate.compare(
         [args.base], [args.new], gate.parse_thresholds(args.fail_on), args.alpha,
-        gate.load_calibration(args.calibration) if args.calibration else None, args.across_machines,
+        gate.load_calibration(args.calibration) if args.calibration else None, args.across_machines, same=args.same,
     )  # fmt: skip
     page = args.html or args.new / "compare.html"
     write_page(found, page)
@@ -52,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         print_comparison(found)
     sys.stderr.write(f"{found.sentence()} Both audios are in {page}.\n")
-    return 1 if found.regressions or all(row.mark == "x" for row in found.rows) else 0
+    return 0 if found.passed else 1
 
 
 def _write(path: Path, text: str) -> None:
@@ -102,22 +112,26 @@ def print_comparison(found: Comparison) -> None:
     from ttsbench.reports.values import heading
 
     console = Console(highlight=False)
-    out = Table(box=box.SIMPLE_HEAD)
+    if not console.is_terminal:  # a log has no width
+        console.width = 120
     right = ("before", "after", "difference", "95 % interval")
-    for name in ("", "metric", *right, "verdict"):
-        out.add_column(name, justify="right" if name in right else "left")
     colours = {"+": "red", "!": "red", "-": "green", "*": "green", "x": "yellow", "~": "", "=": "dim"}
-    for row in found.rows:
-        cells = figures(row)
-        verdict = row.verdict + (f": {row.reason}" if row.mark in "x" else "")
-        name = f"{row.testset} {row.protocol} {heading(row.metric)}"
-        texts = (row.mark, name, cells["before"], cells["after"], cells["difference"], cells["interval"], verdict)
-        out.add_row(*[Text(plain(text), style=colours[row.mark]) for text in texts])
-    console.print(out)
+    groups = dict.fromkeys((row.where, row.protocol) for row in found.rows)
+    for group in groups:
+        out = Table(box=box.SIMPLE_HEAD, title=Text(plain(" ".join(group).strip())), title_justify="left")
+        for name in ("", "metric", *right, "verdict"):
+            out.add_column(name, justify="right" if name in right else "left")
+        for row in found.rows:
+            if (row.where, row.protocol) == group:
+                cells = figures(row)
+                verdict = row.verdict + (f": {row.reason}" if row.mark in "x" else "")
+                texts = (row.mark, heading(row.metric), *[cells[name.split()[-1]] for name in right], verdict)
+                out.add_row(*[Text(plain(text), style=colours[row.mark]) for text in texts])
+        console.print(out)
     for row in found.regressions:
         names = [each.sample.id for each in row.worse[:5]] or list(row.failing[:5])
         if names:
-            console.print(Text(f"{row.metric.title} got worse most on: {', '.join(map(plain, names))}"))
+            console.print(Text(f"{row.metric.title} {found.went} most on: {', '.join(map(plain, names))}"))
     console.print(Text("   ".join(f"{mark} {meaning}" for mark, meaning in MARKS.items()), style="dim"))
     for note in found.notes:
         console.print(Text(f"note: {plain(note)}"))
@@ -128,7 +142,7 @@ def markdown(found: Comparison) -> str:
     from ttsbench.reports.formats import md
     from ttsbench.reports.values import heading
 
-    sign = "❌" if found.regressions else "✅"
+    sign = "✅" if found.passed else "❌"
     lines = [
         f"### {sign} {md(found.sentence())}",
         "",
@@ -137,40 +151,41 @@ def markdown(found: Comparison) -> str:
     lines.append("| --- | --- | ---: | ---: | ---: | ---: | --- |")
     for row in found.rows:
         cells = figures(row)
-        strong = "**" if row.regressed else ""
+        strong = "**" if found.fails(row) else ""
         verdict = row.verdict + (f": {row.reason}" if row.mark == "x" else "")
-        name = md(f"{row.testset} {row.protocol} {heading(row.metric)}")
+        name = md(f"{row.where} {row.protocol} {heading(row.metric)}")
         texts = [f"`{row.mark}`", name, cells["before"], cells["after"], f"{strong}{cells['difference']}{strong}"]
         lines.append("| " + " | ".join([*texts, cells["interval"], f"{strong}{md(verdict)}{strong}"]) + " |")
     for row in found.regressions:
         if row.worse or row.failing:
-            lines += ["", f"<details><summary>{md(row.metric.title)}: the utterances that got worse</summary>", ""]
+            lines += ["", f"<details><summary>{md(row.metric.title)}: the utterances that {found.went}</summary>", ""]
             lines += [f"- `{each.sample.id}` {md(each.sample.text[:200])}" for each in row.worse]
             lines += [f"- `{name}` has no number any more" for name in row.failing[:20]] + ["", "</details>"]
-    lines += [
-        "",
-        f"False alarms: at most {found.alpha:.0%} of comparisons of unchanged systems (Holm over all metrics).",
-    ]
+    rule = f"False alarms: at most {found.alpha:.0%} of comparisons of unchanged systems (Holm over all metrics)."
+    lines += ["", "The same audio: a change beyond its threshold fails in either direction." if found.same else rule]
     return "\n".join([*lines, ""])
 
 
 def junit(found: Comparison) -> str:
-    """JUnit XML: a failure a regression, a skip a row that cannot be compared."""
+    """JUnit XML: a failure a regression, a skip a row that cannot be compared, an error a whole run that cannot."""
     from xml.etree import ElementTree as ET
 
     from ttsbench.reports.tables import plain
 
     skipped = [row for row in found.rows if row.mark == "x"]
-    suite = ET.Element("testsuite", name="ttsbench compare", tests=str(len(found.rows)),
-                       failures=str(len(found.regressions)), skipped=str(len(skipped)), errors="0")  # fmt: skip
+    counts = {
+        "tests": len(found.rows) + len(found.void), "failures": len(found.regressions), "skipped": len(skipped),
+        "errors": len(found.void),
+    }  # fmt: skip
+    suite = ET.Element("testsuite", {"name": "ttsbench compare", **{key: str(n) for key, n in counts.items()}})
     for row in found.rows:
-        where = plain(f"{row.testset}.{row.protocol or 'run'}")
+        where = plain(f"{row.where}.{row.protocol or 'run'}")
         case = ET.SubElement(suite, "testcase", classname=where, name=row.metric.name)
         cells = figures(row)
         text = (
             f"{cells['before']} to {cells['after']}, {cells['difference']}, interval {cells['interval']}, p {row.p:.4f}"
         )
-        if row.regressed:
+        if found.fails(row):
             names = [each.sample.id for each in row.worse] or list(row.failing)
             failure = ET.SubElement(case, "failure", message=plain(f"{row.metric.title} is {row.verdict}"))
             failure.text = plain(text + "; worst: " + ", ".join(names[:20]))
@@ -178,6 +193,9 @@ def junit(found: Comparison) -> str:
             ET.SubElement(case, "skipped", message=plain(row.reason))
         else:
             ET.SubElement(case, "system-out").text = plain(text)
+    for run in found.void:
+        case = ET.SubElement(suite, "testcase", classname="run", name=plain(run.partition(" ")[0]))
+        ET.SubElement(case, "error", message=plain(f"nothing could be compared of {run}"))
     return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
 
 
@@ -188,13 +206,14 @@ def plain_data(found: Comparison) -> dict[str, Any]:
     rows = []
     for row in found.rows:
         rows.append({
-            "testset": row.testset, "protocol": row.protocol, "metric": row.metric.name, "mark": row.mark,
-            "verdict": row.verdict, "regressed": row.regressed, "p": row.p, "threshold": str(row.threshold),
-            "reason": row.reason, "difference": asdict(row.difference) if row.difference else None,
+            "system": row.system, "testset": row.testset, "protocol": row.protocol, "metric": row.metric.name,
+            "mark": row.mark, "verdict": row.verdict, "regressed": found.fails(row), "p": row.p,
+            "threshold": str(row.threshold), "reason": row.reason,
+            "difference": asdict(row.difference) if row.difference else None,
             "worse": [each.sample.id for each in row.worse], "failing": list(row.failing),
         })  # fmt: skip
     return {"base": found.base, "new": found.new, "alpha": found.alpha, "regressed": bool(found.regressions),
-            "sentence": found.sentence(), "rows": rows, "notes": found.notes}  # fmt: skip
+            "void": list(found.void), "sentence": found.sentence(), "rows": rows, "notes": found.notes}  # fmt: skip
 
 
 def write_page(found: Comparison, path: Path) -> None:
@@ -207,7 +226,7 @@ def write_page(found: Comparison, path: Path) -> None:
     clips = sound.Clips(path.parent)
     parts = []
     for row in found.rows:
-        if not row.worse or row.mark not in "+~":
+        if not row.worse or not (found.fails(row) or row.mark == "~"):
             continue
         parts.append((row, [_heard(each, clips) for each in row.worse]))
     text = page.render(

@@ -61,10 +61,12 @@ class Row:
     reason: str = ""
     worse: tuple[Worse, ...] = ()
     failing: tuple[str, ...] = ()
+    system: str = ""
 
     @property
-    def regressed(self) -> bool:
-        return self.mark in "+!"
+    def where(self) -> str:
+        """The test set; with the system's name where several are compared."""
+        return f"{self.system} on {self.testset}" if self.system else self.testset
 
     @property
     def verdict(self) -> str:
@@ -73,28 +75,48 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All rows of BASE against NEW, in the order of test sets, protocols and columns."""
+    """All rows of BASE against NEW, in the order of test sets, protocols and columns.
+
+    `void` names the runs of which nothing could be compared: they neither pass nor fail, and the gate does not open.
+    """
 
     base: str
     new: str
     rows: list[Row]
     alpha: float
     notes: list[str] = field(default_factory=list)
+    same: bool = False
+    void: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        return not self.regressions and not self.void
 
     @property
     def regressions(self) -> list[Row]:
-        return [row for row in self.rows if row.regressed]
+        """What fails the gate: what got worse; with `same` also what got better."""
+        return [row for row in self.rows if self.fails(row)]
+
+    def fails(self, row: Row) -> bool:
+        return row.mark in ("+!-*" if self.same else "+!")
+
+    @property
+    def went(self) -> str:
+        """What is listed of the utterances."""
+        return "changed" if self.same else "got worse"
 
     def sentence(self) -> str:
         """What the comparison found, in one plain sentence."""
-        if not self.rows:
-            return "Nothing could be compared."
-        worse = [f"{row.metric.title} on {row.testset} ({row.verdict})" for row in self.regressions]
+        worse = [f"{row.metric.title} on {row.where} ({row.verdict})" for row in self.regressions]
+        not_compared = f" Nothing could be compared of {'; '.join(self.void)}." if self.void else ""
         if worse:
-            return f"{self.new} is worse than {self.base}: {', '.join(worse)}."
+            how = "not the same as" if self.same else "worse than"
+            return f"{self.new} is {how} {self.base}: {', '.join(worse)}.{not_compared}"
+        if not_compared:
+            return not_compared.strip()
+        if self.same:
+            return f"{self.new} is the same as {self.base}."
         better = sum(row.mark in "-*" for row in self.rows)
-        if all(row.mark == "x" for row in self.rows):
-            return f"{self.new} cannot be compared with {self.base}: {self.rows[0].reason}."
         gain = f"; {better} of {len(self.rows)} metrics are better" if better else ""
         return f"{self.new} is not worse than {self.base}{gain}."
 
@@ -156,32 +178,49 @@ def compare(
     limits: Mapping[tuple[str, str, str], float] | None = None,
     across_machines: bool = False,
     seed: int = 0,
+    same: bool = False,
 ) -> Comparison:
     """Judge every metric that both sides have. `limits` come from a calibration: (test set, protocol, metric) -> limit.
 
     The chance that an unchanged system raises any alarm is at most `alpha` (Holm over all metrics compared).
+    `same` is for scores of the same audio: a change beyond its threshold fails in either direction, significant or not.
     """
     pairs, notes = _pairs(find(base), find(new))
     known = {metric.name for _, run in pairs for name in run.protocols() for metric in run.metrics(name)}
     for name in set(thresholds or {}) - known - {"failures"}:
         raise ReportError(f"--fail-on {name}: no such metric here; there are {', '.join(sorted(known))}")
     rows: list[Row] = []
+    void = []
+    several = len({card_of(before)["name"] for before, _ in pairs}) > 1
     for before, after in pairs:
-        rows.append(_failures(before, after, (thresholds or {}).get("failures", Threshold("abs", 0))))
-        for protocol in before.protocols():
-            if protocol not in after.protocols():
-                notes.append(f"{after.path.name} was not scored with {protocol}")
-                continue
-            rows += _protocol_rows(before, after, protocol, across_machines, seed)
+        own = _pair_rows(before, after, thresholds or {}, across_machines, seed, same)
+        notes += [f"{after.path.name} was not scored with {name}" for name in before.protocols()
+                  if name not in after.protocols()]  # fmt: skip
+        measured = [row for row in own if row.metric is not FAILURES]
+        if all(row.mark == "x" for row in measured):
+            why = measured[0].reason if measured else "no protocol that both were scored with"
+            void.append(f"{after.path.name} ({why})")
+        rows += [replace(row, system=card_of(before)["name"] if several else "") for row in own]
     tested = [i for i, row in enumerate(rows) if row.difference and row.mark == "=" and row.metric is not FAILURES]
     adjusted = stats.holm([rows[index].difference.p for index in tested])  # type: ignore[union-attr]
     for index, p in zip(tested, adjusted, strict=True):
-        rows[index] = _judged(rows[index], p, alpha, thresholds or {}, limits or {})
-    names = [card_of(side[0])["name"] for side in zip(*pairs, strict=True)] if pairs else ["BASE", "NEW"]
+        rows[index] = _judged(rows[index], p, p < alpha or same, thresholds or {}, limits or {})
+    names = [card_of(side[0])["name"] for side in zip(*pairs, strict=True)]
     label = [f"{name} ({Path(where[0]).name})" for name, where in zip(names, (base, new), strict=True)]
-    if label[0] == label[1]:
+    if label[0] == label[1] or several:
         label = [str(base[0]), str(new[0])]
-    return Comparison(label[0], label[1], rows, alpha, notes)
+    return Comparison(label[0], label[1], rows, alpha, notes, same, tuple(void))
+
+
+def _pair_rows(
+    before: Run, after: Run, thresholds: Mapping[str, Threshold], across_machines: bool, seed: int, same: bool
+) -> list[Row]:
+    """The rows of one run against another, not yet judged."""
+    rows = [_failures(before, after, thresholds.get("failures", Threshold("abs", 0)))]
+    for protocol in before.protocols():
+        if protocol in after.protocols():
+            rows += _protocol_rows(before, after, protocol, across_machines, seed, same)
+    return rows
 
 
 def _pairs(base: list[Run], new: list[Run]) -> tuple[list[tuple[Run, Run]], list[str]]:
@@ -206,6 +245,9 @@ FAILURES = Metric("failures", "Failed rows", "", "lower", 0, None, "coverage", "
 
 def _failures(before: Run, after: Run, threshold: Threshold) -> Row:
     """Rows without speech, counted: no test is needed to call a new failure a failure."""
+    reason = _other_testset(before, after)
+    if reason:
+        return Row(testset_of(before)["name"], "", FAILURES, "x", reason=reason)
     lost = [{key for key, row in run.syntheses.items() if row.error} for run in (before, after)]
     failing = tuple(sorted(lost[1] - lost[0]))
     allowed = threshold.amount if threshold.kind == "abs" else float("inf")
@@ -215,7 +257,7 @@ def _failures(before: Run, after: Run, threshold: Threshold) -> Row:
     return Row(testset_of(before)["name"], "", FAILURES, mark, difference, threshold, failing=failing, reason="counted")
 
 
-def _protocol_rows(before: Run, after: Run, protocol: str, across_machines: bool, seed: int) -> list[Row]:
+def _protocol_rows(before: Run, after: Run, protocol: str, across_machines: bool, seed: int, same: bool) -> list[Row]:
     testset = testset_of(before)
     later = {metric.name: metric for metric in after.metrics(protocol)}
     clusters = speakers(before.samples)
@@ -231,7 +273,7 @@ def _protocol_rows(before: Run, after: Run, protocol: str, across_machines: bool
         scores = before.scores(protocol, metric.name), after.scores(protocol, metric.name)
         if all(score.na for side in scores for score in side):
             continue
-        rows.append(_tested(row, scores, clusters, (before, after), seed))
+        rows.append(_tested(row, scores, clusters, (before, after), seed, same))
     return rows
 
 
@@ -239,8 +281,9 @@ def _not_comparable(
     before: Run, after: Run, protocol: str, metric: Metric, later: Metric | None, across_machines: bool
 ) -> str:
     """Why two numbers must not be compared, '' where they may."""
-    if testset_of(before)["digest"] != testset_of(after)["digest"]:
-        return f"the test sets differ ({testset_of(before)['digest'][:8]} and {testset_of(after)['digest'][:8]})"
+    reason = _other_testset(before, after)
+    if reason:
+        return reason
     versions = [run.protocol(protocol).get("version") for run in (before, after)]
     if versions[0] != versions[1]:
         return f"protocol {protocol} changed from version {versions[0]} to {versions[1]}: score BASE again"
@@ -251,6 +294,11 @@ def _not_comparable(
     if metric.family == "speed" and not across_machines:
         return _other_machine(before, after)
     return ""
+
+
+def _other_testset(before: Run, after: Run) -> str:
+    digests = [testset_of(run)["digest"] for run in (before, after)]
+    return "" if digests[0] == digests[1] else f"the test sets differ ({digests[0][:8]} and {digests[1][:8]})"
 
 
 def _other_machine(before: Run, after: Run) -> str:
@@ -265,7 +313,12 @@ def _other_machine(before: Run, after: Run) -> str:
 
 
 def _tested(
-    row: Row, scores: tuple[list[Score], list[Score]], clusters: dict[str, str], runs: tuple[Run, Run], seed: int
+    row: Row,
+    scores: tuple[list[Score], list[Score]],
+    clusters: dict[str, str],
+    runs: tuple[Run, Run],
+    seed: int,
+    same: bool,
 ) -> Row:
     works = [any(stats.usable(score) for score in side) for side in scores]
     if works[0] != works[1]:
@@ -277,16 +330,21 @@ def _tested(
         difference = stats.timings(row.metric, *scores, seed=seed)
     else:
         difference = stats.paired(row.metric, *scores, clusters, seed=seed)
-    return replace(row, difference=difference, worse=_worse(row.metric, scores, runs))
+    return replace(row, difference=difference, worse=_worse(row.metric, scores, runs, same))
 
 
-def _worse(metric: Metric, scores: tuple[list[Score], list[Score]], runs: tuple[Run, Run]) -> tuple[Worse, ...]:
-    """The utterances that got worse, the most worsened first."""
+def _worse(
+    metric: Metric, scores: tuple[list[Score], list[Score]], runs: tuple[Run, Run], same: bool
+) -> tuple[Worse, ...]:
+    """The utterances that got worse (with `same`: that changed), the most first."""
     sign = {"lower": 1.0, "higher": -1.0, "neither": 0.0}[metric.better]
     gaps = []
     for one, two in zip(*stats.both(*scores), strict=True):
-        if one.value is not None and two.value is not None and (two.value - one.value) * sign > 0:
-            gaps.append(((two.value - one.value) * sign, one, two))
+        if one.value is None or two.value is None:
+            continue
+        change = abs(two.value - one.value) if same else (two.value - one.value) * sign
+        if change > 0:
+            gaps.append((change, one, two))
     gaps.sort(key=lambda gap: -gap[0])
     samples = {sample.id: sample for sample in runs[0].samples}
     spoken = [run.syntheses for run in runs]
@@ -299,13 +357,13 @@ def _worse(metric: Metric, scores: tuple[list[Score], list[Score]], runs: tuple[
 
 
 def _judged(
-    row: Row, p: float, alpha: float, thresholds: Mapping[str, Threshold], limits: Mapping[tuple[str, str, str], float]
+    row: Row, p: float, sure: bool, thresholds: Mapping[str, Threshold], limits: Mapping[tuple[str, str, str], float]
 ) -> Row:
     threshold = thresholds.get(row.metric.name) or default_threshold(row.metric)
     limit = limits.get((row.testset, row.protocol, row.metric.name), 0.0)
     difference = row.difference
     assert difference is not None
-    far, sure = exceeds(row.metric, difference, threshold, limit), p < alpha
+    far = exceeds(row.metric, difference, threshold, limit)
     mark = "="
     if far and difference.value is not None:
         higher = difference.value > 0

@@ -134,7 +134,13 @@ def test_refuses_what_cannot_be_compared(base, make_run, tmp_path):
     newer = make_run(tmp_path / "b", "alpha", texts=TEXTS, protocol_version=2, sound=False)
     assert {mark for name, mark in marks(gate.compare([base], [newer])).items() if name != "failures"} == {"x"}
     elsewhere = make_run(tmp_path / "c", "alpha", texts=TEXTS, testset="other", sound=False)
-    assert "test sets differ" in gate.compare([base], [elsewhere]).rows[1].reason
+    found = gate.compare([base], [elsewhere])
+    assert {row.mark for row in found.rows} == {"x"} and "test sets differ" in found.rows[1].reason
+    assert not found.passed and found.sentence().startswith("Nothing could be compared of alpha@other (the test sets")
+    suite = ET.fromstring(compare.junit(found).encode())
+    assert suite.get("errors") == "1" and "test sets differ" in suite.find(".//error").get("message")
+    unscored = make_run(tmp_path / "d", "alpha", texts=TEXTS, protocol="another", sound=False)
+    assert not gate.compare([base], [unscored]).passed and not gate.compare([base], [newer]).passed
 
 
 def test_campaign_folders_are_paired_by_system_and_test_set(make_run, tmp_path):
@@ -144,7 +150,8 @@ def test_campaign_folders_are_paired_by_system_and_test_set(make_run, tmp_path):
     make_run(tmp_path / "y", "gamma", sound=False)
     found = gate.compare([tmp_path / "x" / "runs"], [tmp_path / "y" / "runs"])
     assert len(found.rows) == 2 * len({row.metric.name for row in found.rows})
-    assert found.notes == ["gamma@toy is only on one side"]
+    assert found.notes == ["gamma@toy is only on one side"] and found.passed
+    assert [found.rows[0].where, found.rows[-1].where] == ["alpha on toy", "beta on toy"]
     with pytest.raises(ReportError, match="share no system"):
         gate.compare([tmp_path / "x" / "runs"], [make_run(tmp_path / "z", "delta", sound=False)])
 
@@ -218,3 +225,44 @@ def test_page_names_and_plays_what_got_worse(make_run, browser, tmp_path):
     assert all(url.startswith(("file:", "data:")) for url in asked) and not faults
     assert tab.evaluate("document.documentElement.scrollWidth") <= 390
     tab.close()
+
+
+# --- a base without audio, and scores of the same audio -----------------------------------------------------------
+
+
+def test_a_base_is_kept_without_audio_timings_and_paths(make_run, tmp_path, capsys):
+    runs = tmp_path / "x" / "runs"
+    for name in ("alpha", "beta", "ground-truth"):
+        make_run(tmp_path / "x", name)
+    base = tmp_path / "base"
+    assert main(base, runs, "--accept") == 0 and "3 runs" in capsys.readouterr().err
+    text = "".join(path.read_text() for path in base.rglob("*") if path.is_file())
+    assert str(tmp_path) not in text and "box" not in text and not list(base.rglob("*.flac"))
+    assert not list(base.rglob("rtf.jsonl")) and '"hypothesis"' in text
+    assert main(base, runs, "--json", "--html", tmp_path / "p.html") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {row["mark"] for row in found["rows"]} == {"="} and not any(r["metric"] == "rtf" for r in found["rows"])
+    assert main(base, runs, "--accept") == 0  # kept scores are replaced
+    with pytest.raises(ReportError, match="more than kept scores"):  # a whole run never is
+        main(runs / "alpha@toy", base / "alpha@toy", "--accept")
+    (tmp_path / "notes").mkdir()
+    with pytest.raises(ReportError, match="more than kept scores"):
+        main(tmp_path / "notes", base / "alpha@toy", "--accept")
+
+
+def test_scores_of_the_same_audio_must_be_the_same(base, copy, tmp_path, capsys):
+    assert "is the same as" in gate.compare([base], [copy("equal")], same=True).sentence()
+    better = copy("better")  # one utterance, so that nothing is significant; a metric that flatters is broken as well
+    worst = max(enumerate(Run.open(base).scores("embedded", "wer")), key=lambda pair: pair[1].value)[0]
+    change(better, "wer", lambda i, s: Score(s.sample, 0.0 if i == worst else s.value, s.weight, detail=s.detail))
+    limit = "wer:0.1abs"
+    assert main(base, better, "--fail-on", limit) == 0 and main(base, better, "--fail-on", limit, "--same") == 1
+    capsys.readouterr()
+    files = ["--junit", tmp_path / "j.xml", "--markdown", tmp_path / "m.md"]
+    assert main(base, better, "--fail-on", limit, "--same", *files) == 1
+    said = capsys.readouterr()
+    assert "is not the same as" in said.err and f"WER changed most on: utt-{worst:04d}" in said.out
+    assert ET.parse(tmp_path / "j.xml").getroot().get("failures") == "1"
+    assert f"`utt-{worst:04d}`" in (tmp_path / "m.md").read_text()
+    assert f"utt-{worst:04d}" in (better / "compare.html").read_text()
+    assert main(base, better, "--fail-on", "wer:20abs", "--same") == 0
