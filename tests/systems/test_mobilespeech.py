@@ -327,3 +327,16 @@ def test_a_checkpoint_comes_back(tmp_path: Path, model: MobileSpeech) -> None:
     for name, value in model.state_dict().items():
         assert torch.allclose(again.state_dict()[name], value.to(again.state_dict()[name].dtype), atol=2e-3), name
     assert not restore(tmp_path / "m.safetensors", cross_attention=False).design.cross_attention
+
+
+def test_large_matrices_are_kept_as_bytes(tmp_path: Path) -> None:
+    design = replace(TINY, dim=128, hidden=256, text_hidden=128)
+    torch.manual_seed(0)
+    model = MobileSpeech(design).eval()
+    save(model, tmp_path / "m.safetensors", design, {})
+    assert (tmp_path / "m.safetensors").stat().st_size < 1.3 * sum(p.numel() for p in model.parameters())
+    again = restore(tmp_path / "m.safetensors")
+    phones = torch.tensor([[1, 2, 3, 4]])
+    with torch.no_grad():
+        (true, _), (made, _) = model.text(phones), again.text(phones)
+    assert 0 < float((made - true).abs().max()) < 0.1 * float(true.abs().max())
