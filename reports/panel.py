@@ -118,12 +118,12 @@ def analyse(
     kept = {rater.name for rater in raters if rater.kept or keep_all}
     rated = [rating for rating in ratings if rating.role == "rated" and rating.rater in kept]
     low, high = (-1.0, 1.0) if design.name == "ab" else (float(design.scale[0][0]), float(design.scale[-1][0]))
-    metric = Metric("rating", design.question, "", "higher", low, high, "ratings", design.question)
+    metric = Metric("rating", design.question, "points", "higher", low, high, "ratings", design.question)
     names = sorted({_name(rating) for rating in rated})
     groups = {name: _scores(rated, name) for name in names}
     if not design.pairs:  # the best first
         groups = dict(sorted(groups.items(), key=lambda group: -np.mean([s.value for s in group[1]])))
-    categories = list(dict.fromkeys(rating.category for rating in rated if rating.category))
+    categories = sorted({rating.category for rating in rated if rating.category})
     where = {rating.sample: rating.category for rating in rated}
     cells = {
         name: {

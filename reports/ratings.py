@@ -210,8 +210,10 @@ def print_result(result: Result) -> None:
     from ttsbench.reports.tables import plain
 
     console = Console(highlight=False)
+    if not console.is_terminal:  # a log has no width
+        console.width = 160
     out = Table(box=box.SIMPLE_HEAD, title=plain(result.design.question), title_justify="left")
-    out.add_column("pair" if result.design.pairs else "system")
+    out.add_column("pair" if result.design.pairs else "system", overflow="fold", min_width=12)
     for cut in ("all", *result.categories):
         out.add_column(Text(plain(cut)), justify="right")
     for name, cuts in result.cells.items():

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from ttsbench.records import Cell, Metric
 
-DIGITS = {"%": 2, "cosine": 3, "MOS": 2, "s": 3, "ms": 0, "GFLOP": 1}
+DIGITS = {"%": 2, "cosine": 3, "MOS": 2, "points": 2, "s": 3, "ms": 0, "GFLOP": 1}
 
 
 def scale(metric: Metric) -> float:
