@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ttsbench.metrics import items
+from ttsbench.metrics.models import MissingModel
 from ttsbench.metrics.text import Rules, rules
 from ttsbench.records import Feature, Item, Measure, Metric, Request, Score
 
@@ -43,8 +44,13 @@ class Counts:
         return self.errors / self.length if self.length else float(self.insertions)
 
 
-def count(reference: str, hypothesis: str, unit: Unit = "word") -> Counts:
-    """Align two normalised strings with jiwer: words at spaces, or characters with spaces counted."""
+def count(reference: str, hypothesis: str, unit: Unit = "word", merged: bool = False) -> Counts:
+    """Align two normalised strings with jiwer: words at spaces, or characters with spaces counted.
+
+    `merged`: words only, with kaldialign, where a compound written in one or in several words is no error.
+    """
+    if merged:
+        return _count_merged(reference, hypothesis)
     import jiwer
 
     process = jiwer.process_words if unit == "word" else jiwer.process_characters
@@ -53,12 +59,25 @@ def count(reference: str, hypothesis: str, unit: Unit = "word") -> Counts:
     return Counts(found.hits, found.substitutions, found.deletions, found.insertions, pieces)
 
 
-def compare(reference: str, hypothesis: str, how: Rules, unit: Unit = "word") -> tuple[str, str, Counts]:
+def _count_merged(reference: str, hypothesis: str) -> Counts:
+    try:
+        from kaldialign import edit_distance
+    except ImportError as fault:
+        raise MissingModel("compounds are merged by kaldialign: pip install kaldialign") from fault
+
+    found = edit_distance(reference.split(), hypothesis.split(), merge_compounds=True)
+    wrong, missed, length = int(found["sub"]), int(found["del"]), int(found["ref_len"])
+    return Counts(length - wrong - missed, wrong, missed, int(found["ins"]), len(reference.split(" ")))
+
+
+def compare(
+    reference: str, hypothesis: str, how: Rules, unit: Unit = "word", merged: bool = False
+) -> tuple[str, str, Counts]:
     """Both strings after the rules, and their counts."""
     left, right = how(reference), how.heard(hypothesis)
     if unit == "character" and not how.spaces:
         left, right = left.replace(" ", ""), right.replace(" ", "")
-    return left, right, count(left, right, unit)
+    return left, right, count(left, right, unit, merged)
 
 
 def wer(
@@ -73,12 +92,13 @@ def wer(
     why_not: str = "the recogniser does not know it",
     missing: Literal["worst", "skipped"] = "worst",
     empty: Literal["counted", "removed"] = "counted",
+    merged: bool = False,
 ) -> Measure:
     """Error rate with one recogniser; `by_language` names the rules for each language it may be asked of.
 
     The recogniser is told the language, as the setting `language`. A missing, empty or unreadable output is an error
     that counts as 1.0; `missing="skipped"` leaves such rows out instead, as many originals do. An empty reference
-    counts its insertions, with no weight in the corpus rate; `empty="removed"` does not ask it.
+    counts its insertions, with no weight in the corpus rate; `empty="removed"` does not ask it. `merged`: see `count`.
     """
     metric = Metric(
         name=name,
@@ -115,7 +135,7 @@ def wer(
         if error and missing == "skipped":
             return Score(item.sample.id, na="unreadable output: the original leaves the row out")
         text = "" if error else str(features[0].value["text"])
-        reference, hypothesis, counts = compare(item.sample.text, text, how, unit)
+        reference, hypothesis, counts = compare(item.sample.text, text, how, unit, merged)
         detail = {
             "reference": reference,
             "hypothesis": hypothesis,

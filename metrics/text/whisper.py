@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from ttsbench.metrics.models import MissingModel, packaged
+from ttsbench.metrics.text import open_asr
 from ttsbench.metrics.text.steps import Rules, Step, delete, lower, replace, spaces, straight
 
 HIDDEN = "_ttsbench_whisper_normalizers"
@@ -76,12 +77,28 @@ def _parts() -> _Parts:
     return _Parts(_Marks(), numbers, number_words, whole.standardize_spellings, replacers, titles)
 
 
-def _expand(text: str) -> str:
+def _expand(text: str, is_: tuple[str, str] | None = None) -> str:
+    """`is_`: pattern and replacement that stand for the package's own rule of 's."""
     parts = _parts()
     if "'" in text or not parts.titles.isdisjoint(WORD.findall(text)):
         for pattern, by in parts.replacers.items():
-            text = pattern.sub(by, text)
+            if is_ is not None and pattern.pattern == r"'s\b":
+                text = re.sub(*is_, text)
+            else:
+                text = pattern.sub(by, text)
     return text
+
+
+PRONOUN_IS = (rf"\b({'|'.join(open_asr.IS.split())})'s\b", r"\1 is")
+
+
+_spelling_table = functools.lru_cache(maxsize=1)(open_asr.spellings)
+
+
+def _spell(text: str) -> str:
+    """Whisper's table, but theirs where the two differ."""
+    table, whole = _spelling_table(), _parts().spelling.mapping  # type: ignore[attr-defined]
+    return " ".join(table.get(word, whole.get(word, word)) for word in text.split())
 
 
 def _numbers(text: str) -> str:
@@ -102,11 +119,11 @@ def _drop_marks(text: str) -> str:
 
 
 def _join_letters(text: str) -> str:
-    """Runs of single letters become one word: `u s a` -> `usa`; where one is `a` or `i`, only runs of three or more."""
+    """Runs of single letters and digits become a word: `u s a` -> `usa`; of three or more where one is `a` or `i`."""
     out: list[str] = []
     run: list[str] = []
     for word in [*text.split(), ""]:
-        if len(word) == 1 and word.isalpha():
+        if len(word) == 1 and word.isalnum():
             run.append(word)
             continue
         least = 3 if {"a", "i"} & set(run) else 2
@@ -114,6 +131,24 @@ def _join_letters(text: str) -> str:
         run = []
         out.append(word)
     return " ".join(out[:-1])
+
+
+@functools.lru_cache(maxsize=1)
+def _compound_patterns() -> list[tuple[re.Pattern[str], str]]:
+    return [(re.compile(rf"\b{apart.replace(' ', chr(92) + 's+')}\b"), one) for apart, one in open_asr.compounds()]
+
+
+def _compounds(text: str) -> str:
+    for pattern, one in _compound_patterns():
+        text = pattern.sub(one, text)
+    return text
+
+
+_name_table = functools.lru_cache(maxsize=1)(open_asr.names)
+
+
+def _names(text: str) -> str:
+    return " ".join(_name_table().get(word, word) for word in text.split())
 
 
 basic = Step(
@@ -131,13 +166,18 @@ HEAD = (
     replace(r"[<\[][^>\]]*[>\]]", "", "text in <> and [] out"),
     replace(r"\(([^)]+?)\)", "", "text in () out"),
 )
-BODY = (
-    replace(r"\s+'", "'", "no space before an apostrophe"),
-    Step("contractions and titles expanded (Whisper's table)", _expand),
+apostrophe = replace(r"\s+'", "'", "no space before an apostrophe")
+PLAIN = (
     replace(r"(\d),(\d)", r"\1\2", "commas between digits out"),
     replace(r"\.([^0-9]|$)", r" \1", "full stops not before a digit out"),
     Step("NFKD, diacritics out, marks and symbols to spaces except . % $ ¢ € £", _strip_marks),
-    Step("number words to digits (Whisper's rules)", _numbers),
+)
+digits = Step("number words to digits (Whisper's rules)", _numbers)
+WHISPERS = (
+    apostrophe,
+    Step("contractions and titles expanded (Whisper's table)", _expand),
+    *PLAIN,
+    digits,
     Step("UK to US spelling (Whisper's table)", lambda text: _parts().spelling(text)),
 )
 TAIL = (
@@ -145,10 +185,28 @@ TAIL = (
     replace(r"([^0-9])%", r"\1 ", "per cent signs not after a digit out"),
     replace(r"\s+", " ", "runs of white space become one space"),
 )
-acronyms = Step("single letters in a row joined: two or more, three or more where one is `a` or `i`", _join_letters)
+acronyms = Step(
+    "single letters and digits in a row joined: two or more, three or more where one is `a` or `i`", _join_letters
+)
 fewer = replace(rf"\b({'|'.join(FEWER)})\b", "", f"{', '.join(FEWER)} out")
-ENGLISH = (*HEAD, fewer, *BODY, *TAIL)
-OPEN_ASR = (*HEAD, fillers, *BODY, acronyms, *TAIL)
+compounds = Step("compounds in one word (their table: wi fi, all right, p m, ...)", lambda text: _compounds(text))
+names = Step("names in one spelling (their table: Jon to John, ...)", lambda text: _names(text))
+ENGLISH = (*HEAD, fewer, *WHISPERS, *TAIL)
+OPEN_ASR = (
+    *HEAD,
+    fillers,
+    apostrophe,
+    Step(
+        f"contractions and titles expanded; 's is `is` only after {open_asr.IS}", lambda text: _expand(text, PRONOUN_IS)
+    ),
+    *PLAIN,
+    compounds,
+    digits,
+    Step("UK to US spelling (Whisper's table with theirs over it)", _spell),
+    names,
+    acronyms,
+    *TAIL,
+)
 EMERGENT = (
     lower,
     replace(r"<\|.*?\|>", "", "<|...|> out"),
@@ -165,7 +223,7 @@ RULES = (
     Rules(
         "open-asr",
         OPEN_ASR,
-        "open_asr_leaderboard d1e99b2, without its tables of compounds and of names",
+        "open_asr_leaderboard d1e99b2",
     ),
     Rules("emergent", EMERGENT, "EmergentTTS-Eval 5764ace"),
     Rules("zipvoice-hubert", (straight, letters_kept, lower), "ZipVoice 2f7326f, HuBERT script"),

@@ -146,3 +146,14 @@ def test_a_file_that_is_no_onnx_model_is_named(tmp_path):
     (tmp_path / "x.onnx").write_bytes(b"not a model at all")
     with pytest.raises(ValueError, match=r"x\.onnx"):
         floats(tmp_path / "x.onnx")
+
+
+@pesq_pair
+def test_narrow_band_pesq_at_8_khz():
+    """The other reading of `nb`, both signals resampled first, which some tools publish."""
+    from pesq import pesq
+
+    from ttsbench.audio import read_at
+
+    clean, noisy = (read_at(DATA / "pesq" / name, 8000) for name in ("speech.wav", "speech_bab_0dB.wav"))
+    assert pesq(8000, clean, noisy, "nb") == pytest.approx(1.6654, abs=5e-5)

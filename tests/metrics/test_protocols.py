@@ -231,3 +231,20 @@ def test_every_given_reported_row_is_kept():
     for given in (SHARED / "reported").glob("*.csv"):
         kept = (REPORTED / given.name).read_text("utf-8")
         assert all(line in kept for line in given.read_text("utf-8").splitlines()[1:]), given.name
+
+
+def test_a_compound_in_one_word_or_in_two_is_no_error_where_the_original_merges():
+    pytest.importorskip("more_itertools", reason="Whisper's rules need openai-whisper, in extra 'paper'")
+    pytest.importorskip("kaldialign", reason="merging compounds needs kaldialign, in extra 'paper'")
+    (merging,) = (each for each in metrics.protocol("open-asr").measures if each.metric.name == "wer")
+    (plain,) = (each for each in metrics.protocol("whisper-normalised").measures if each.metric.name == "wer")
+    item = Item(Sample("a", "a white paper here"), Synthesis("a", "a.wav"), Card("x"), Path("/a"))
+    heard = (Feature(value={"text": "a whitepaper her"}),)
+    score = merging.score(item, heard)
+    assert score.value == 0.25 and score.weight == 4
+    assert {key: score.detail[key] for key in ("substitutions", "deletions", "insertions")} == {
+        "substitutions": 1,
+        "deletions": 0,
+        "insertions": 0,
+    }
+    assert plain.score(item, heard).value == 0.75

@@ -63,6 +63,9 @@ def test_whisper_english_equals_the_package(text):
         ("amphion", "Don't go, now!", "Dontgonow"),
         ("open-asr", "Uhm, the U.S.A. isn't, um, colour-blind", "the usa is not color blind"),
         ("open-asr", "a b and u s", "a b and us"),
+        ("open-asr", "Jon's e-mail: all  right, it's 5 G, OK?", "john s email alright it is 5g okay"),
+        ("open-asr", "Kathryn MacDonald, Wi-Fi et cetera", "catherine mcdonald wifi etc"),
+        ("open-asr", "the archaeological travelogue, pummelled", "the archeological travelog pummeled"),
         ("emergent", "Hello <|x|> there , friend !", "hello there friend"),
         ("whisper-basic", "Don't [noise] stop", "don t stop"),
         (
