@@ -68,7 +68,11 @@ def run(args: argparse.Namespace) -> int:
 def _write(path: Path, text: str) -> None:
     import os
 
+    from ttsbench.reports.tables import ReportError
+
     if str(path) == "-":
+        if not os.environ.get("GITHUB_STEP_SUMMARY"):
+            raise ReportError("--markdown - needs GitHub's GITHUB_STEP_SUMMARY, which is not set: give a file")
         path = Path(os.environ["GITHUB_STEP_SUMMARY"])
         with path.open("a", encoding="utf-8") as handle:
             handle.write(text)

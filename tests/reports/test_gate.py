@@ -266,3 +266,9 @@ def test_scores_of_the_same_audio_must_be_the_same(base, copy, tmp_path, capsys)
     assert f"`utt-{worst:04d}`" in (tmp_path / "m.md").read_text()
     assert f"utt-{worst:04d}" in (better / "compare.html").read_text()
     assert main(base, better, "--fail-on", "wer:20abs", "--same") == 0
+
+
+def test_the_step_summary_needs_its_variable(base, copy, monkeypatch, tmp_path):
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    with pytest.raises(ReportError, match="GITHUB_STEP_SUMMARY, which is not set"):
+        main(base, copy(), "--markdown", "-")

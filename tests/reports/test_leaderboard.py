@@ -143,6 +143,10 @@ def test_page_sorts_filters_and_plays(grown, browser):
     assert tab.evaluate("document.getElementById('sound').currentTime") > 0
     tab.set_viewport_size({"width": 390, "height": 844})
     assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+    tab.set_viewport_size({"width": 1040, "height": 700})  # A4 across; on paper nothing can be scrolled
+    tab.emulate_media(media="print")
+    wide = "[...document.querySelectorAll('.scroll')].filter((box) => box.scrollWidth > box.clientWidth + 1).length"
+    assert tab.evaluate(wide) == 0
     assert all(url.startswith(("file:", "data:")) for url in asked) and not faults
     tab.close()
 
