@@ -179,7 +179,7 @@ def compounds() -> list[tuple[str, str]]:
 
 def names() -> dict[str, str]:
     """Each other spelling of a name, and the one it becomes."""
-    table = {}
+    table: dict[str, str] = {}
     for line in filter(None, NAMES.split("\n")):
         one, _, others = line.partition(": ")
         table |= dict.fromkeys(others.split(), one)
