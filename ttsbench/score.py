@@ -113,14 +113,25 @@ class _Features:
         return found or Feature(error="no feature was computed")
 
     def _key(self, request: Request) -> str:
+        reference = self._digest(request.reference) if request.reference else ""
+        return feature_key(
+            self._identity(request), self._digest(request.audio), request.start, reference, request.reference_start
+        )
+
+    def _identity(self, request: Request) -> dict[str, Any]:
+        """The model's; where its weights are not here, that of the features which were computed when they were."""
         from ttsbench import metrics
 
         model = (request.extractor, request.settings)
         if model not in self._identities:
-            self._identities[model] = metrics.extractor(request.extractor).identity(dict(request.settings))
-        reference = self._digest(request.reference) if request.reference else ""
-        identity = self._identities[model]
-        return feature_key(identity, self._digest(request.audio), request.start, reference, request.reference_start)
+            try:
+                self._identities[model] = metrics.extractor(request.extractor).identity(dict(request.settings))
+            except metrics.MissingModel:
+                kept = self.store.identity(request.extractor, tuple(sorted(request.settings)))
+                if kept is None:
+                    raise
+                self._identities[model] = kept
+        return self._identities[model]
 
     def _digest(self, path: Path) -> str:
         if path not in self._digests:
@@ -176,7 +187,7 @@ class _Features:
     def _keep(self, request: Request, feature: Feature, lost: list[str]) -> None:
         about = {"file": request.audio.name, **dict(request.settings)}
         try:
-            self.store.put(request.extractor, self._key(request), feature, about)
+            self.store.put(request.extractor, self._key(request), feature, about, self._identity(request))
         except OSError as fault:
             lost.append(f"{request.audio.name}: {fault.strerror or fault}")
 

@@ -195,25 +195,50 @@ class FeatureStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._known: dict[str, dict[str, Feature]] = {}
+        self._identities: dict[tuple[str, Settings], dict[str, Any]] = {}
 
     def get(self, extractor: str, key: str) -> Feature | None:
         if extractor not in self._known:
-            rows = read_lines(self.folder / f"{extractor}.jsonl", _Row)
+            rows = list(read_lines(self.folder / f"{extractor}.jsonl", _Row))
             self._known[extractor] = {row.key: Feature(row.value) for row in rows}
+            self._identities |= {(extractor, _settings(row.about)): row.identity for row in rows if row.identity}
         return self._known[extractor].get(key)
 
-    def put(self, extractor: str, key: str, feature: Feature, about: dict[str, Any]) -> None:
-        """Keep a feature on disk. Failures are kept for this process only, so that the next one tries again."""
+    def identity(self, extractor: str, settings: Settings) -> dict[str, Any] | None:
+        """What the extractor was when features here were computed: they serve where its weights are no more."""
+        self.get(extractor, "")
+        return self._identities.get((extractor, settings))
+
+    def put(
+        self, extractor: str, key: str, feature: Feature, about: dict[str, Any], identity: dict[str, Any] | None = None
+    ) -> None:
+        """Keep a feature on disk. Failures are kept for this process only, so that the next one tries again.
+
+        `about`: the file and the extractor's settings; `identity` goes with the first feature that has it.
+        """
         self.get(extractor, key)
         self._known[extractor][key] = feature
-        if not feature.error:
-            append(self.folder / f"{extractor}.jsonl", _Row(key, feature.value, about))
+        if feature.error:
+            return
+        model = (extractor, _settings(about))
+        new = identity if identity and self._identities.get(model) != identity else {}
+        append(self.folder / f"{extractor}.jsonl", _Row(key, feature.value, about, new))
+        if new:
+            self._identities[model] = new
+
+
+Settings = tuple[tuple[str, str], ...]
+
+
+def _settings(about: dict[str, Any]) -> Settings:
+    return tuple(sorted((name, str(value)) for name, value in about.items() if name != "file"))
 
 
 class _Row(msgspec.Struct):
     key: str
     value: dict[str, Any]
     about: dict[str, Any] = {}
+    identity: dict[str, Any] = {}
 
 
 def feature_key(identity: dict[str, Any], audio: str, start: float, reference: str, reference_start: float) -> str:
