@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ttsbench.systems import weights
+from ttsbench.systems.codecs.stateful import Memory
 
 CODEBOOK_BITS = 10
 FRAME_RATE = 75
@@ -48,21 +51,28 @@ class EnCodec(nn.Module):
         """Codes (batch, frames, at most `codebooks`) to (batch, frames * 320)."""
         return self.model.decode(codes.transpose(1, 2)[None], [None]).audio_values[:, 0]
 
+    @torch.no_grad()
     def decode_stream(self, pieces: Iterable[Tensor]) -> Iterator[Tensor]:
         """Codes (1, some frames, codebooks) as they come to audio; the same samples as `decode` of everything.
 
-        The decoder is causal but for an LSTM that reads from the start, so all codes so far are decoded each time;
-        its first convolution mirrors the first frames, so nothing is final before `FIRST_FRAMES` are there.
+        The decoder is causal and no frame is decoded twice: convolutions and LSTM keep their states. The first
+        convolution mirrors the first frames, so nothing is final before `FIRST_FRAMES` are there.
         """
-        held: Tensor | None = None
-        done = 0
+        memory, held = Memory(), None
         for piece in pieces:
             held = piece if held is None else torch.cat([held, piece], dim=1)
-            if held.shape[1] >= FIRST_FRAMES and held.shape[1] > done:
-                yield self.decode(held)[:, done * self.hop :]
-                done = held.shape[1]
-        if held is not None and held.shape[1] > done:
-            yield self.decode(held)[:, done * self.hop :]
+            if held.shape[1] >= (1 if memory.kept else FIRST_FRAMES):
+                yield self._step(held, memory)
+                held = held[:, :0]
+        if held is not None and held.shape[1]:
+            yield self.decode(held)  # all there is, and shorter than the first convolution's mirror
+
+    def _step(self, codes: Tensor, memory: Memory) -> Tensor:
+        """The next codes (1, frames, codebooks) to (1, frames * 320)."""
+        x = self.model.quantizer.decode(codes.permute(2, 0, 1))
+        for layer in self.model.decoder.layers:
+            x = _apply(layer, x, memory)
+        return x[:, 0]
 
     def load(self, tensors: dict[str, Tensor]) -> None:
         """Load the published model.safetensors; every name and shape must match."""
@@ -75,3 +85,25 @@ class EnCodec(nn.Module):
         model = cls(codebooks)
         model.load(tensors)
         return model.eval()
+
+
+def _apply(layer: Any, x: Tensor, memory: Memory) -> Tensor:
+    """One layer of transformers' decoder on the next samples (batch, channels, time), recognised by its class."""
+    kind = type(layer).__name__
+    if kind == "EncodecResnetBlock":
+        y = x
+        for part in layer.block:
+            y = _apply(part, y, memory)
+        return _apply(layer.shortcut, x, memory) + y
+    if kind == "EncodecConv1d":
+        total = int(layer.padding_total)
+        begin = F.pad(x, (total, 0), mode="reflect")[..., :total] if total and layer not in memory.kept else x[..., :0]
+        return memory.convolve(layer, layer.conv, x, begin)
+    if kind == "EncodecConvTranspose1d":
+        return memory.upsample(layer.conv, x)
+    if kind == "EncodecLSTM":
+        state = (memory.kept[layer, "h"], memory.kept[layer, "c"]) if (layer, "h") in memory.kept else None
+        flat = x.permute(2, 0, 1)
+        y, (memory.kept[layer, "h"], memory.kept[layer, "c"]) = layer.lstm(flat, state)
+        return (y + flat).permute(1, 2, 0)
+    return layer(x)  # element by element: ELU, or no shortcut

@@ -8,12 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ttsbench.systems import weights
+from ttsbench.systems.codecs.stateful import Memory
 from ttsbench.systems.nn import gaussian
 from ttsbench.systems.nn.flow import Flow
 from ttsbench.systems.nn.wavenorm import AntiAliased, NormedConv1d, NormedUpsample1d
@@ -102,6 +104,18 @@ class AMPBlock(nn.Module):
             x = x + narrow(self.activations[2 * index + 1](y))
         return x
 
+    def step(self, x: Tensor, memory: Memory, last: bool) -> Tensor:
+        """As a call, for the next samples; what comes out is later than what goes in by the activations' look-ahead."""
+        convs = cast(
+            "list[NormedConv1d]", [conv for pair in zip(self.convs1, self.convs2, strict=True) for conv in pair]
+        )
+        y = x
+        for index, (conv, activation) in enumerate(zip(convs, self.activations, strict=True)):
+            y = memory.normed(conv, memory.snake(cast("AntiAliased", activation), y, last), last)
+            if index % 2:
+                x = y = memory.queue((self, index), x, y.shape[-1]) + y
+        return x
+
 
 class FlowVAE(nn.Module):
     """Encoder, flow (training only) and decoder (`systems.codecs.Codec`). Latents are (batch, frames, latent).
@@ -155,38 +169,34 @@ class FlowVAE(nn.Module):
         latents = gaussian.sample(mean, logs)
         return self.decode(latents), self.flow(latents.transpose(1, 2)).transpose(1, 2), logs
 
-    def reach(self) -> tuple[int, int]:
-        """How many frames before and after its own a frame's samples depend on."""
-        behind, ahead, rate = 0.0, 0.0, 1
-        for stride in self.shape.up:
-            behind += 1 / rate  # the transposed convolution
-            rate *= stride
-            kernel = max(self.shape.kernels) - 1
-            behind += (kernel * (1 + 3 + 5 + 3) + 6 * 6) / rate
-            ahead += 6 * 6 / rate
-        return math.ceil(behind + 12 / rate) + 3, math.ceil(ahead + 6 / rate) + 3
-
     def decode_stream(self, pieces: Iterable[Tensor]) -> Iterator[Tensor]:
         """Latents (1, some frames, latent) as they come to audio (1, samples) as soon as it is final.
 
-        The same samples as `decode` of everything: each call decodes again the frames that the new ones depend on.
+        The same samples as `decode` of everything, and no frame is decoded twice: all layers are causal but the first
+        convolution, which waits for 3 frames, and the low-pass filters, which wait for 5 samples each.
         """
-        behind, ahead = self.reach()
-        held: Tensor | None = None
-        done = start = 0  # frames given out; first frame that is still held
+        memory, empty = Memory(), None
         for piece in pieces:
-            held = piece if held is None else torch.cat([held, piece], dim=1)
-            ready = start + held.shape[1] - ahead
-            if ready > done:
-                yield self._cut(held, done - start, ready - start)
-                done = ready
-                drop = max(0, done - behind - start)
-                held, start = held[:, drop:], start + drop
-        if held is not None and start + held.shape[1] > done:
-            yield self._cut(held, done - start, held.shape[1])
+            empty = piece[:, :0]
+            audio = self._step(piece, memory, last=False)
+            if audio.shape[1]:
+                yield audio
+        if empty is not None:
+            audio = self._step(empty, memory, last=True)
+            if audio.shape[1]:
+                yield audio
 
-    def _cut(self, held: Tensor, first: int, last: int) -> Tensor:
-        return self.decode(held)[:, first * self.hop : last * self.hop]
+    def _step(self, latents: Tensor, memory: Memory, last: bool) -> Tensor:
+        x = memory.normed(self.conv_pre, latents.transpose(1, 2), last)
+        branches = len(self.shape.kernels)
+        for index, up in enumerate(self.ups):
+            for layer in up.children():
+                assert isinstance(layer, NormedUpsample1d)
+                x = memory.upsample(layer, x)
+            blocks = list(self.resblocks)[index * branches : (index + 1) * branches]
+            parts = [block.step(x, memory, last) for block in blocks if isinstance(block, AMPBlock)]
+            x = torch.stack(parts).sum(dim=0) / branches
+        return memory.normed(self.conv_post, memory.snake(self.activation_post, x, last), last).tanh()[:, 0]
 
     def load(self, tensors: dict[str, Tensor]) -> None:
         """Load the published checkpoint's `generator` dictionary; every name and shape must match."""

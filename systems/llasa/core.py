@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ttsbench.systems.nn.cache import Cache
+from ttsbench.systems.nn.step import Product, identity, packable
 from ttsbench.systems.nn.transformer import Rope, Shape, Transformer
 
 TEXT = 128_256  # what Llama 3 knows, special tokens included
@@ -61,14 +62,26 @@ class Llama(nn.Module):
         self.model.embed_tokens = nn.Embedding(config.vocabulary, config.shape.dim)
         if not config.tied:
             self.lm_head = nn.Linear(config.shape.dim, config.vocabulary, bias=False)
+        self._out: tuple[tuple[int, int], Product] | None = None
 
     def read(self, tokens: Tensor, cache: Cache | None = None) -> Tensor:
         """Tokens (batch, time) to what the next ones are predicted from, (batch, time, dim)."""
         return self.model(F.embedding(tokens, self.embedding), cache=cache)
 
-    def head(self, hidden: Tensor) -> Tensor:
-        """(..., dim) to logits (..., vocabulary)."""
-        return F.linear(hidden, self.embedding if self.config.tied else self.lm_head.weight)
+    def head(self, hidden: Tensor, first: int = 0) -> Tensor:
+        """(..., dim) to logits (..., vocabulary - first) of the tokens from `first` on.
+
+        A caller that draws speech alone need not read the rows of 128 256 text tokens: `first=TEXT`.
+        """
+        weight = (self.embedding if self.config.tied else self.lm_head.weight)[first:]
+        if hidden.dim() > 2 or torch.is_grad_enabled() or not packable(weight):
+            return F.linear(hidden, weight)
+        if self._out is None or self._out[0] != identity(weight):
+            self._out = identity(weight), Product(weight)
+        return self._out[1](hidden)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_out": None}  # its layout cannot be copied
 
     def forward(self, tokens: Tensor, cache: Cache | None = None) -> Tensor:
         """Tokens (batch, time) to logits (batch, time, vocabulary)."""

@@ -102,18 +102,29 @@ class DigitHead(nn.Module):
     def sample(self, hidden: Tensor, how: Sampling, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """hidden (rows, dim) to codes (rows, digits) and whether the end was drawn instead, (rows,)."""
         entered, digits, rows = self.enter(hidden), [], len(hidden)
+        # The likeliest of logits with Gumbel noise is a draw from their softmax: one call makes the noise of all digits
+        plain = how.temperature == 0 or (how.top_k == 0 and how.top_p >= 1.0)
+        bias = (self.bias + self.never).expand(rows, -1, -1)
+        if plain and how.temperature > 0:
+            noise = torch.empty_like(bias, memory_format=torch.contiguous_format).exponential_(generator=generator)
+            bias = bias - how.temperature * noise.log_()
         over = torch.zeros(rows, dtype=torch.bool, device=hidden.device)
         for at, group in enumerate(self.groups):
-            x = F.relu(entered + self.place[at])
-            x = x + F.relu(self.middle(x))
-            logits = (x @ self.leave[at]).view(rows, self.wide, self.most)[:, : len(group)]
-            logits = logits + (self.bias + self.never)[group[0] : group[-1] + 1]
-            values = draw(logits.flatten(0, 1), how, generator).view(rows, len(group))
+            first, count = group[0], len(group)
+            x = (entered + self.place[at]).relu_()
+            x += self.middle(x).relu_()
+            here = bias[:, first : first + count].flatten(1)
+            logits = torch.addmm(here, x, self.leave[at][:, : count * self.most]).view(rows, count, self.most)
+            if plain:
+                values = logits.argmax(dim=-1)
+            else:
+                values = draw(logits.flatten(0, 1), how, generator).view(rows, count)
             if at == 0:
                 over = values[:, 0] >= self.levels[0]
                 values = values.clamp_max(self.levels[0] - 1)
             digits.append(values)
-            entered = entered + self.before(values + self.first[group[0] : group[-1] + 1]).sum(dim=1)
+            if at + 1 < len(self.groups):
+                entered = entered + self.before(values + self.first[first : first + count]).sum(dim=1)
         return torch.cat(digits, dim=1), over
 
 

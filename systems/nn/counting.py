@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -37,8 +38,21 @@ def count(call: Callable[[], Any]) -> Count:
         normalised += size
         return 0
 
+    def packed(x: Any, weight: Any, *rest: Any, **named: Any) -> int:
+        return 2 * math.prod(x) * weight[0]
+
+    def attended(query: Any, key: Any, value: Any, *rest: Any, **named: Any) -> int:
+        return 2 * math.prod(query[:3]) * key[2] * (query[3] + value[3])
+
     aten = torch.ops.aten
-    mode = FlopCounterMode(display=False, custom_mapping={aten.native_layer_norm: norm, aten.native_group_norm: norm})
+    rules = {
+        aten._scaled_dot_product_flash_attention_for_cpu: attended,
+        aten.native_layer_norm: norm,
+        aten.native_group_norm: norm,
+    }
+    if torch.backends.mkldnn.is_available():  # matrices in oneDNN's layout, `systems.nn.step`
+        rules[torch.ops.mkldnn._linear_pointwise] = packed
+    mode = FlopCounterMode(display=False, custom_mapping=rules)
     with mode, torch.no_grad():
         call()
     linear = attention = 0

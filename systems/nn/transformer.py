@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ttsbench.systems.nn.cache import Cache, Pairs
+from ttsbench.systems.nn.step import Step
 
 
 @dataclass(frozen=True)
@@ -107,11 +108,12 @@ def attend(
     `queries` (batch, heads, time, head_dim); each piece (batch or a divisor of it, kv_heads, keys, head_dim); `bias` is
     added to the scores, broadcast to (batch, heads, time, all keys). Returns (batch, heads, time, head_dim) and, where
     they were computed, the weights (batch, heads, time, keys).
-    Plain products: on CPU they train faster than a fused kernel.
+    On a CPU the fused kernel is faster without gradients alone: training takes plain products.
     """
     batch, heads, time, width = queries.shape
     kv_heads = pairs[0][0].shape[1]
-    if queries.is_cuda and len(pairs) == 1 and pairs[0][0].shape[0] == batch and not need_weights:
+    fused = queries.is_cuda or (queries.device.type == "cpu" and not torch.is_grad_enabled())
+    if fused and len(pairs) == 1 and pairs[0][0].shape[0] == batch and not need_weights:
         keys, values = pairs[0]
         mixed = F.scaled_dot_product_attention(queries, keys, values, attn_mask=bias, enable_gqa=heads != kv_heads)
         return mixed, None
@@ -121,7 +123,7 @@ def attend(
     weights = (scores if bias is None else scores + bias).softmax(dim=-1).to(queries.dtype)
     split = weights.view(*rows.shape[:3], -1).split([keys.shape[2] for keys, _ in pairs], dim=-1)
     mixed = sum((_product(part, values) for part, (_, values) in zip(split, pairs, strict=True)), torch.zeros(()))
-    return mixed.view(batch, heads, time, width), weights
+    return mixed.reshape(batch, heads, time, width), weights
 
 
 def _product(left: Tensor, right: Tensor) -> Tensor:
@@ -236,6 +238,8 @@ class Transformer(nn.Module):
         self.shape = shape
         self.layers = nn.ModuleList(Block(shape) for _ in range(shape.layers))
         self.norm = make_norm(shape) if shape.final_norm else nn.Identity()
+        self._step: Step | None = None
+        self._rates: Tensor | None = None
         self.apply(self._init)
 
     @property
@@ -279,12 +283,16 @@ class Transformer(nn.Module):
         if memory is not None:
             kept = self._read(memory, memory_positions)
             if cache is not None:
+                if memory_mask is not None and bool(memory_mask.all()):
+                    memory_mask = None  # nothing to hide: no step has to look
                 cache.memory, cache.memory_mask, cache.memory_turned = kept, memory_mask, turned
         cross_angles = angles if (cache.memory_turned if cache else turned) else None
         if self.shape.memory_dim is not None and not kept:
             raise ValueError("this transformer has cross-attention: give it `memory`, or a cache that has read one")
         memory_mask = cache.memory_mask if cache else memory_mask
         memory_bias = None if memory_mask is None else _as_bias(memory_mask[:, None, None, :], x)
+        if cache is not None and bias is None and x.shape[1] == 1 and watch is None and not torch.is_grad_enabled():
+            return self.norm(self.ready(cache)(x[:, 0], angles, cache, memory_bias, cross_angles)[:, None])
         for index, block in enumerate(self.blocks):
             watched = watch is not None and index in watch.layers
             a = block.input_layernorm(x)
@@ -303,6 +311,17 @@ class Transformer(nn.Module):
             cache.length += x.shape[1]
         return self.norm(x)
 
+    def ready(self, cache: Cache, pack: bool = True) -> Step:
+        """What reads single positions into `cache`; made once, and again when weights have changed since."""
+        if cache.step is None:
+            if self._step is None or not self._step.fits(self.blocks):
+                self._step = Step(self.shape, self.blocks, pack)
+            cache.step = self._step
+        return cache.step
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_step": None, "_rates": None}  # made again where needed; layouts cannot be copied
+
     def _read(self, memory: Tensor, positions: Tensor | None) -> Pairs:
         angles = None if positions is None else self._angles(positions)
         return [block.cross_attn.pair(memory, angles) for block in self.blocks]
@@ -310,7 +329,9 @@ class Transformer(nn.Module):
     def _angles(self, positions: Tensor) -> tuple[Tensor, Tensor] | None:
         if self.shape.rope is None:
             return None
-        turns = positions.float()[..., None] * self.shape.rope.frequencies(self.shape.head_dim).to(positions.device)
+        if self._rates is None or self._rates.device != positions.device:
+            self._rates = self.shape.rope.frequencies(self.shape.head_dim).to(positions.device)
+        turns = positions.float()[..., None] * self._rates
         turns = turns[None, None] if turns.dim() == 2 else turns[:, None]
         return turns.cos(), turns.sin()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from ttsbench.systems import weights
 from ttsbench.systems.codecs import Codec
 from ttsbench.systems.codecs.flowvae_full import FlowVAE, FlowVAEShape
+from ttsbench.systems.nn.counting import count
 from ttsbench.systems.nn.wavenorm import NormedConv1d, SnakeBeta, joined_weight
 
 pytest.importorskip("transformers", reason="X-codec2 and EnCodec stand on transformers, an optional dependency")
@@ -105,16 +107,37 @@ def test_flow_vae_round_trip_and_streaming() -> None:
     assert flowed.shape == spread.shape == (1, 10, 8)
 
 
+@pytest.mark.parametrize("cuts", [[1] * 12, [0, 5, 0, 7], [12], [2, 9, 1]])
 @torch.no_grad()
-def test_flow_vae_reach_is_enough() -> None:
-    model = FlowVAE(SMALL_VAE).eval().double()
-    latents = torch.randn(1, 120, 8, dtype=torch.float64)
-    other = latents.clone()
-    other[:, 60] += 10
-    moved = (model.decode(latents) - model.decode(other)).abs()[0].view(120, -1).amax(dim=1) > 1e-12
-    behind, ahead = model.reach()
-    touched = moved.nonzero().flatten()
-    assert 60 - ahead <= int(touched.min()) <= 60 <= int(touched.max()) <= 60 + behind
+def test_flow_vae_streams_any_pieces_and_decodes_no_frame_twice(cuts: list[int]) -> None:
+    torch.manual_seed(0)
+    model = FlowVAE(SMALL_VAE).eval()
+    for parameter in model.parameters():
+        parameter.add_(0.3 * torch.randn_like(parameter))  # biases and snakes that do something
+    latents = torch.randn(1, 12, 8)
+    pieces: list[torch.Tensor] = []
+    streamed = count(lambda: pieces.extend(model.decode_stream(latents.split(cuts, dim=1)))).linear
+    whole: list[torch.Tensor] = []
+    once = count(lambda: whole.append(model.decode(latents))).linear
+    torch.testing.assert_close(torch.cat(pieces, dim=1), whole[0], atol=1e-5, rtol=1e-5)
+    assert streamed < 1.3 * once  # the filters' edges, on twelve frames; a second decoding would double it
+
+
+@torch.no_grad()
+def test_flow_vae_waits_for_its_look_ahead_alone() -> None:
+    model, given, got = FlowVAE(SMALL_VAE).eval(), 0, 0
+    latents = torch.randn(1, 40, 8)
+
+    def fed() -> Iterator[torch.Tensor]:
+        nonlocal given
+        for frame in latents.split(1, dim=1):
+            given += 1
+            yield frame
+
+    for piece in model.decode_stream(fed()):
+        got += piece.shape[1]
+        if given < 40:
+            assert got / model.hop >= given - 3 - 6 - 3 - 1  # first convolution, filters at 5 and at 10 samples a frame
 
 
 @torch.no_grad()
@@ -222,9 +245,15 @@ def test_encodec_rates_and_streaming() -> None:
     assert codes.shape == (1, 38, 16)
     for layer in model.model.quantizer.layers:
         layer.codebook.embed.normal_()
-    codes = torch.randint(0, 1024, (1, 20, 16))
-    pieces = list(model.decode_stream(codes.split([3, 9, 8], dim=1)))
-    torch.testing.assert_close(torch.cat(pieces, dim=1), model.decode(codes), atol=1e-5, rtol=1e-4)
+    codes = torch.randint(0, 1024, (1, 30, 16))
+    whole = model.decode(codes)
+    for cuts in ([3, 9, 18], [8, *([1] * 22)], [30], [29, 0, 1]):
+        pieces = list(model.decode_stream(codes.split(cuts, dim=1)))
+        torch.testing.assert_close(torch.cat(pieces, dim=1), whole, atol=1e-5, rtol=1e-5)
+    short = list(model.decode_stream(codes[:, :5].split(2, dim=1)))
+    torch.testing.assert_close(torch.cat(short, dim=1), model.decode(codes[:, :5]), atol=1e-6, rtol=1e-5)
+    streamed = count(lambda: list(model.decode_stream(codes.split([8, *([2] * 11)], dim=1)))).linear
+    assert streamed < 1.02 * count(lambda: model.decode(codes)).linear
     with pytest.raises(ValueError, match="codebooks"):
         EnCodec(7)
 
