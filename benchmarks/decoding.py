@@ -6,8 +6,8 @@
 
 Both sides are greedy, batch 1, and the tokens are compared; sides take turns, the best of each counts. The 1B shape
 needs its two vocabularies told apart: all 193 800 tokens, or speech alone (transformers suppresses text by adding
-minus infinity; ours does not compute those rows). The small model's frame is drawn by a head of 12 draws that no model of
-transformers has: its loop is GPT-NeoX with the same weights (rotary, layer norms, two-layer perceptron) and that head,
+minus infinity; ours does not compute those rows). The small model's frame is drawn by a head of 12 draws that no
+model of transformers has: its loop is GPT-NeoX with the same weights (rotary, layer norms, two-layer perceptron) and that head,
 with `generate`'s softmax and multinomial; a second row is `generate` itself, with one token of 1024 a frame instead.
 """
 
@@ -174,7 +174,8 @@ def neox(model: Transformer, vocabulary: int = 1024) -> Any:
         vocab_size=vocabulary, hidden_size=shape.dim, num_hidden_layers=shape.layers, num_attention_heads=shape.heads,
         intermediate_size=shape.hidden, hidden_act="relu", rotary_pct=1.0, rotary_emb_base=10000,
         use_parallel_residual=False, attention_bias=False, layer_norm_eps=shape.eps, attention_dropout=0.0,
-        hidden_dropout=0.0, rope_parameters={"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 1.0},
+        hidden_dropout=0.0,
+        rope_parameters={"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 1.0},
     )  # fmt: skip
     other = transformers.GPTNeoXForCausalLM(config).eval().requires_grad_(False)
     weights = {"gpt_neox.final_layer_norm." + k: v for k, v in model.norm.state_dict().items()}

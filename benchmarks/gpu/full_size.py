@@ -382,11 +382,12 @@ def main() -> None:
     for system in options.systems or SYSTEMS:
         found, known = SYSTEMS[system](place, options.repeats), KNOWN[system]
         rate = found.read_bytes / found.total / 1e9
+        share = f"{rate:.1f} GB/s, {100 * rate / speed:.0f} % of the copy"
         aims = f"aim {known.rtf if known.rtf is not None else '-'}"
         firsts = f"aim {1000 * known.first:.0f} ms" if known.first is not None else "no aim"
         print(
             f"{system:13s} {found.parameters / 1e6:8.1f} M  RTF {found.total / found.speech:.4f} ({aims})  first chunk "
-            f"{1000 * found.first:.1f} ms ({firsts})  weights at {rate:.1f} GB/s, {100 * rate / speed:.0f} % of the copy  "
+            f"{1000 * found.first:.1f} ms ({firsts})  weights at {share}  "
             f"published: {known.published}"
         )
 
