@@ -7,8 +7,8 @@
 Both sides are greedy, batch 1, and the tokens are compared; sides take turns, the best of each counts. The 1B shape
 needs its two vocabularies told apart: all 193 800 tokens, or speech alone (transformers suppresses text by adding
 minus infinity; ours does not compute those rows). The small model's frame is drawn by a head of 12 draws that no
-model of transformers has: its loop is GPT-NeoX with the same weights (rotary, layer norms, two-layer perceptron) and that head,
-with `generate`'s softmax and multinomial; a second row is `generate` itself, with one token of 1024 a frame instead.
+model of transformers has: its loop is GPT-NeoX with the same weights (rotary, layer norms, two-layer perceptron) and
+that head, with `generate`'s softmax and multinomial; a second row is `generate` itself, with one token of 1024 a frame.
 """
 
 from __future__ import annotations
