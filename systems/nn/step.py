@@ -25,8 +25,11 @@ Angles = tuple[Tensor, Tensor]
 
 
 def identity(weight: Tensor) -> tuple[int, int]:
-    """Changes when a tensor is moved or written to."""
-    return weight.data_ptr(), 0 if weight.is_inference() else weight._version
+    """Changes when a tensor is moved or written to; of one made in inference mode, only when it is moved."""
+    try:
+        return weight.data_ptr(), weight._version
+    except RuntimeError:
+        return weight.data_ptr(), 0
 
 
 def packable(weight: Tensor) -> bool:
