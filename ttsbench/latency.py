@@ -36,7 +36,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Reading:
-    """One repetition: times in seconds, memory in bytes (device memory None without an accelerator)."""
+    """One repetition: times in seconds, memory in bytes (device memory None without an accelerator).
+
+    `joules` of the whole package or card; None where the device reports none (`energy.counter`).
+    """
 
     point: Point
     synthesis: Synthesis
@@ -45,6 +48,7 @@ class Reading:
     device_bytes: int | None
     began: float
     ended: float
+    joules: float | None = None
 
 
 def text_of(words: int) -> str:
@@ -107,9 +111,10 @@ def _sample(prompt: Sample, point: Point, folder: Path) -> Sample:
 
 def timed_speaker(spec: str, device: str) -> Callable[[Job], Reading]:
     """Worker set-up: load and time it, then answer jobs with Readings; the first job is spoken twice."""
-    from ttsbench import systems
+    from ttsbench import energy, systems
 
     os.environ["TTSBENCH_DEVICE"] = device
+    meter = energy.counter(device)
     start = time.perf_counter()
     system = systems.load(spec)
     load_seconds = time.perf_counter() - start
@@ -122,12 +127,14 @@ def timed_speaker(spec: str, device: str) -> Callable[[Job], Reading]:
         if not warm:
             speak(system, job)
             warm = True
+        before = None if isinstance(meter, str) else meter()
         began = time.monotonic()
         row, _ = speak(system, job)
         ended = time.monotonic()
+        joules = None if isinstance(meter, str) or before is None else meter() - before
         usage = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         usage += resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-        return Reading(Point(0, 0.0, 0), row, load_seconds, usage * 1024, _device_bytes(device), began, ended)
+        return Reading(Point(0, 0.0, 0), row, load_seconds, usage * 1024, _device_bytes(device), began, ended, joules)
 
     return handle
 
@@ -174,6 +181,8 @@ def _numbers(here: list[Reading]) -> dict[str, Any]:
     first = [reading.synthesis.chunks[0].at for reading in here]
     audible = [r.synthesis.audible for r in here if r.synthesis.audible is not None]
     total = [reading.synthesis.total or 0.0 for reading in here]
+    joules = [reading.joules for reading in here if reading.joules is not None]
+    metered = alone and seconds > 0 and len(joules) == len(here)
     spaces = [gap for reading in here for gap in gaps(reading.synthesis)]
     return {
         "audio_seconds": round(seconds / len(here), 3),
@@ -188,6 +197,7 @@ def _numbers(here: list[Reading]) -> dict[str, Any]:
         "host_bytes": max(reading.host_bytes for reading in here),
         "device_bytes": max((r.device_bytes for r in here if r.device_bytes is not None), default=None),
         "load_seconds": round(max(reading.load_seconds for reading in here), 3),
+        "joules_per_second": round(sum(joules) / seconds, 3) if metered else None,
     }
 
 

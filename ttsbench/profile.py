@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measure every system. Returns 1 where a repetition failed."""
-    from ttsbench import latency, testsets
+    from ttsbench import energy, latency, testsets
     from ttsbench.bench import machine
     from ttsbench.cli import Progress
     from ttsbench.reports.latency import write_page
@@ -55,6 +55,7 @@ def run(options: argparse.Namespace) -> int:
     data = {
         "machine": machine(),
         "probe": latency.probe(options.device),
+        "energy": meter if isinstance(meter := energy.counter(options.device), str) else "whole package or card",
         "device": options.device,
         "repeat": options.repeat,
         "base": base,
@@ -121,6 +122,7 @@ def _table(data: dict[str, Any]) -> str:
             "whole p50 ms": ms(row["total"], "p50"),
             "stalls": f"{row['stalls']}/{row['n']}",
             "MiB": row["host_bytes"] // 2**20,
+            "J per audio s": "not reported" if row["joules_per_second"] is None else f"{row['joules_per_second']:.2f}",
         }
         for system in data["systems"]
         for row in system["rows"]

@@ -62,13 +62,22 @@ def joined(layers: list[nn.Linear], pack: bool) -> Product:
     sizes = [layer.out_features for layer in layers]
     weight = torch.cat([layer.weight.detach() for layer in layers])
     for layer, piece in zip(layers, weight.split(sizes), strict=True):
-        layer.weight.data = piece
+        _point(layer, "weight", piece)
     if layers[0].bias is None:
         return Product(weight, None, pack)
     bias = torch.cat([layer.bias.detach() for layer in layers])
     for layer, piece in zip(layers, bias.split(sizes), strict=True):
-        layer.bias.data = piece
+        _point(layer, "bias", piece)
     return Product(weight, bias, pack)
+
+
+def _point(layer: nn.Linear, name: str, piece: Tensor) -> None:
+    """Let a parameter stand on `piece`; one that was made in inference mode cannot, and is replaced."""
+    old = layer.get_parameter(name)
+    if old.is_inference():
+        layer.register_parameter(name, nn.Parameter(piece, requires_grad=False))
+    else:
+        old.data = piece
 
 
 @dataclass

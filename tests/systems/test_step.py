@@ -54,6 +54,13 @@ def test_changed_weights_are_noticed() -> None:
             torch.testing.assert_close(steps(model, x, cache), model(x), atol=1e-5, rtol=1e-5)
 
 
+@torch.inference_mode()
+def test_weights_made_in_inference_mode_can_be_joined() -> None:
+    torch.manual_seed(0)
+    model, x = Transformer(PLAIN).eval(), torch.randn(1, 3, 32)
+    torch.testing.assert_close(steps(model, x, Cache(PLAIN, 1, 3)), model(x), atol=1e-5, rtol=1e-5)
+
+
 def test_copies_and_files_hold_the_weights_alone() -> None:
     torch.manual_seed(0)
     model, x = Transformer(PLAIN).eval(), torch.randn(1, 3, 32)
