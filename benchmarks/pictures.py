@@ -2,7 +2,7 @@
 
     python benchmarks/pictures.py BOARD/leaderboard.html docs/images/leaderboard
 
-Writes NAME.png (1600 pixels wide) and NAME-phone.png (390), each as high as asked. Exits 1 where the page scrolls
+Writes NAME.png (1840 pixels wide) and NAME-phone.png (390), each as high as asked. Exits 1 where the page scrolls
 sideways, a script fails, or anything but the page itself is asked for.
 """
 
@@ -40,7 +40,7 @@ def main() -> int:
     faults = []
     with sync_playwright() as engine:
         browser = engine.chromium.launch(executable_path=options.chromium, args=["--no-sandbox", "--disable-gpu"])
-        for width, height, end in ((1600, options.height, ""), (390, options.phone_height, "-phone")):
+        for width, height, end in ((1840, options.height, ""), (390, options.phone_height, "-phone")):
             out = options.name.with_name(options.name.name + end + ".png")
             faults += picture(browser.new_page(), options.page, width, height, out)
             print(out)
