@@ -1,8 +1,9 @@
 """Questions put to the small KALL-E: how it samples, what test-time training does, whether voices are voices.
 
-    python benchmarks/kalle.py sampling --testset seed-mini --limit 24
+    python benchmarks/kalle.py sampling --limit 24
     python benchmarks/kalle.py test-time --samples 0 50 200 --lr 3e-5
     python benchmarks/kalle.py voices
+    python benchmarks/kalle.py latents
     python benchmarks/kalle.py cost
 
 Word errors by pocketsphinx (a blunt recogniser: look at differences), similarity by the GE2E encoder.
@@ -13,17 +14,17 @@ from __future__ import annotations
 import argparse
 import itertools
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from speaking import RATE, SPEAKER, errors, features, line, rows_of, similarity, speak
 
-from ttsbench import audio, metrics, testsets
+from ttsbench import audio
 from ttsbench.metrics.sim import cosine
-from ttsbench.records import Request, Sample
+from ttsbench.records import Sample
 from ttsbench.systems.kalle.adapt import TestTime
 from ttsbench.systems.kalle.generate import Sampling
 from ttsbench.systems.kalle.system import SAMPLING, System
@@ -31,90 +32,79 @@ from ttsbench.systems.kalle.system import SAMPLING, System
 TEXTS = ("The driver stopped the truck at the side of the road.", "Seven small boats came home before the storm.")
 
 
-def speak(system: System, samples: Sequence[Sample], folder: Path) -> tuple[list[Path], float, float]:
-    """Files, seconds of speech, seconds it took."""
-    files, length, began = [], 0.0, time.perf_counter()
-    for number, sample in enumerate(samples):
-        sound = np.concatenate(list(system.synthesize(sample, number)))
-        length += len(sound) / 16000
-        files.append(folder / f"{number}.wav")
-        audio.write(files[-1], sound, 16000)
-    return files, length, time.perf_counter() - began
-
-
-def errors(files: Sequence[Path], samples: Sequence[Sample]) -> float:
-    """Corpus word error rate in %."""
-    import jiwer
-
-    heard = metrics.extractor("recognisers.pocketsphinx").load({}, "cpu")(
-        [Request("recognisers.pocketsphinx", file) for file in files]
-    )
-    clean = [" ".join("".join(c for c in s.text.lower() if c.isalnum() or c in "' ").split()) for s in samples]
-    return 100 * jiwer.wer(clean, [str(feature.value.get("text", "")) for feature in heard])
-
-
-def vectors(files: Sequence[Path]) -> list:
-    return metrics.extractor("speakers.ge2e").load({}, "cpu")([Request("speakers.ge2e", file) for file in files])
-
-
-def row(name: str, system: System, samples: Sequence[Sample]) -> None:
-    """One line of a table: WER, similarity to the prompt, length against the truth, real-time factor."""
-    with tempfile.TemporaryDirectory() as folder:
-        files, length, took = speak(system, samples, Path(folder))
-        prompts = [sample.prompt for sample in samples if sample.prompt]
-        sims = [cosine(a, b) for a, b in zip(vectors(files), vectors(prompts), strict=True)]
-        true = sum(len(audio.read_at(sample.truth, 16000)) / 16000 for sample in samples if sample.truth)
-        print(
-            f"{name:34s} WER {errors(files, samples):5.1f} %  SIM {np.mean(sims):.3f}  "
-            f"length {length / max(true, 1e-9):.2f} of the truth  RTF {took / length:.3f}",
-            flush=True,
-        )
-
-
 def sampling(samples: Sequence[Sample], temperatures: Sequence[float]) -> None:
+    """What is decoded: the latent that was fed back, the mean, a fresh sample; at several temperatures."""
     for temperature in temperatures:
-        row(f"fed, temperature {temperature}", System(sampling=replace(SAMPLING, temperature=temperature)), samples)
-    row("mean decoded", System(sampling=replace(SAMPLING, emit="mean")), samples)
+        line(f"fed, temperature {temperature}", System(sampling=replace(SAMPLING, temperature=temperature)), samples)
+    line("mean decoded", System(sampling=replace(SAMPLING, emit="mean")), samples)
     fresh = replace(SAMPLING, emit="resample", emit_temperature=SAMPLING.temperature)
-    row("fresh sample decoded", System(sampling=fresh), samples)
-    row("as published (1.0, fresh sample)", System(sampling=Sampling(most=400)), samples)
+    line("fresh sample decoded", System(sampling=fresh), samples)
+    line("as published (1.0, fresh sample)", System(sampling=Sampling(most=400)), samples)
 
 
-def test_time(samples: Sequence[Sample], counts: Sequence[int], lr: float) -> None:
+def test_time(samples: Sequence[Sample], counts: Sequence[int], rate: float) -> None:
+    """Before and after tuning to each prompt; what a row takes longer than with 0 samples is the tuning."""
     for count in counts:
-        row(f"{count} samples, rate {lr:g}", System(test_time=TestTime(samples=count, lr=lr)), samples)
+        line(f"{count} samples, rate {rate:g}", System(test_time=TestTime(samples=count, lr=rate)), samples)
 
 
 def voices(count: int) -> None:
-    """Similarity of two sentences in one voice of the prior, against sentences in different ones."""
+    """Similarity of two sentences in one voice of the prior, against sentences in different ones; and sameness."""
     found = []
     with tempfile.TemporaryDirectory() as folder:
         for voice in range(count):
-            system = System(voice=voice)
             place = Path(folder) / str(voice)
-            files, _, _ = speak(system, [Sample(str(i), text) for i, text in enumerate(TEXTS)], place)
-            found.append(vectors(files))
+            spoken = speak(System(voice=voice), [Sample(str(i), text) for i, text in enumerate(TEXTS)], place)
+            found.append(features(SPEAKER, spoken.files))
     within = [cosine(a, b) for a, b in found]
     between = [cosine(one[0], other[1]) for one, other in itertools.permutations(found, 2)]
-    print(f"{count} voices: within {np.mean(within):.3f}, between {np.mean(between):.3f}, highest {max(between):.3f}")
+    once, again = (np.concatenate(list(System(voice=0).synthesize(Sample("0", TEXTS[0]), 0))) for _ in range(2))
+    print(
+        f"{count} voices: within {np.mean(within):.3f} (lowest {min(within):.3f}), between {np.mean(between):.3f} "
+        f"(highest {max(between):.3f}); the stored seed gives the same samples: {np.array_equal(once, again)}"
+    )
+
+
+def latents(samples: Sequence[Sample]) -> None:
+    """What the trained latents hold, without a language model: fewer principal directions, every second frame."""
+    system = System()
+    recordings = [torch.from_numpy(audio.read_at(s.truth, RATE))[None] for s in samples if s.truth]
+    means = [system.model.standardise(*system._posterior(sound))[0] for sound in recordings]
+    everything = torch.cat([mean[0] for mean in means])
+    centre = everything.mean(dim=0)
+    directions = torch.linalg.svd(everything - centre, full_matrices=False)[2]
+
+    def show(name: str, changed: Sequence[torch.Tensor]) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            files = [Path(folder) / f"{number}.wav" for number in range(len(changed))]
+            for file, latent in zip(files, changed, strict=True):
+                with torch.no_grad():
+                    audio.write(file, system.codec.decode(system.model.restore(latent))[0].numpy(), RATE)
+            own = similarity(files, samples)[0]
+            print(f"{name:32s} WER {errors(files, samples):5.1f} %  SIM own {own:.3f}", flush=True)
+
+    for kept in (directions.shape[1], 48, 24, 12):
+        axes = directions[:kept]
+        show(f"{kept} directions", [(mean - centre) @ axes.T @ axes + centre for mean in means])
+    halved = [torch.nn.functional.interpolate(m[:, ::2].mT, m.shape[1], mode="linear").mT for m in means]
+    show("every second frame, interpolated", halved)
+    line("the language model", system, samples)
 
 
 def cost(samples: Sequence[Sample]) -> None:
     system = System()
-    list(system.synthesize(samples[0], 0))
-    began = time.perf_counter()
-    first = None
-    length = 0
-    for piece in system.synthesize(samples[0], 0):
-        first = first or time.perf_counter() - began
-        length += len(piece)
-    took = time.perf_counter() - began
-    print(f"first chunk after {1000 * (first or 0):.0f} ms; {length / 16000:.2f} s of speech in {took:.2f} s")
+    with tempfile.TemporaryDirectory() as folder:
+        speak(system, samples[:1], Path(folder))
+        spoken = speak(system, samples, Path(folder))
+    print(
+        f"RTF {spoken.took.sum() / spoken.length.sum():.3f}; first chunk after {1000 * np.median(spoken.first):.0f} ms "
+        f"(median, largest {1000 * spoken.first.max():.0f}), audible after {1000 * np.median(spoken.audible):.0f} ms"
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("sampling", "test-time", "voices", "cost"))
+    parser.add_argument("what", choices=("sampling", "test-time", "voices", "latents", "cost"))
     parser.add_argument("--testset", default="seed-mini")
     parser.add_argument("--limit", type=int, default=24)
     parser.add_argument("--temperatures", type=float, nargs="*", default=(0.2, 0.4, 0.7))
@@ -123,14 +113,15 @@ def main() -> None:
     parser.add_argument("--voices", type=int, default=10)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    rows = testsets.load(options.testset).samples
-    samples = rows[:: max(1, len(rows) // options.limit)][: options.limit]
+    samples = rows_of(options.testset, options.limit)
     if options.what == "sampling":
         sampling(samples, options.temperatures)
     elif options.what == "test-time":
         test_time(samples, options.samples, options.lr)
     elif options.what == "voices":
         voices(options.voices)
+    elif options.what == "latents":
+        latents(samples)
     else:
         cost(samples)
 

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ttsbench.systems import packing
 from ttsbench.systems.kalle.data import Batch, Clip, batches
 from ttsbench.systems.kalle.loss import LAMBDA_END, Direction, frame_losses, speaker_loss
 from ttsbench.systems.kalle.model import SMALL, Kalle, KalleShape
@@ -95,7 +96,8 @@ def fresh(clips: Sequence[Clip], shape: KalleShape = SMALL) -> Kalle:
 def train_small(corpus: Path, checkpoints: Path, folder: Path, minutes: float | None, steps: int = 20_000) -> Kalle:
     """Train on every utterance of `corpus` that has phones, on latents of the Flow-VAE in `checkpoints`.
 
-    Results in `folder`; a run that is there goes on. The shipped checkpoint took what docs/training.md says.
+    Results in `folder`, the packed `kalle.safetensors` too; a run that is there goes on. The shipped checkpoint took
+    what docs/training.md says.
     """
     from ttsbench.systems.kalle.latents import clips_of, load_vae
     from ttsbench.systems.training.trainer import Settings, train
@@ -105,7 +107,7 @@ def train_small(corpus: Path, checkpoints: Path, folder: Path, minutes: float | 
     model, aids = fresh(pools["train"]), Aids()
     settings = Settings(steps=steps, minutes=minutes, lr=1.2e-3, hold=0.3, eval_every=500, save_every=250)
     at = batches(pools["train"], columns=2500, easy=600)
-    return train(  # type: ignore[return-value]
+    train(
         model,
         at,
         lambda batch, step: losses(model, batch, step, aids),
@@ -115,3 +117,5 @@ def train_small(corpus: Path, checkpoints: Path, folder: Path, minutes: float | 
         say=lambda line: print(line, flush=True),  # noqa: T201
         progress=False,
     )
+    packing.save(model.state_dict(), folder / "kalle.safetensors", packing.of_models)
+    return model

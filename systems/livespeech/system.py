@@ -16,14 +16,18 @@ from ttsbench.records import Sample
 from ttsbench.systems import cards
 from ttsbench.systems.codecs import checkpoints, load_codec
 from ttsbench.systems.livespeech import layout
+from ttsbench.systems.livespeech.aids import Guide
 from ttsbench.systems.livespeech.generate import Sampling, frames
-from ttsbench.systems.livespeech.model import load
+from ttsbench.systems.livespeech.loss import delay
+from ttsbench.systems.livespeech.model import LiveSpeech, load
 from ttsbench.systems.livespeech.text import clauses, symbols_of
 from ttsbench.systems.text.passages import passages
 
+SAMPLING = Sampling(temperature=0.8)
 FIRST, LATER = 4, 5  # frames of a chunk given to the codec: its vocoder needs 55 ms beyond what it gives out
 PROMPT_SECONDS = 3.0
 LONGEST = 110  # symbols of prompt and passage together: about the nine seconds that training shows
+HISTORY_SECONDS = 2.0  # of the prompt's end that go before: what is long in all loses its place in the text
 CONTEXT = 25  # frames before a continuation that the codec decoder hears again
 HEADROOM = 0.005  # seconds kept before the first audible sample
 
@@ -42,7 +46,7 @@ class System:
             raise ValueError(
                 f"{folder}: the FSQ codec has levels {self.codec.levels}, LiveSpeech needs {layout.LEVELS}"
             )
-        self.sampling = sampling or Sampling(temperature=0.8)
+        self.sampling = sampling or SAMPLING
         parameters = sum(p.numel() for p in self.model.parameters()) + self.codec.parameters
         self.card = replace(cards.read(Path(__file__).with_name("card.toml"))[0], parameters=parameters)
         self._voices: dict[tuple[str, int, int], tuple[Tensor, Tensor]] = {}
@@ -50,8 +54,8 @@ class System:
     @torch.inference_mode()
     def synthesize(self, sample: Sample, seed: int) -> Iterator[np.ndarray]:
         """Speak `sample` in the voice of its prompt, chunk by chunk, without opening silence. A long text is spoken
-        passage by passage. Where the prompt's transcript is known and short enough, the prompt's codes go before as
-        history, which the paper does not do. ValueError where there is no prompt or nothing to say.
+        passage by passage. Where the prompt's transcript is known, the codes of its last words go before as history,
+        which the paper does not do. ValueError where there is no prompt or nothing to say.
         """
         if sample.prompt is None:
             raise ValueError("LiveSpeech speaks in the voice of a prompt, and this sample has none")
@@ -60,9 +64,11 @@ class System:
         generator = torch.Generator().manual_seed(seed)
         for text in [sample.text] if continued else passages(sample.text):
             symbols_of(text)  # a text with nothing to say is an error whatever the prompt says
-            said = f"{sample.prompt_text} {text}".strip()
-            primed = continued or (bool(sample.prompt_text) and len(symbols_of(said)) <= LONGEST)
-            stream = self._speak(said if primed else text, enrollment, codes if primed else None, generator)
+            if continued:
+                said, history = f"{sample.prompt_text} {text}".strip(), codes
+            else:
+                said, history = self._primed(sample.prompt_text, text, enrollment, codes)
+            stream = self._speak(said, enrollment, history, generator)
             yield from stream if continued else without_silence(stream, self.codec.sample_rate)
 
     @torch.inference_mode()
@@ -82,6 +88,10 @@ class System:
         made = self.codec.decode(self.codec.encode(torch.from_numpy(given)[None]))[0].cpu().numpy()
         return np.pad(made, (0, max(0, len(given) - len(made))))[: len(given)]
 
+    def forget(self) -> None:
+        """Drop the voices that are kept: every prompt is read anew."""
+        self._voices.clear()
+
     def _voice(self, prompt: Path, whole: bool) -> tuple[Tensor, Tensor]:
         """Enrollment vectors (1, enrolled, dim), kept for each prompt, and the prompt's codes (frames, codebooks)."""
         status = prompt.stat() if prompt.is_file() else None
@@ -97,6 +107,14 @@ class System:
             self._voices[key] = (enrollment, codes[0])
         return self._voices[key]
 
+    def _primed(self, before: str, text: str, enrollment: Tensor, codes: Tensor) -> tuple[str, Tensor | None]:
+        """What is said and the history that is part of it: the last words of the prompt, where its text is known."""
+        if not before:
+            return text, None
+        last, history = tail(self.model, enrollment, codes, before, round(HISTORY_SECONDS * self.codec.frame_rate))
+        said = f"{last} {text}".strip()
+        return (said, history) if len(symbols_of(said)) <= LONGEST else (text, None)
+
     def _speak(
         self, text: str, enrollment: Tensor, history: Tensor | None, generator: torch.Generator
     ) -> Iterator[np.ndarray]:
@@ -111,6 +129,30 @@ class System:
             drop = max(0, drop - piece.shape[1])
             if len(kept):
                 yield kept
+
+
+def tail(model: LiveSpeech, enrollment: Tensor, codes: Tensor, text: str, most: int) -> tuple[str, Tensor]:
+    """The last words of a prompt that take at most `most` frames, and their codes (frames, codebooks).
+
+    Where a word begins is read off the guided head in one pass over the prompt: the frames that look before it.
+    """
+    words, symbols = text.split(), symbols_of(text)
+    if len(codes) <= most or len(words) < 2:
+        return text, codes
+    design, guide = model.design, Guide(model.design)
+    grid = delay(codes[None], torch.tensor([len(codes)], device=codes.device), design.pad, design.eos)
+    model(grid[:, :-1], model.join(enrollment, torch.tensor([symbols], device=codes.device)), watch_shared=guide.shared)
+    looked = guide.shared.weights[guide.what][0, : len(codes), design.enrolled :].argmax(-1)
+    kept = text, codes
+    for first in range(1, len(words)):
+        rest = " ".join(words[first:])
+        if not any(map(str.isalnum, rest)):
+            break
+        begin = int((looked < len(symbols) - len(symbols_of(rest)) + 1).sum())  # + 1: a text opens with a pause
+        kept = rest, codes[min(begin, len(codes) - 1) :]
+        if len(codes) - begin <= most:
+            break
+    return kept
 
 
 def chunked(before: list[Tensor], made: Iterable[Tensor]) -> Iterator[Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pytest
 import torch
@@ -45,9 +46,8 @@ def test_every_streamed_frame_is_what_a_full_pass_finds_likeliest(model: LiveSpe
     logits = model(grid[:, :-1], memory).masked_fill(forbidden(DESIGN), -1e4)
     for q in range(4):
         said = logits[0, q : q + len(codes), q]
-        least = GREEDY.bounds(3, 50.0)[0]
         if q == 0:
-            said[:least, DESIGN.eos] = -1e4
+            said[:, DESIGN.eos] = -1e4  # the end is not chosen among the codes
         torch.testing.assert_close(said.gather(1, codes[:, q : q + 1])[:, 0], said.amax(-1), atol=1e-4, rtol=1e-4)
 
 
@@ -90,6 +90,24 @@ def test_speech_ends_by_itself_or_at_the_cap(model: LiveSpeech, memory: Memory, 
     model.read_out = pushed  # type: ignore[method-assign]
     try:
         assert len(speak(model, memory, Sampling())) == expected
+    finally:
+        model.read_out = original  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(("end", "expected"), [(0.5, 122), (0.2, 6)])
+def test_the_end_is_never_drawn_by_chance(model: LiveSpeech, memory: Memory, end: float, expected: int) -> None:
+    """An end of probability 0.3 in every step would cut most speech off within ten frames if it were drawn."""
+    original = model.read_out
+
+    def unsure(streams: torch.Tensor) -> torch.Tensor:
+        logits = original(streams).masked_fill(forbidden(DESIGN), -1e4)
+        logits[:, :, 0, DESIGN.eos] = -1e4
+        logits[:, :, 0, DESIGN.eos] = logits[:, :, 0].logsumexp(-1) + math.log(0.3 / 0.7)
+        return logits
+
+    model.read_out = unsure  # type: ignore[method-assign]
+    try:
+        assert len(speak(model, memory, Sampling(end=end))) == expected
     finally:
         model.read_out = original  # type: ignore[method-assign]
 

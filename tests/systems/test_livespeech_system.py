@@ -19,7 +19,8 @@ from ttsbench.systems.livespeech.ablation import ROWS, recipe_of
 from ttsbench.systems.livespeech.design import SMALL
 from ttsbench.systems.livespeech.generate import Sampling, frames
 from ttsbench.systems.livespeech.model import LiveSpeech, save
-from ttsbench.systems.livespeech.system import System, chunked, without_silence
+from ttsbench.systems.livespeech.system import System, chunked, tail, without_silence
+from ttsbench.systems.nn.transformer import Watch
 from ttsbench.systems.nn.vocoder import Vocoder
 from ttsbench.systems.text import passages
 from ttsbench.systems.training.trainer import export
@@ -152,6 +153,33 @@ def test_a_prompt_with_a_transcript_goes_before_as_history(system: System, sampl
     finally:
         system._speak = original  # type: ignore[method-assign]
     assert given == [("Hello there.", False), ("Well. Hello there.", True), ("Hello there.", False)]
+
+
+def test_only_the_last_words_of_a_long_prompt_go_before(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = "one two three four five six"
+    count = len(text.symbols_of(words))
+    codes = torch.arange(200)[:, None].expand(-1, 8) % 256
+    at = (torch.arange(207) * count // 200).clamp_max(count - 1)  # every symbol sounds equally long
+
+    class Known:
+        what = (0, 0)
+        shared = Watch(what)
+
+        def __init__(self, design: object) -> None:
+            looks = torch.nn.functional.one_hot(at, count).float()
+            self.shared.weights[self.what] = torch.nn.functional.pad(looks, (TINY.enrolled, 0))[None]
+
+    monkeypatch.setattr("ttsbench.systems.livespeech.system.Guide", Known)
+    monkeypatch.setattr(type(system.model), "forward", lambda *args, **kwargs: None)
+    enrollment = torch.zeros(1, TINY.enrolled, TINY.dim)
+    rest, history = tail(system.model, enrollment, codes, words, most=80)
+    assert words.endswith(rest)
+    assert rest.split()[0] in ("four", "five")
+    assert 40 < len(history) <= 80
+    assert torch.equal(history, codes[-len(history) :])
+    first = count - len(text.symbols_of(rest)) + 1
+    assert at[200 - len(history)] == first  # it begins where its first phone does
+    assert tail(system.model, enrollment, codes, words, most=200)[0] == words
 
 
 def test_the_codec_round_trip_keeps_length_and_rate(system: System) -> None:
