@@ -34,7 +34,7 @@ from ttsbench.systems.text.frontend import text_to_ids
 from ttsbench.systems.text.passages import passages
 
 WEIGHTS = "kalle.safetensors"
-SAMPLING = Sampling(temperature=0.4, emit="fed", stop=0.5)
+SAMPLING = Sampling(temperature=0.2, emit="mean", stop=0.5)
 LONGEST = 2.5  # times the usual length of the text: where speech that does not stop is cut off
 FIRST, LATER = 2, 4  # frames in the first chunk and in those that follow
 

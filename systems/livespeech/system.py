@@ -23,11 +23,11 @@ from ttsbench.systems.livespeech.model import LiveSpeech, load
 from ttsbench.systems.livespeech.text import clauses, symbols_of
 from ttsbench.systems.text.passages import passages
 
-SAMPLING = Sampling(temperature=0.8)
+SAMPLING = Sampling(temperature=0.6)
 FIRST, LATER = 4, 5  # frames of a chunk given to the codec: its vocoder needs 55 ms beyond what it gives out
 PROMPT_SECONDS = 3.0
 LONGEST = 110  # symbols of prompt and passage together: about the nine seconds that training shows
-HISTORY_SECONDS = 2.0  # of the prompt's end that go before: what is long in all loses its place in the text
+HISTORY_SECONDS = 1.5  # of the prompt's end that go before: what is long in all loses its place in the text
 CONTEXT = 25  # frames before a continuation that the codec decoder hears again
 HEADROOM = 0.005  # seconds kept before the first audible sample
 
