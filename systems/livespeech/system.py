@@ -64,6 +64,8 @@ class System:
         generator = torch.Generator().manual_seed(seed)
         for text in [sample.text] if continued else passages(sample.text):
             symbols_of(text)  # a text with nothing to say is an error whatever the prompt says
+            said: str
+            history: Tensor | None
             if continued:
                 said, history = f"{sample.prompt_text} {text}".strip(), codes
             else:
