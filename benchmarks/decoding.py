@@ -5,7 +5,8 @@
     python benchmarks/decoding.py --tiny           # a look at the script itself, in seconds
 
 Both sides are greedy, batch 1, and the tokens are compared (in bf16 random weights give near ties, at which two orders
-of summation part; from there on the texts differ, the work does not); sides take turns, the best of each counts. The 1B shape
+of summation part; from there on the texts differ, the work does not); sides take turns, the best of each counts. The
+1B shape
 needs its two vocabularies told apart: all 193 800 tokens, or speech alone (transformers suppresses text by adding
 minus infinity; ours does not compute those rows). The small model's frame is drawn by a head of 12 draws that no
 model of transformers has: its loop is GPT-NeoX with the same weights (rotary, layer norms, two-layer perceptron) and
