@@ -10,7 +10,7 @@ from ttsbench.reports import board
 from ttsbench.reports.board import View
 from ttsbench.reports.reported import Reported
 from ttsbench.reports.tables import Table
-from ttsbench.reports.values import best, csv_text, heading, interval, number, rank_text
+from ttsbench.reports.values import CODEC_TITLES, best, codec_cells, csv_text, heading, interval, number, rank_text
 
 LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
@@ -43,6 +43,7 @@ def second(metric: Metric, cells: Sequence[Cell]) -> float | None:
 def markdown(table: Table, view: View, by: Metric, reported: Sequence[Reported] = ()) -> str:
     """One leaderboard with its heading, and the reported rows under a heading of their own."""
     metrics = [metric for _, group in table.families() for metric in group]
+    codec = CODEC_TITLES if any(entry.card.get("codec") for entry in table.entries) else ()
     lines = [
         f"## {md(table.testset['name'])}, scored with {md(table.protocol['name'])} v{table.protocol['version']}",
         "",
@@ -50,17 +51,20 @@ def markdown(table: Table, view: View, by: Metric, reported: Sequence[Reported] 
     lines.append(
         "| rank | system | "
         + " | ".join(md(heading(m)) for m in metrics)
-        + " | scored | parameters | GFLOP per 10 s | licence |"
+        + " | scored | "
+        + "".join(f"{title} | " for title in codec)
+        + "parameters | GFLOP per 10 s | licence |"
     )
-    lines.append("| ---: | --- |" + " ---: |" * len(metrics) + " ---: | ---: | ---: | --- |")
+    lines.append("| ---: | --- |" + " ---: |" * (len(metrics) + len(codec)) + " ---: | ---: | ---: | --- |")
     for entry in board.order(table, view, by):
         cells = view.cells[entry.name]
         rank = "" if entry.truth else rank_text(view.ranks[entry.name].get(by.name))
         values = [_md_value(table, view, entry.name, metric, entry.truth) for metric in metrics]
         scored = f"{cells[by.name].scored} of {cells[by.name].asked}"
         about = ["", ""] if entry.truth else [_count(entry.card.get(key)) for key in ("parameters", "gflop_per_10s")]
+        shape = codec_cells(entry.card) if codec else []
         licence = "" if entry.truth else entry.card.get("licence", "")
-        lines.append("| " + " | ".join([rank, md(entry.name), *values, scored, *about, md(licence)]) + " |")
+        lines.append("| " + " | ".join([rank, md(entry.name), *values, scored, *shape, *about, md(licence)]) + " |")
     lines += [
         "",
         f"Ranks by {md(by.title)}: systems whose paired difference is not significant (Holm, 5 %) share ranks.",

@@ -124,5 +124,6 @@ def _section(table: Table, views: list[View], by: Metric, clips: Clips, index: i
     return {
         "table": table, "index": index, "metrics": metrics, "by": by, "rows": rows, "plots": plots[:4], "bars": bars,
         "examples": [pair for pair in heard if pair[1]], "languages": sorted({s.language for s in table.samples}),
+        "codec": values.CODEC_TITLES if any(entry.card.get("codec") for entry in table.entries) else (),
         "counted": any("gflop_per_10s" in entry.card for entry in table.entries),
     }  # fmt: skip

@@ -35,6 +35,7 @@ def environment() -> jinja2.Environment:
         number=values.number,
         interval=values.interval,
         heading=values.heading,
+        codec_cells=values.codec_cells,
         covered=values.covered,
         arrow=values.arrow,
         rank_text=values.rank_text,

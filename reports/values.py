@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from ttsbench.records import Cell, Metric
 
@@ -44,6 +45,30 @@ def other(metric: Metric, cell: Cell) -> str:
 def p_value(p: float) -> str:
     """A p-value to four places; what is smaller says so."""
     return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
+
+
+def codec_facts(card: dict[str, Any]) -> list[tuple[str, float | None]]:
+    """Title and value of what a codec's card says of its shape; [] for other systems."""
+    facts = card.get("codec")
+    if not facts:
+        return []
+    size = facts["codebook_size"]
+    return [
+        ("tokens/s", facts["frame_rate"] * facts["codebooks"] if size else None),
+        ("codebook size", size or None),
+        ("layers", facts["codebooks"]),
+        ("frames/s", facts["frame_rate"]),
+        ("kbit/s", facts["bits_per_second"] / 1000 if facts.get("bits_per_second") else None),
+    ]
+
+
+CODEC_TITLES = ("tokens/s", "codebook size", "layers", "frames/s", "kbit/s")
+
+
+def codec_cells(card: dict[str, Any]) -> list[str]:
+    """The five of `CODEC_TITLES` as text; a dash where a system is no codec, or the codec has no tokens."""
+    found = dict(codec_facts(card))
+    return ["–" if found.get(title) is None else f"{found[title]:g}" for title in CODEC_TITLES]
 
 
 def covered(cell: Cell) -> str:

@@ -57,8 +57,26 @@ class TestSet:
 
 
 @dataclass(frozen=True)
+class CodecFacts:
+    """A codec's shape: frames a second, codebooks (layers), entries of the largest; 0 entries where continuous."""
+
+    frame_rate: float
+    codebooks: int
+    codebook_size: int
+    bits_per_second: float | None = None
+
+    @property
+    def token_rate(self) -> float:
+        """Tokens a second over all codebooks."""
+        return self.frame_rate * self.codebooks
+
+
+@dataclass(frozen=True)
 class Card:
-    """What a system says of itself. `sample_rate` in Hz; `languages` as ISO 639-1 codes; `parameters` a count."""
+    """What a system says of itself. `sample_rate` in Hz; `languages` as ISO 639-1 codes; `parameters` a count.
+
+    `codec`: of a system that is one.
+    """
 
     name: str
     version: str = ""
@@ -70,6 +88,7 @@ class Card:
     paper: str = ""
     about: str = ""
     parameters: int | None = None
+    codec: CodecFacts | None = None
 
 
 @runtime_checkable

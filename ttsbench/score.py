@@ -11,6 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from ttsbench.records import Card, Feature, Item, Measure, Protocol, Request, Score, Synthesis
 from ttsbench.store import FeatureStore, Run, feature_key, file_digest
 from ttsbench.workers import Failed, run_tasks
@@ -67,7 +69,7 @@ def _items(run: Run) -> list[Item]:
 
 
 def _card(fields: dict[str, Any]) -> Card:
-    return Card(**{**fields, "languages": tuple(fields["languages"])})
+    return msgspec.convert(fields, Card)
 
 
 def _wanted(protocol: Protocol, items: list[Item]) -> list[list[tuple[Request, ...]]]:
