@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--step", type=int, default=25, help="frames a step (paper 25, half a second)")
     parser.add_argument("--seconds", type=float, default=2.0, help="length of the partial search (paper 2)")
     parser.add_argument("--only", choices=("orm", "prm", "all"), default="all", help="which searches to run")
+    parser.add_argument("--shard", metavar="I/N", default="1/1", help="every N-th sentence from the I-th (same DIR)")
     parser.add_argument("--full-prm", action="store_true", help="also the beam search to the very end")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="print the table as JSON")
@@ -44,7 +45,10 @@ def run(options: argparse.Namespace) -> int:
     """Speak, judge, write table and plot; 1 where sentences failed."""
     from ttsbench import systems, testsets
 
-    samples = spread(testsets.load(options.testset).samples, options.limit)
+    piece, _, pieces = options.shard.partition("/")
+    if not (piece.isdigit() and pieces.isdigit() and 1 <= int(piece) <= int(pieces)):
+        raise ValueError(f"--shard {options.shard}: give I/N with I from 1 to N, such as 1/2")
+    samples = spread(testsets.load(options.testset).samples, options.limit)[int(piece) - 1 :: int(pieces)]
     system = systems.load(options.system)
     if not hasattr(system, "writers"):
         raise ValueError(f"{options.system} cannot search: it has no `writers(sample)` (systems/llasa/search.py)")
@@ -73,30 +77,58 @@ def judged(system: Any, sample: Sample, options: argparse.Namespace) -> list[Row
         writers = system.writers(sample)
         if len(writers) != 1:
             return [{"sample": sample.id, "search": "", "error": "the text is spoken in pieces, searches need one"}]
-        return list(_searches(writers[0], sample, system.card.sample_rate, options))
+        return [*_anchors(system, sample), *_searches(writers[0], sample, system.card.sample_rate, options)]
     except Exception as fault:  # one sentence's fault is its row, never the run's
         return [{"sample": sample.id, "search": "", "error": f"{type(fault).__name__}: {fault}"}]
+
+
+def _anchors(system: Any, sample: Sample) -> Iterator[Row]:
+    """The recording, and the recording after the system's codec: what the searches can hope for."""
+    from ttsbench import audio
+
+    if sample.truth is None:
+        return
+    rate = system.card.sample_rate
+    sound, judges = audio.read_at(sample.truth, rate), _judges(sample, rate)
+    sounds = {"ground truth": sound}
+    if hasattr(system, "resynthesize"):
+        sounds["codec"] = system.resynthesize(sound, rate)
+    for name, heard in sounds.items():
+        scores = {key: judge(heard) for key, judge in judges.items()}
+        yield {"sample": sample.id, "search": name, "scores": _finite(scores), "candidates": 0} | {
+            "frames": 0, "decodes": 0, "calls": {},
+        }  # fmt: skip
+
+
+def _judges(sample: Sample, rate: int) -> dict[str, Callable[..., float]]:
+    """The two that searches may choose by, then those that no search sees."""
+    from ttsbench import verifiers
+
+    assert sample.prompt is not None
+    return {
+        "wer": verifiers.words(sample.text, rate),
+        "sim-o": verifiers.voice(sample.prompt, rate),
+        "per": verifiers.phones(sample.text, rate),
+        "timbre": verifiers.timbre(sample.prompt, rate),
+        "dnsmos": verifiers.quality(rate),
+    }
+
+
+def _finite(scores: dict[str, float]) -> dict[str, float | None]:
+    return {key: None if math.isinf(value) else value for key, value in scores.items()}
 
 
 def _searches(writer: Any, sample: Sample, rate: int, options: argparse.Namespace) -> Iterator[Row]:
     import torch
 
-    from ttsbench import verifiers
     from ttsbench.audio import write
     from ttsbench.store import file_name
     from ttsbench.synth import seed_for
     from ttsbench.systems.llasa import search
 
-    assert sample.prompt is not None
-    words = search.Verifier("wer", verifiers.words(sample.text, rate))
-    voice = search.Verifier("sim-o", verifiers.voice(sample.prompt, rate))
-    both = (words, voice)
-    beam = search.Beam(options.step, options.beams, options.samples)
-    others: dict[str, Callable[..., float]] = {
-        "per": verifiers.phones(sample.text, rate),
-        "timbre": verifiers.timbre(sample.prompt, rate),
-        "dnsmos": verifiers.quality(rate),
-    }
+    judges = _judges(sample, rate)
+    both = tuple(search.Verifier(key, judges.pop(key)) for key in ("wer", "sim-o"))
+    voice, beam = both[1], search.Beam(options.step, options.beams, options.samples)
 
     def generator() -> torch.Generator:
         return torch.Generator().manual_seed(seed_for(options.seed, sample.id))
@@ -104,10 +136,9 @@ def _searches(writer: Any, sample: Sample, rate: int, options: argparse.Namespac
     def row(name: str, best: Any, candidates: list[Any], cost: Any) -> Row:
         sound = writer.audio(best.frames)
         search.judge(writer, [best], both, search.Cost())
-        scores = best.scores | {key: other(sound) for key, other in others.items()}
+        scores = best.scores | {key: other(sound) for key, other in judges.items()}
         write(options.out / "audio" / name.replace(" ", "-") / f"{file_name(sample.id)}.flac", sound, rate)
-        shown = {key: None if math.isinf(value) else value for key, value in scores.items()}
-        return {"sample": sample.id, "search": name, "scores": shown, "candidates": len(candidates)} | {
+        return {"sample": sample.id, "search": name, "scores": _finite(scores), "candidates": len(candidates)} | {
             "frames": cost.frames, "decodes": cost.decodes, "calls": cost.calls,
         }  # fmt: skip
 
@@ -180,6 +211,10 @@ def plot(lines: list[Row], path: Path) -> None:
         for line in known:
             if "PRM" in line["search"]:
                 axis.plot(line["times"], scale * line[key]["value"], "s", label=line["search"])
+        for name, style in (("ground truth", "-"), ("codec", "--")):
+            for line in lines:
+                if line["search"] == name and line[key]["value"] is not None:
+                    axis.axhline(scale * line[key]["value"], color="gray", linestyle=style, linewidth=1, label=name)
         seen = "the verifier itself" if key in ("wer", "sim-o") else "no verifier sees it"
         axis.set_title(f"{TITLES[key]} ({BEST[key]} is better; {seen})", fontsize=9)
         axis.set_xscale("log", base=2)
@@ -223,7 +258,7 @@ def _shown(line: Row) -> Row:
         out[TITLES[key]] = "-" if found["value"] is None else f"{scale * found['value']:.{digits}f}"
         if found["low"] is not None:
             out[TITLES[key]] += f" [{scale * found['low']:.{digits}f}, {scale * found['high']:.{digits}f}]"
-    times = "-" if line["times"] is None else f"{line['times']:.1f}"
+    times = "-" if not line["times"] else f"{line['times']:.1f}"
     return out | {"frames x": times, "decodes": f"{line['decodes']:.0f}", "verifier calls": f"{line['calls']:.0f}"}
 
 

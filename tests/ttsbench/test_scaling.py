@@ -93,6 +93,29 @@ def test_table_plot_and_resumption(tmp_path: Path, prompt: Path, monkeypatch: py
     assert (folder / "rows.jsonl").read_text() == before
 
 
+def test_recording_and_codec_stand_beside_the_searches(
+    tmp_path: Path, prompt: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ttsbench import systems, testsets
+
+    class Copier(Singer):
+        def resynthesize(self, samples: np.ndarray, rate: int) -> np.ndarray:
+            return 0.5 * samples
+
+    samples = tuple(Sample(name, "no", prompt=prompt, truth=prompt) for name in "ab")
+    monkeypatch.setattr(testsets, "load", lambda spec: TestSet("toy", samples, "", ""))
+    monkeypatch.setattr(systems, "load", lambda spec: Copier())
+    monkeypatch.setattr(scaling, "NUMBERS", (1, 2))
+    for shard in ("1/2", "2/2", "1/1"):
+        assert scaling.run(options(tmp_path / "out", only="orm", shard=shard)) == 0
+    lines = {line["search"]: line for line in json.loads((tmp_path / "out" / "table.json").read_text())}
+    assert list(lines) == ["ground truth", "codec", "direct", "ORM N=02"]
+    assert {line["sentences"] for line in lines.values()} == {2}
+    assert lines["ground truth"]["frames"] == 0 and lines["ground truth"]["sim-o"]["value"] == pytest.approx(1)
+    with pytest.raises(ValueError, match="1/2"):
+        scaling.run(options(tmp_path, shard="3/2"))
+
+
 def test_few_sentences_are_spread() -> None:
     samples = tuple(Sample(str(n), "") for n in range(72))
     assert [sample.id for sample in scaling.spread(samples, 4)] == ["0", "24", "47", "71"]
