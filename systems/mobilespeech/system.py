@@ -36,7 +36,7 @@ class System:
 
     def __init__(
         self,
-        passes: int = PASSES["fast"],
+        passes: int = PASSES["phone"],
         in_clauses: bool = False,
         cross_attention: bool = True,
         prompt_durations: bool = True,
