@@ -132,3 +132,17 @@ def browser():
         chromium = engine.chromium.launch(executable_path=CHROMIUM, args=flags)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture
+def plays():
+    """Whether the sound of a page moves within five seconds; the pages forbid the scripts that waiting needs."""
+
+    def moved(tab):
+        for _ in range(100):
+            if tab.evaluate("document.getElementById('sound').currentTime") > 0:
+                return True
+            tab.wait_for_timeout(50)
+        return False
+
+    return moved

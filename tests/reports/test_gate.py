@@ -209,7 +209,7 @@ def test_exit_status_and_files(base, copy, tmp_path, capsys, monkeypatch):
     assert (tmp_path / "step.md").read_text().startswith("### ")
 
 
-def test_page_names_and_plays_what_got_worse(make_run, browser, tmp_path):
+def test_page_names_and_plays_what_got_worse(make_run, browser, tmp_path, plays):
     base = make_run(tmp_path / "x", "alpha", 0.05, 0.6, TEXTS[:30])
     new = make_run(tmp_path / "y", "alpha", 0.5, 0.6, TEXTS[:30], seed=1)
     assert main(base, new) == 1
@@ -220,8 +220,7 @@ def test_page_names_and_plays_what_got_worse(make_run, browser, tmp_path):
     tab.goto((new / "compare.html").as_uri())
     assert "worse" in tab.locator(".verdict").inner_text() and tab.locator("del").count() > 10
     tab.get_by_role("button", name="Play after").first.click()
-    tab.wait_for_timeout(300)
-    assert tab.evaluate("document.getElementById('sound').currentTime") > 0
+    assert plays(tab)
     assert all(url.startswith(("file:", "data:")) for url in asked) and not faults
     assert tab.evaluate("document.documentElement.scrollWidth") <= 390
     tab.close()

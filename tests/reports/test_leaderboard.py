@@ -120,7 +120,7 @@ def test_json_output(grown, capsys):
     assert data[0]["views"][0]["ranks"]["bad"]["wer"] == [3, 3]
 
 
-def test_page_sorts_filters_and_plays(grown, browser):
+def test_page_sorts_filters_and_plays(grown, browser, plays):
     tab = browser.new_page(viewport={"width": 1280, "height": 900})
     asked, faults = [], []
     tab.on("request", lambda request: asked.append(request.url))
@@ -139,8 +139,7 @@ def test_page_sorts_filters_and_plays(grown, browser):
     tab.get_by_label("Category").select_option("Questions")
     assert tab.locator("p.lead:visible").first.inner_text().startswith("Questions: 20 utterances")
     tab.locator(".play").first.click()
-    tab.wait_for_timeout(300)
-    assert tab.evaluate("document.getElementById('sound').currentTime") > 0
+    assert plays(tab)
     tab.set_viewport_size({"width": 390, "height": 844})
     assert tab.evaluate("document.documentElement.scrollWidth") <= 390
     tab.set_viewport_size({"width": 1040, "height": 700})  # A4 across; on paper nothing can be scrolled
