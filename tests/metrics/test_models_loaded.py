@@ -1,17 +1,19 @@
 """Extractors of the published protocols load weights from a folder and measure, with small random models put there."""
 
+import importlib
 import json
 import sys
 
 import numpy as np
 import pytest
 import soundfile
+import torch
+import transformers
+import whisper
 
 from ttsbench.metrics import extractor
 from ttsbench.metrics.models import unpack
 from ttsbench.records import Request
-
-torch = pytest.importorskip("torch")
 
 
 @pytest.fixture
@@ -74,7 +76,6 @@ def write_processor(place):
 
 @pytest.mark.parametrize(("name", "kind"), [("wav2vec2-base-960h", "Wav2Vec2"), ("hubert-large-ls960-ft", "Hubert")])
 def test_ctc(folder, speech, name, kind):
-    transformers = pytest.importorskip("transformers", reason="needs transformers, in extra 'paper'")
     place = folder(name)
     config = getattr(transformers, f"{kind}Config")(vocab_size=32, **WAV2VEC)
     getattr(transformers, f"{kind}ForCTC")(config).save_pretrained(place)
@@ -84,8 +85,6 @@ def test_ctc(folder, speech, name, kind):
 
 
 def test_whisper_of_transformers(folder, speech):
-    transformers = pytest.importorskip("transformers", reason="needs transformers, in extra 'paper'")
-    pytest.importorskip("whisper", reason="needs openai-whisper, in extra 'paper'")
     place = folder("whisper-large-v3")
     config = transformers.WhisperConfig(
         vocab_size=51866,
@@ -106,7 +105,6 @@ def test_whisper_of_transformers(folder, speech):
 
 
 def test_whisper_of_openai(folder, speech):
-    whisper = pytest.importorskip("whisper", reason="needs openai-whisper, in extra 'paper'")
     dims = whisper.ModelDimensions(80, 1500, 32, 2, 1, 51865, 24, 32, 2, 1)
     model = whisper.model.Whisper(dims)
     torch.nn.init.normal_(model.decoder.positional_embedding)
@@ -116,7 +114,6 @@ def test_whisper_of_openai(folder, speech):
 
 
 def test_wavlm_xvectors(folder, speech):
-    transformers = pytest.importorskip("transformers", reason="needs transformers, in extra 'paper'")
     place = folder("wavlm-base-plus-sv")
     config = transformers.WavLMConfig(**WAV2VEC, tdnn_dim=(16,) * 5, xvector_output_dim=24)
     transformers.WavLMForXVector(config).save_pretrained(place)
@@ -133,7 +130,8 @@ def no_traces():
 
 
 def test_speechbrain_ecapa(folder, speech, no_traces):
-    ecapa = pytest.importorskip("speechbrain.lobes.models.ECAPA_TDNN", reason="needs speechbrain, in extra 'paper'")
+    from speechbrain.lobes.models import ECAPA_TDNN as ecapa
+
     model = ecapa.ECAPA_TDNN(80, channels=[1024, 1024, 1024, 1024, 3072], lin_neurons=192)
     torch.save(model.state_dict(), folder("spkrec-ecapa-voxceleb") / "embedding_model.ckpt")
     assert unpack(extract("speakers.speechbrain_ecapa", speech)).shape == (192,)
@@ -147,7 +145,7 @@ def test_utmos(folder, speech):
 
 
 def test_nisqa(folder, speech):
-    nisqa = pytest.importorskip("torchmetrics.functional.audio.nisqa", reason="needs torchmetrics, in extra 'paper'")
+    nisqa = importlib.import_module("torchmetrics.functional.audio.nisqa")  # the package has a function of this name
     args = {
         **{"ms_seg_length": 15, "ms_n_mels": 48, "ms_seg_hop_length": 4, "ms_max_segments": 1300, "ms_fmax": 20000},
         **{"ms_n_fft": 4096, "ms_hop_length": 0.01, "ms_win_length": 0.02, "ms_sr": None},

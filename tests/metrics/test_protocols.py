@@ -234,8 +234,6 @@ def test_every_given_reported_row_is_kept():
 
 
 def test_a_compound_in_one_word_or_in_two_is_no_error_where_the_original_merges():
-    pytest.importorskip("more_itertools", reason="Whisper's rules need openai-whisper, in extra 'paper'")
-    pytest.importorskip("kaldialign", reason="merging compounds needs kaldialign, in extra 'paper'")
     (merging,) = (each for each in metrics.protocol("open-asr").measures if each.metric.name == "wer")
     (plain,) = (each for each in metrics.protocol("whisper-normalised").measures if each.metric.name == "wer")
     item = Item(Sample("a", "a white paper here"), Synthesis("a", "a.wav"), Card("x"), Path("/a"))

@@ -40,7 +40,6 @@ def scored(run: Run) -> float | None:
 
 @pytest.fixture(autouse=True)
 def no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("kaldialign", reason="open-asr needs extra 'paper'")
     for name in ("TTSBENCH_WEIGHTS", "HF_HOME", "XDG_CACHE_HOME"):
         monkeypatch.setenv(name, str(tmp_path / name))
     monkeypatch.delenv("HF_HUB_CACHE", raising=False)
