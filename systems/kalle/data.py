@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 START = 41  # the token after the phones, at which speech begins
+PROMPT = 63  # frames of the longest utterance that goes before another one in training, 5 s
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,18 @@ class Clip:
     @property
     def columns(self) -> int:
         return len(self.phones) + len(self.mean) + 2
+
+
+def joined(first: Clip, second: Clip) -> Clip:
+    """Two utterances of a speaker as one: the first one acts as the prompt, its text and latents go before."""
+    return Clip(
+        np.concatenate([first.phones, second.phones]),
+        np.concatenate([first.ends, second.ends + len(first.mean)]),
+        np.concatenate([first.mean, second.mean]),
+        np.concatenate([first.logs, second.logs]),
+        second.mel,
+        second.speaker,
+    )
 
 
 @dataclass
@@ -82,27 +95,36 @@ def slice_of(mel: np.ndarray, frames: int, rng: np.random.Generator) -> np.ndarr
     return np.asarray(mel[first : first + frames], dtype=np.float32)
 
 
-def batches(clips: Sequence[Clip], columns: int, seed: int = 0, easy: int = 0) -> Callable[[int], Batch]:
+def batches(
+    clips: Sequence[Clip], columns: int, seed: int = 0, easy: int = 0, pairs: float = 0.0
+) -> Callable[[int], Batch]:
     """A function from step to batch: about `columns` columns of clips of like length, the voice of another utterance.
 
-    During the first `easy` steps long clips are left out, ever fewer of them (a curriculum).
+    During the first `easy` steps long clips are left out, ever fewer of them (a curriculum). After them this share
+    `pairs` of the batches has another utterance of the speaker before each clip, of at most PROMPT frames.
     """
     order = sorted(range(len(clips)), key=lambda i: clips[i].columns)
     weights = np.cumsum([clips[i].columns for i in order])
     others: dict[str, list[int]] = {}
     for index, clip in enumerate(clips):
         others.setdefault(clip.speaker, []).append(index)
+    prompts = {name: [i for i in found if len(clips[i].mean) <= PROMPT] for name, found in others.items()}
+
+    def prompted(clip: Clip, rng: np.random.Generator) -> Clip:
+        before = prompts[clip.speaker]
+        return joined(clips[int(rng.choice(before))], clip) if before else clip
 
     def at(step: int) -> Batch:
         rng = np.random.default_rng((seed, step))
         reach = 1.0 if step >= easy else 0.3 + 0.7 * step / easy
+        paired = step >= easy and rng.random() < pairs
         top = weights[max(1, int(reach * len(order))) - 1]
         middle = int(np.searchsorted(weights, rng.integers(top), side="right"))
-        count = max(1, columns // clips[order[middle]].columns)
+        count = max(1, columns // (clips[order[middle]].columns + (2 * PROMPT if paired else 0)))
         window = order[max(0, middle - 2 * count) : middle + 2 * count + 1]
         chosen = [clips[i] for i in rng.choice(window, size=min(count, len(window)), replace=False)]
         span = int(rng.integers(100, 300))
         voices = [slice_of(clips[int(rng.choice(others[clip.speaker]))].mel, span, rng) for clip in chosen]
-        return collate(chosen, voices)
+        return collate([prompted(clip, rng) for clip in chosen] if paired else chosen, voices)
 
     return at

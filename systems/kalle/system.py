@@ -2,6 +2,7 @@
 
 System()                                         a prompt gives the voice; without one, the seed draws a voice
 System(voice=7)                                  voice number 7 of the prior, whatever the prompt and the seed
+System(context=False)                            the voice from the speaker latent alone, no prompt before the speech
 System(test_time=TestTime(samples=200, lr=...))  tunes the model to each prompt first, and puts the weights back
 """
 
@@ -35,6 +36,7 @@ from ttsbench.systems.text.passages import passages
 
 WEIGHTS = "kalle.safetensors"
 SAMPLING = Sampling(temperature=0.2, emit="mean", stop=0.5)
+CONTEXT = 8.0  # seconds: a longer prompt gives its speaker latent alone, the model never trained on so long a one
 LONGEST = 2.5  # times the usual length of the text: where speech that does not stop is cut off
 FIRST, LATER = 2, 4  # frames in the first chunk and in those that follow
 
@@ -48,6 +50,7 @@ class System:
         sampling: Sampling = SAMPLING,
         voice: int | None = None,
         test_time: TestTime | None = None,
+        context: bool = True,
         device: str | None = None,
     ) -> None:
         folder = folder or checkpoints()
@@ -58,7 +61,7 @@ class System:
         self.model = Kalle(SMALL)
         read_weights(self.model, folder / WEIGHTS)
         self.model.to(self.device).eval()
-        self.sampling, self.voice, self.test_time = sampling, voice, test_time
+        self.sampling, self.voice, self.test_time, self.context = sampling, voice, test_time, context
         parameters = sum(p.numel() for p in self.model.parameters()) + self.codec.parameters
         self.card = replace(cards.read(Path(__file__).with_name("card.toml"))[0], parameters=parameters)
 
@@ -67,13 +70,13 @@ class System:
         generator = torch.Generator(self.device).manual_seed(seed)
         prompt = None if sample.prompt is None else self._tensor(read_at(sample.prompt, self.codec.sample_rate))
         speaker = self.speaker(prompt, seed if self.voice is None else self.voice)
-        before, text = None, sample.text
-        if sample.task == "continuation" and prompt is not None:
-            before = self._latents(prompt, generator)
-            text = f"{sample.prompt_text} {sample.text}".strip()
-        texts = [text] if before is not None else passages(text)
+        before, known = None, ""
+        if prompt is not None and self._in_context(sample, prompt):
+            before, known = self._latents(prompt, generator), sample.prompt_text
+        texts = [sample.text] if sample.task == "continuation" else passages(sample.text)
+        ids = [self._ids(text, known) for text in texts]
         with self._tuned(sample, prompt, speaker, seed):
-            made = (frame for part in texts for frame in self._frames(self._ids(part), speaker, before, generator))
+            made = (frame for part in ids for frame in self._frames(part, speaker, before, generator))
             for piece in self.codec.decode_stream(_chunks(made)):
                 yield piece[0].float().cpu().numpy()
 
@@ -93,6 +96,13 @@ class System:
         if mel.shape[1] < 20:
             raise SpeechError(f"the prompt is {prompt.shape[1] / 16000:.2f} s long; a voice needs 0.2 s or more")
         return self.model.speaker(mel)[0]
+
+    def _in_context(self, sample: Sample, prompt: Tensor) -> bool:
+        """Whether the prompt's text and latents go before what is spoken."""
+        if sample.task == "continuation":
+            return True
+        short = prompt.shape[1] <= CONTEXT * self.codec.sample_rate
+        return self.context and self.voice is None and bool(sample.prompt_text) and short
 
     def _frames(
         self, ids: Tensor, speaker: Tensor, before: Tensor | None, generator: torch.Generator
@@ -123,11 +133,11 @@ class System:
         missing = -audio.shape[-1] % self.codec.hop
         return self.codec.model.posterior(log_mel(torch.nn.functional.pad(audio, (0, missing))))
 
-    def _ids(self, text: str) -> Tensor:
-        phones = text_to_ids(text)
-        if set(phones) <= {1}:
+    def _ids(self, text: str, known: str = "") -> Tensor:
+        """Phones of the prompt's text `known` and of `text`, and the start of speech, (1, tokens)."""
+        if set(text_to_ids(text)) <= {1}:
             raise SpeechError(f"nothing to say in {text!r}")
-        return torch.tensor([[*phones, START]], device=self.device)
+        return torch.tensor([[*text_to_ids(f"{known} {text}".strip()), START]], device=self.device)
 
     def _tensor(self, audio: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(audio, dtype=np.float32))[None].to(self.device)

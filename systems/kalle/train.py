@@ -23,6 +23,7 @@ from ttsbench.systems.nn import gaussian
 from ttsbench.systems.nn.guide import guide_loss, hit_rate
 from ttsbench.systems.nn.transformer import Watch
 
+PAIRS = 0.6  # share of the batches in which an utterance of the speaker goes before, as a prompt does at synthesis
 WHERE, NEXT = (2, 0), (3, 0)  # (layer, head): what sounded in the frame before, what sounds in this one
 
 
@@ -106,7 +107,7 @@ def train_small(corpus: Path, checkpoints: Path, folder: Path, minutes: float | 
     pools = {split: clips_of(corpus, vae, split) for split in ("train", "dev")}
     model, aids = fresh(pools["train"]), Aids()
     settings = Settings(steps=steps, minutes=minutes, lr=1.2e-3, hold=0.3, eval_every=500, save_every=250)
-    at = batches(pools["train"], columns=2500, easy=600)
+    at = batches(pools["train"], columns=2500, easy=600, pairs=PAIRS)
     train(
         model,
         at,

@@ -11,7 +11,7 @@ from torch.distributions import Normal, kl_divergence
 
 from ttsbench.systems.kalle import model as kalle
 from ttsbench.systems.kalle.adapt import TestTime, adapted
-from ttsbench.systems.kalle.data import START, Clip, batches, collate, shares_of
+from ttsbench.systems.kalle.data import START, Clip, batches, collate, joined, shares_of
 from ttsbench.systems.kalle.generate import Sampling, frames
 from ttsbench.systems.kalle.loss import frame_losses, speaker_loss
 from ttsbench.systems.kalle.model import END_LOGS, END_MEAN, Kalle, KalleShape, SpeakerShape, is_end
@@ -185,6 +185,21 @@ def test_batches_are_functions_of_the_step_and_say_who_sounds_when() -> None:
     assert torch.equal(batch.text_mask.sum(1), torch.tensor([len(c.phones) + 1 for c in clips[:4]]))
     torch.testing.assert_close(batch.shares.sum(-1), batch.mask.float())
     np.testing.assert_allclose(shares_of(np.array([0.5, 2.0]), 2), [[0.5, 0.5], [0.0, 1.0]])
+
+
+def test_a_pair_is_the_speakers_other_utterance_and_then_the_clip() -> None:
+    clips = some_clips(60)
+    both = joined(clips[0], clips[1])
+    split = len(clips[0].mean)
+    np.testing.assert_array_equal(both.mean[split:], clips[1].mean)
+    shares = shares_of(both.ends, len(both.mean))
+    np.testing.assert_allclose(shares[:split, : len(clips[0].phones)].sum(1), 1.0)
+    np.testing.assert_allclose(shares[split:, len(clips[0].phones) :].sum(1), 1.0)
+    longest = max(len(clip.mean) for clip in clips)
+    single, paired = (batches(clips, columns=400, seed=1, easy=2, pairs=share) for share in (0.0, 1.0))
+    assert max(single(step).mask.sum(1).max() for step in range(2, 30)) <= longest
+    assert max(paired(step).mask.sum(1).max() for step in range(2, 30)) > longest
+    assert torch.equal(single(1).mean, paired(1).mean)  # the curriculum comes first
 
 
 def test_training_learns_and_the_guide_finds_the_phones() -> None:

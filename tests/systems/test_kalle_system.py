@@ -75,6 +75,21 @@ def test_continuation_gives_only_what_follows(system: System, folder: Path) -> N
     assert not np.array_equal(out, spoken(system, replace(sample, prompt=folder / "prompt2.wav")))
 
 
+def test_a_prompt_with_its_text_goes_before_the_speech(folder: Path, system: System) -> None:
+    sample = Sample("a", "and went by.", prompt=folder / "prompt1.wav", prompt_text="Ships came")
+    alone = spoken(System(folder, replace(SAMPLING, most=12), context=False), sample)
+    assert not np.array_equal(spoken(system, sample), alone)
+    np.testing.assert_array_equal(spoken(system, replace(sample, prompt_text="")), alone)
+    with pytest.raises(SpeechError, match="nothing to say"):
+        spoken(system, replace(sample, text="..."))
+
+
+def test_a_long_prompt_gives_its_voice_alone(folder: Path, system: System) -> None:
+    audio.write(folder / "long.wav", np.tile(audio.read_at(folder / "prompt1.wav", 16000), 6), 16000)
+    sample = Sample("a", "and went by.", prompt=folder / "long.wav", prompt_text="Ships came")
+    np.testing.assert_array_equal(spoken(system, sample), spoken(system, replace(sample, prompt_text="")))
+
+
 def test_tuning_to_a_prompt_leaves_the_model_as_it_was(folder: Path) -> None:
     tuned = System(folder, replace(SAMPLING, most=5), test_time=TestTime(samples=4, lr=1e-3, batch=2))
     before = {name: value.clone() for name, value in tuned.model.state_dict().items()}
