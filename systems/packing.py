@@ -26,16 +26,19 @@ def of_models(name: str, value: Tensor) -> bool:
 Large = Callable[[str, Tensor], bool]
 
 
-def pack(weights: dict[str, Tensor], large: Large = of_stacks) -> dict[str, Tensor]:
-    """Floats to fp16, but those that are `large` to int8 and NAME.scale, fp16: a scale for each row."""
+def pack(weights: dict[str, Tensor], large: Large = of_stacks, bits: int = 8) -> dict[str, Tensor]:
+    """Floats to fp16, but those that are `large` to int8 and NAME.scale, fp16: a scale for each row.
+
+    `bits` (2 to 8) of each int8 are used: the fewer, the smaller the file is once it is compressed.
+    """
+    most = 2 ** (bits - 1) - 1
     packed: dict[str, Tensor] = {}
     for name, value in weights.items():
         if large(name, value):
             rows = value.detach().float().flatten(1)
-            scale = (rows.abs().amax(1).clamp_min(1e-8) / 127).half().clamp_min(6e-8)
-            packed[name] = (
-                torch.round(rows / scale.float()[:, None]).clamp(-127, 127).to(torch.int8).reshape(value.shape)
-            )
+            scale = (rows.abs().amax(1).clamp_min(1e-8) / most).half().clamp_min(6e-8)
+            steps = torch.round(rows / scale.float()[:, None]).clamp(-most, most)
+            packed[name] = steps.to(torch.int8).reshape(value.shape)
             packed[name + SCALE] = scale
         else:
             packed[name] = value.detach().half() if value.is_floating_point() else value.detach()
@@ -56,11 +59,17 @@ def unpack(packed: dict[str, Tensor]) -> dict[str, Tensor]:
     return weights
 
 
-def save(weights: dict[str, Tensor], path: Path, large: Large = of_stacks, about: dict[str, str] | None = None) -> None:
+def save(
+    weights: dict[str, Tensor],
+    path: Path,
+    large: Large = of_stacks,
+    about: dict[str, str] | None = None,
+    bits: int = 8,
+) -> None:
     """Write packed weights as safetensors, whole or not at all; `about` goes into the header."""
     from safetensors.torch import save_file
 
     part = path.with_name(f".{path.name}.part")
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(pack(weights, large), part, about)
+    save_file(pack(weights, large, bits), part, about)
     os.replace(part, path)
