@@ -51,8 +51,8 @@ class System:
         self.half = self.device != "mps" and has_bf16(self.device)
         if self.half:
             self.model.bfloat16()
-        if self.device == "cpu":
-            torch.set_num_threads(1)  # its layers are too small to be worth sharing
+        if self.device == "cpu":  # more threads than two would only wait for each other
+            torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", min(2, os.cpu_count() or 1))))
         self.codec = load_codec("fsq", device=self.device)
         design = self.model.design
         if tuple(self.codec.levels) != design.columns:
