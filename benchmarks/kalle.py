@@ -5,6 +5,7 @@
     python benchmarks/kalle.py voices
     python benchmarks/kalle.py latents
     python benchmarks/kalle.py cost
+    python benchmarks/kalle.py ablation --runs RUNS      # of: python -m ttsbench.systems.kalle.ablation CORPUS RUNS
 
 Word errors by pocketsphinx (a blunt recogniser: look at differences), similarity by the GE2E encoder.
 """
@@ -25,6 +26,7 @@ from speaking import RATE, SPEAKER, errors, features, line, rows_of, similarity,
 from ttsbench import audio
 from ttsbench.metrics.sim import cosine
 from ttsbench.records import Sample
+from ttsbench.systems.kalle.ablation import ROWS, Trained
 from ttsbench.systems.kalle.adapt import TestTime
 from ttsbench.systems.kalle.generate import Sampling
 from ttsbench.systems.kalle.system import SAMPLING, System
@@ -91,6 +93,14 @@ def latents(samples: Sequence[Sample]) -> None:
     line("the language model", system, samples)
 
 
+def ablation(samples: Sequence[Sample], runs: Path) -> None:
+    for name in ROWS:
+        if (runs / name / "kalle.safetensors").is_file():
+            line(name, Trained(runs, name), samples)
+        else:
+            print(f"{name:32s} not trained: {runs / name / 'kalle.safetensors'} is not there")
+
+
 def cost(samples: Sequence[Sample]) -> None:
     system = System()
     with tempfile.TemporaryDirectory() as folder:
@@ -104,12 +114,13 @@ def cost(samples: Sequence[Sample]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("sampling", "test-time", "voices", "latents", "cost"))
+    parser.add_argument("what", choices=("sampling", "test-time", "voices", "latents", "cost", "ablation"))
     parser.add_argument("--testset", default="seed-mini")
     parser.add_argument("--limit", type=int, default=24)
     parser.add_argument("--temperatures", type=float, nargs="*", default=(0.2, 0.4, 0.7))
     parser.add_argument("--samples", type=int, nargs="*", default=(0, 50, 200))
     parser.add_argument("--lr", type=float, default=3e-5)
+    parser.add_argument("--runs", type=Path, default=Path("runs/kalle-ablation"))
     parser.add_argument("--voices", type=int, default=10)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -122,6 +133,8 @@ def main() -> None:
         voices(options.voices)
     elif options.what == "latents":
         latents(samples)
+    elif options.what == "ablation":
+        ablation(samples, options.runs)
     else:
         cost(samples)
 

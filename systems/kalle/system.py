@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,7 +29,7 @@ from ttsbench.systems.errors import SpeechError
 from ttsbench.systems.kalle.adapt import TestTime, adapted
 from ttsbench.systems.kalle.data import START
 from ttsbench.systems.kalle.generate import Sampling, frames
-from ttsbench.systems.kalle.model import SMALL, Kalle
+from ttsbench.systems.kalle.model import SMALL, Kalle, KalleShape
 from ttsbench.systems.nn import gaussian
 from ttsbench.systems.nn.mel import log_mel
 from ttsbench.systems.text.frontend import text_to_ids
@@ -42,7 +43,8 @@ FIRST, LATER = 2, 4  # frames in the first chunk and in those that follow
 
 
 class System:
-    """See the module's docstring. `folder` holds the weights; default: the shipped checkpoints."""
+    """See the module's docstring. `folder` holds the weights; default: the shipped checkpoints. `shape` and `weights`
+    are another model's over the same codec (`ablation.py`)."""
 
     def __init__(
         self,
@@ -52,14 +54,16 @@ class System:
         test_time: TestTime | None = None,
         context: bool = True,
         device: str | None = None,
+        shape: KalleShape = SMALL,
+        weights: Path | None = None,
     ) -> None:
         folder = folder or checkpoints()
         self.device = device or os.environ.get("TTSBENCH_DEVICE", "cpu")
         if self.device == "cpu":
             torch.set_num_threads(1)  # a step is one frame: threads would only wait for each other
-        self.codec = load_codec("flowvae", folder, self.device)
-        self.model = Kalle(SMALL)
-        read_weights(self.model, folder / WEIGHTS)
+        self.codec: Any = load_codec("flowvae", folder, self.device)
+        self.model = Kalle(shape)
+        read_weights(self.model, weights or folder / WEIGHTS)
         self.model.to(self.device).eval()
         self.sampling, self.voice, self.test_time, self.context = sampling, voice, test_time, context
         parameters = sum(p.numel() for p in self.model.parameters()) + self.codec.parameters
@@ -89,8 +93,8 @@ class System:
     def speaker(self, prompt: Tensor | None, seed: int) -> Tensor:
         """The speaker latent (1, n): the mean for a prompt (1, samples), or voice `seed` of the prior."""
         if prompt is None or self.voice is not None:
-            assert SMALL.speaker is not None
-            drawn = torch.randn(1, SMALL.speaker.latent, generator=torch.Generator().manual_seed(seed))
+            assert self.model.shape.speaker is not None
+            drawn = torch.randn(1, self.model.shape.speaker.latent, generator=torch.Generator().manual_seed(seed))
             return drawn.to(self.device)
         mel = log_mel(prompt)
         if mel.shape[1] < 20:

@@ -43,6 +43,9 @@ class Aids:
     end_weight: float = LAMBDA_END
 
 
+AIDS = Aids()
+
+
 def losses(model: Kalle, batch: Batch, step: int, aids: Aids) -> dict[str, Tensor]:
     """The total first, then its parts and the share of frames in which the second guided head looks right."""
     rows, frames = batch.mask.shape
@@ -94,23 +97,24 @@ def fresh(clips: Sequence[Clip], shape: KalleShape = SMALL) -> Kalle:
     return model
 
 
-def train_small(corpus: Path, checkpoints: Path, folder: Path, minutes: float | None, steps: int = 20_000) -> Kalle:
-    """Train on every utterance of `corpus` that has phones, on latents of the Flow-VAE in `checkpoints`.
+def fit(
+    model: Kalle,
+    pools: dict[str, list[Clip]],
+    folder: Path,
+    minutes: float | None,
+    steps: int = 20_000,
+    aids: Aids = AIDS,
+) -> Kalle:
+    """Train `model` on pools["train"], judged on pools["dev"]; a run that is in `folder` goes on.
 
-    Results in `folder`, the packed `kalle.safetensors` too; a run that is there goes on. The shipped checkpoint took
-    what docs/training.md says.
+    The packed `kalle.safetensors` comes to lie there too.
     """
-    from ttsbench.systems.kalle.latents import clips_of, load_vae
     from ttsbench.systems.training.trainer import Settings, train
 
-    vae = load_vae(checkpoints)
-    pools = {split: clips_of(corpus, vae, split) for split in ("train", "dev")}
-    model, aids = fresh(pools["train"]), Aids()
     settings = Settings(steps=steps, minutes=minutes, lr=1.2e-3, hold=0.3, eval_every=500, save_every=250)
-    at = batches(pools["train"], columns=2500, easy=600, pairs=PAIRS)
     train(
         model,
-        at,
+        batches(pools["train"], columns=2500, easy=600, pairs=PAIRS),
         lambda batch, step: losses(model, batch, step, aids),
         settings,
         folder,
@@ -118,5 +122,18 @@ def train_small(corpus: Path, checkpoints: Path, folder: Path, minutes: float | 
         say=lambda line: print(line, flush=True),  # noqa: T201
         progress=False,
     )
-    packing.save(model.state_dict(), folder / "kalle.safetensors", packing.of_models)
+    packing.save(model.state_dict(), folder / "kalle.safetensors", packing.of_models, bits=6)
     return model
+
+
+def train_small(corpus: Path, checkpoints: Path, folder: Path, minutes: float | None, steps: int = 20_000) -> Kalle:
+    """Train on every utterance of `corpus` that has phones, on latents of the Flow-VAE in `checkpoints`.
+
+    Results in `folder`, the packed `kalle.safetensors` too; a run that is there goes on. The shipped checkpoint took
+    what docs/training.md says.
+    """
+    from ttsbench.systems.kalle.latents import clips_of, load_vae
+
+    vae = load_vae(checkpoints)
+    pools = {split: clips_of(corpus, vae, split) for split in ("train", "dev")}
+    return fit(fresh(pools["train"]), pools, folder, minutes, steps)
