@@ -23,6 +23,7 @@ from ttsbench import listing, scaling, testsets
 from ttsbench.systems.codecs import checkpoints
 from ttsbench.systems.llasa.system import System
 from ttsbench.systems.llasa.train import SMALL, small
+from ttsbench.systems.training.trainer import read_log
 
 sys.path.insert(0, str(Path(__file__).parent))
 from voices import Judge, spoken
@@ -63,9 +64,11 @@ def main() -> None:
                 errors = sum(row[kind] for kind in ("substitutions", "deletions", "insertions"))
                 rates.append(errors / row["words"])
                 own.append(row["own"])
+            held_out = [float(row["value"]) for row in read_log(place) if row["name"] == "eval_nats"]
             parameters = sum(p.numel() for p in system.model.parameters()) / 1e6
             lines.append({
                 "parameters M": f"{parameters:.1f}", "corpus": name, "steps": str(options.steps),
+                "held-out nats": f"{held_out[-1]:.3f}",
                 "WER %": f"{100 * np.mean(rates):.1f}", "SIM-o": f"{np.mean(own):.3f}", "rows": str(len(rates)),
             })  # fmt: skip
             (options.out / "grid.json").write_text(json.dumps(lines, indent=1), encoding="utf-8")

@@ -222,7 +222,7 @@ def places(counts: list[int], starts: list[int], paces: list[float]) -> Tensor:
 
 def save(model: SmallLlasa, path: Path) -> None:
     """Write packed weights and sizes as one safetensors file, whole or not at all."""
-    packing.save(model.state_dict(), path, packing.of_models, {"size": json.dumps(asdict(model.size))})
+    packing.save(model.state_dict(), path, packing.of_models, {"size": json.dumps(asdict(model.size))}, bits=6)
 
 
 def load(path: Path, device: str = "cpu") -> SmallLlasa:
