@@ -15,14 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from speaking import RATE, SPEAKER, features
 
-from ttsbench import audio, listing, metrics, systems
-from ttsbench.metrics.models import unpack
-from ttsbench.records import Request, Sample
+from ttsbench import audio, listing, systems
+from ttsbench.metrics.sim import cosine
+from ttsbench.records import Feature, Sample
 
-SPEAKER = "speakers.ge2e"
 TEXTS = ("The train to the coast leaves at seven in the morning.", "Our neighbors have a dog and two small cats.")
-RATE = 16000
 
 
 def pitch(samples: np.ndarray) -> tuple[float, float]:
@@ -41,13 +40,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/real-voices"))
     options = parser.parse_args()
     system: Any = systems.load(options.system)
-    extract = metrics.extractor(SPEAKER).load({}, "cpu")
 
-    def vector(path: Path) -> np.ndarray:
-        found = extract([Request(SPEAKER, path)])[0]
-        if found.error:
-            raise ValueError(f"{path}: {found.error}")
-        return unpack(found.value) / np.linalg.norm(unpack(found.value))
+    def vector(path: Path) -> Feature:
+        return features(SPEAKER, [path])[0]
 
     def kept(name: str, samples: np.ndarray) -> Path:
         options.out.mkdir(parents=True, exist_ok=True)
@@ -70,12 +65,12 @@ def main() -> None:
             pieces = list(system.synthesize(Sample(name, text, prompt=paths[0]), number))
             spoken.append(kept(f"{name}-{number}", np.concatenate(pieces)))
         made = [vector(path) for path in spoken]
-        others = [v @ prompts[o] for v, o in itertools.product(made, prompts) if o != name]
+        others = [cosine(v, prompts[o]) for v, o in itertools.product(made, prompts) if o != name]
         f0 = [pitch(heard), pitch(np.concatenate([audio.read_at(path, RATE) for path in spoken]))]
         rows.append({
-            "voice": name, "another recording": f"{vector(other) @ prompts[name]:.3f}",
-            "codec": f"{vector(again) @ prompts[name]:.3f}",
-            "spoken": f"{np.mean([v @ prompts[name] for v in made]):.3f}", "to others": f"{np.mean(others):.3f}",
+            "voice": name, "another recording": f"{cosine(vector(other), prompts[name]):.3f}",
+            "codec": f"{cosine(vector(again), prompts[name]):.3f}",
+            "spoken": f"{np.mean([cosine(v, prompts[name]) for v in made]):.3f}", "to others": f"{np.mean(others):.3f}",
             "f0 prompt": f"{f0[0][0]:.0f}", "f0 spoken": f"{f0[1][0]:.0f}",
             "spread prompt": f"{f0[0][1]:.1f}", "spread spoken": f"{f0[1][1]:.1f}",
         })  # fmt: skip

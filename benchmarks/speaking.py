@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -54,9 +55,14 @@ def speak(system: System, samples: Sequence[Sample], folder: Path) -> Spoken:
     return Spoken(files, *np.array(figures).T)
 
 
+@functools.cache
+def _loaded(extractor: str) -> Any:
+    return metrics.extractor(extractor).load({"language": "en"} if extractor == RECOGNISER else {}, "cpu")
+
+
 def features(extractor: str, files: Sequence[Path]) -> list[Feature]:
     """One feature of each file; a file whose feature failed is an error here."""
-    found: list[Feature] = metrics.extractor(extractor).load({}, "cpu")([Request(extractor, file) for file in files])
+    found: list[Feature] = _loaded(extractor)([Request(extractor, file) for file in files])
     failed = [f"{file}: {feature.error}" for file, feature in zip(files, found, strict=True) if feature.error]
     if failed:
         raise ValueError("; ".join(failed))

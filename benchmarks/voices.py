@@ -18,51 +18,41 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from speaking import RECOGNISER, SPEAKER, features
 
-from ttsbench import audio, listing, metrics, scaling, systems, testsets
-from ttsbench.metrics.models import unpack
+from ttsbench import audio, listing, scaling, systems, testsets
+from ttsbench.metrics.sim import cosine
 from ttsbench.metrics.text import rules
 from ttsbench.metrics.wer import compare
-from ttsbench.records import Recorded, Request, Sample
+from ttsbench.records import Feature, Recorded, Sample
 from ttsbench.store import file_name
 from ttsbench.synth import seed_for
 
-RECOGNISER, SPEAKER = "recognisers.pocketsphinx", "speakers.ge2e"
 Row = dict[str, Any]
 
 
 class Judge:
-    """The two models, and the vectors of the test set's prompts."""
+    """Words and voices of what was spoken, the prompts' vectors kept."""
 
     def __init__(self, samples: tuple[Sample, ...]) -> None:
-        self.words = metrics.extractor(RECOGNISER).load({"language": "en"}, "cpu")
-        self.speaker = metrics.extractor(SPEAKER).load({}, "cpu")
-        self.prompts: dict[Path, np.ndarray] = {}
+        self.prompts: dict[Path, Feature] = {}
         self.speakers = {sample.prompt: sample.speaker for sample in samples if sample.prompt}
-
-    def vector(self, path: Path) -> np.ndarray:
-        found = self.speaker([Request(SPEAKER, path)])[0]
-        if found.error:
-            raise ValueError(f"{path}: {found.error}")
-        vector = unpack(found.value)
-        return vector / np.linalg.norm(vector)
 
     def row(self, sample: Sample, path: Path) -> Row:
         """Edits of the words heard, cosine to the own prompt and mean cosine to other speakers' prompts."""
-        heard = self.words([Request(RECOGNISER, path)])[0]
-        counts = compare(sample.text, str(heard.value.get("text", "")), rules("plain-en"))[2]
+        (heard,) = features(RECOGNISER, [path])
+        counts = compare(sample.text, str(heard.value["text"]), rules("plain-en"))[2]
         found: Row = {
             "words": counts.length, "substitutions": counts.substitutions,
             "deletions": counts.deletions, "insertions": counts.insertions,
         }  # fmt: skip
         if sample.prompt is None:
             return found
-        for prompt in self.speakers:
-            if prompt not in self.prompts:
-                self.prompts[prompt] = self.vector(prompt)
-        here = self.vector(path)
-        others = [self.prompts[p] @ here for p, name in self.speakers.items() if name != sample.speaker]
-        return found | {"own": float(self.prompts[sample.prompt] @ here), "others": float(np.mean(others))}
+        if not self.prompts:
+            self.prompts = dict(zip(self.speakers, features(SPEAKER, list(self.speakers)), strict=True))
+        (here,) = features(SPEAKER, [path])
+        others = [cosine(self.prompts[p], here) for p, name in self.speakers.items() if name != sample.speaker]
+        return found | {"own": cosine(self.prompts[sample.prompt], here), "others": float(np.mean(others))}
 
 
 def spoken(name: str, sample: Sample, folder: Path, system: Any) -> Row:
