@@ -85,7 +85,9 @@ def _phone_decoder() -> Any:
     from ttsbench.metrics.models import packaged
 
     model = packaged("pocketsphinx", "model/en-us/en-us-phone.lm.bin", "pocketsphinx")
-    return pocketsphinx.Decoder(samprate=16000, loglevel="FATAL", lm=None, dict=None, allphone=str(model), lw=2.0)
+    return pocketsphinx.Decoder(
+        samprate=16000, loglevel="FATAL", cmn="batch", lm=None, dict=None, allphone=str(model), lw=2.0
+    )
 
 
 def phones(text: str, rate: int) -> Judge:
@@ -98,6 +100,7 @@ def phones(text: str, rate: int) -> Judge:
     def judge(samples: np.ndarray) -> float:
         decoder = _phone_decoder()
         pcm = np.round(np.clip(audio.resample(samples, rate, 16000), -1, 1) * 32767).astype("<i2").tobytes()
+        decoder.reinit_feat()  # or what it hears depends on what it heard before
         decoder.start_utt()
         decoder.process_raw(pcm, full_utt=True)
         decoder.end_utt()

@@ -16,7 +16,7 @@ from ttsbench.systems.text.phones import canonical
 def _decoder() -> Any:
     from pocketsphinx import Decoder
 
-    return Decoder(loglevel="FATAL", lm=None)
+    return Decoder(loglevel="FATAL", lm=None, cmn="batch")
 
 
 def align(samples: np.ndarray, text: str) -> list[tuple[str, float]]:
@@ -31,6 +31,7 @@ def align(samples: np.ndarray, text: str) -> list[tuple[str, float]]:
                 decoder.set_align_text(" ".join(words))
             else:
                 decoder.set_alignment()
+            decoder.reinit_feat()  # or the ends depend on what was aligned before
             decoder.start_utt()
             decoder.process_raw(pcm, full_utt=True)
             decoder.end_utt()

@@ -12,6 +12,7 @@ from typing import Any
 
 STAGES = {
     "corpus": "make the training corpus: synthetic speech with phone ends, and real recordings where --real names them",
+    "held-out": "write the corpus' held-out voices as recordings: --testset folder=build/held-out,task=resynthesis",
     "vocoder": "train the shared vocoder on true log-mels",
     "rvq": "train the residual VQ codec",
     "fsq": "train the FSQ codec",
@@ -63,6 +64,8 @@ def run(args: argparse.Namespace) -> int:
     out = args.out or Path("build/training")
     if args.what == "corpus":
         return _corpus(args)
+    if args.what == "held-out":
+        return _held_out(args.corpus, args.out or Path("build/held-out"))
     torch.set_num_threads(1)  # small models: a second thread costs more than it gives
     if args.what == "codes":
         return _codes(args.corpus, out)
@@ -94,6 +97,13 @@ def _corpus(args: argparse.Namespace) -> int:
     folder = args.out or args.corpus
     count = build(folder, args.hours, args.real, args.libritts, args.workers, args.seed, _say)
     _say(f"corpus: {count} utterances in {folder}")
+    return 0
+
+
+def _held_out(corpus: Path, folder: Path) -> int:
+    from ttsbench.systems.corpus.held_out import write_held_out
+
+    _say(f"held-out: {write_held_out(corpus, folder)} recordings in {folder}")
     return 0
 
 

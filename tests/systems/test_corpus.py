@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from ttsbench.audio import write
+from ttsbench.audio import read, write
 from ttsbench.systems.codecs.mel_codec import build as build_codec
 from ttsbench.systems.codecs.small import SmallCodec
 from ttsbench.systems.corpus.align import _without_gaps, align
 from ttsbench.systems.corpus.build import build, plan, transcribed
+from ttsbench.systems.corpus.held_out import write_held_out
 from ttsbench.systems.corpus.reader import Corpus, segments
 from ttsbench.systems.corpus.sentences import generated, quotations
 from ttsbench.systems.nn.mel import log_mel
@@ -85,6 +86,14 @@ def test_alignment_finds_where_words_are() -> None:
     assert align(said, "The zxqv") == []
 
 
+def test_an_alignment_does_not_depend_on_what_was_aligned_before() -> None:
+    text = "The old farmer walked slowly to the river."
+    said = speak(text, voice("carl"))[0]
+    first = align(said, text)
+    align(np.random.default_rng(0).normal(0, 0.3, 48000).astype(np.float32), "We were away a year ago.")
+    assert first and align(said, text) == first
+
+
 def test_gaps_become_pauses() -> None:
     phones = [("n", 0.1, 0.2), ("pau", 0.2, 0.3), ("ao", 0.5, 0.6)]
     assert _without_gaps(phones, 0.9) == [("pau", 0.1), ("n", 0.2), ("pau", 0.5), ("ao", 0.6), ("pau", 0.9)]
@@ -118,6 +127,16 @@ def test_batches_of_codes_phones_and_prompts(corpus: Corpus) -> None:
     torch.testing.assert_close(batches.of(u)[:-20], codec.encode_mel(mel)[0, : u.frames // 2][:-20])
     spans = durations(u, 12.5, 40)
     assert spans.sum() == 40 and (spans >= 0).all()
+
+
+def test_held_out_recordings_are_a_folder_that_the_harness_reads(corpus: Corpus, tmp_path: Path) -> None:
+    assert write_held_out(corpus.folder, tmp_path, "dev") == 3
+    rows = [line.split("\t") for line in (tmp_path / "transcripts.tsv").read_text().splitlines()[1:]]
+    for u, (key, _, text) in zip(corpus.select("dev"), rows, strict=True):
+        samples, rate = read(tmp_path / u.speaker / f"{key}.flac")
+        assert (key, text, rate, len(samples)) == (u.id, u.text, 16000, u.frames * 160)
+    with pytest.raises(ValueError, match="split 'test'"):
+        write_held_out(corpus.folder, tmp_path)
 
 
 def test_clear_errors(tmp_path: Path) -> None:

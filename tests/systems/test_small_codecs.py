@@ -140,13 +140,19 @@ def test_weights_load_and_missing_or_wrong_files_are_named(tmp_path: Path, monke
         load_codec("opus")
 
 
-def test_rvq_starts_as_the_fsq_codec() -> None:
+def related(passes: int) -> tuple[QuantizedCodec, QuantizedCodec, torch.Tensor]:
+    """An FSQ codec, an RVQ codec made from it, and the mels (8, 160, 100) of rank six that both were fitted to."""
     torch.manual_seed(0)
     mel = (torch.randn(8, 160, 6) @ torch.randn(6, N_MELS)) / 3
     fsq, rvq = build("fsq"), build("rvq")
     start_from(fsq, mel)
     assert isinstance(fsq, QuantizedCodec) and isinstance(rvq, QuantizedCodec)
-    from_fsq(rvq, fsq, mel, passes=8)
+    from_fsq(rvq, fsq, mel, passes=passes)
+    return fsq, rvq, mel
+
+
+def test_rvq_starts_as_the_fsq_codec() -> None:
+    fsq, rvq, mel = related(passes=8)
     fsq.eval()
     rvq.eval()
     errors = [float((codec(mel).mel - mel).abs().mean()) for codec in (fsq, rvq)]
@@ -168,12 +174,7 @@ def test_packed_weights_are_close_and_small(tmp_path: Path) -> None:
 
 
 def test_rvq_ships_as_codebooks_beside_fsq(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    mel = (torch.randn(8, 160, 6) @ torch.randn(6, N_MELS)) / 3
-    fsq, rvq = build("fsq"), build("rvq")
-    start_from(fsq, mel)
-    assert isinstance(fsq, QuantizedCodec) and isinstance(rvq, QuantizedCodec)
-    from_fsq(rvq, fsq, mel, passes=4)
+    fsq, rvq, mel = related(passes=4)
     whole = {f"vocoder.{k}": v for k, v in Vocoder().state_dict().items()}
     for name, codec in (("fsq", fsq), ("rvq", rvq)):
         whole |= {f"codecs.{name}.{k}": v for k, v in codec.state_dict().items()}
