@@ -63,15 +63,17 @@ def plot(title: str, x_title: str, y_title: str, series: Sequence[Series]) -> Pl
     )
 
 
-def _over(systems: Sequence[dict[str, Any]], axis: str, value: str, fixed: dict[str, float]) -> list[Series]:
+def _over(systems: Sequence[dict[str, Any]], axis: str, value: str, fixed: dict[str, float | None]) -> list[Series]:
     """For each system the medians of `value` along `axis`, the other settings held at `fixed`."""
     return [
         (
             system["name"],
             [
                 (row[axis], [row[value]] * 3 if isinstance(row[value], float) else row[value]["p50"])
-                for row in sorted(system["rows"], key=lambda row: row[axis])
-                if row[value] is not None and all(row[key] == wanted for key, wanted in fixed.items() if key != axis)
+                for row in sorted(system["rows"], key=lambda row: row[axis] or 0)
+                if row[axis] is not None
+                and row[value] is not None
+                and all(row[key] == wanted for key, wanted in fixed.items() if key != axis)
             ],
         )
         for system in systems
@@ -79,7 +81,8 @@ def _over(systems: Sequence[dict[str, Any]], axis: str, value: str, fixed: dict[
 
 
 def plots(data: dict[str, Any]) -> list[Plot]:
-    """Latency and total time against length and prompt, latency and throughput against concurrency."""
+    """Latency and total time against length, prompt and chunk size, latency and throughput against concurrency and
+    batch size."""
     systems, base = data["systems"], data["base"]
     wanted = [
         ("First audible sample against text length", "words", "s", "words", "first_audible"),
@@ -93,6 +96,9 @@ def plots(data: dict[str, Any]) -> list[Plot]:
             "concurrency",
             "throughput",
         ),
+        ("Throughput against batch size", "readings in a batch", "audio seconds per second", "batch", "throughput"),
+        ("First audible sample against chunk size", "frames in a chunk", "s", "chunk_frames", "first_audible"),
+        ("Real-time factor against chunk size", "frames in a chunk", "RTF", "chunk_frames", "rtf_each"),
     ]
     found = []
     for title, x_title, y_title, axis, value in wanted:

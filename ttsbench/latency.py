@@ -1,7 +1,8 @@
 """`ttsbench profile`: latency, throughput and memory of systems on the hardware at hand.
 
-Every point repeats one utterance of a given number of words, with a prompt of a given length, at a given concurrency.
-Concurrency is worker processes; RTF is taken at concurrency 1 alone, throughput is audio seconds over wall seconds.
+Every point repeats one utterance of a given number of words, with a prompt of a given length, at a given concurrency;
+where the system can, with chunks of a given size or several readings in one batch. Concurrency is worker processes;
+RTF is taken of single utterances at concurrency 1 alone, throughput is audio seconds over wall seconds.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ttsbench.records import Recorded, Sample, Synthesis
+from ttsbench.limits import Work, shares, work_of
+from ttsbench.records import Batched, Chunk, Chunked, Recorded, Sample, Synthesis, System
 from ttsbench.synth import Job, speak
 from ttsbench.workers import Failed, run_tasks
 
@@ -23,22 +25,32 @@ WORDS = """
     a man with a broom had cleared the last switch before the bridge where a family of ducks was walking home along
     the frozen river while children on the bank threw bread and shouted names they had made up for every bird
 """.split()
+LONGEST_COUNTED = 20.0  # seconds of an utterance whose work is counted, which takes a few times as long
 
 
 @dataclass(frozen=True)
 class Point:
-    """What was repeated: words of text, seconds of prompt, utterances at once."""
+    """What was repeated: words of text, seconds of prompt, utterances at once in processes of their own, readings in
+    one batch, and frames in a chunk (None: as the system does it by itself)."""
 
     words: int
     prompt_seconds: float
-    concurrency: int
+    concurrency: int = 1
+    batch: int = 1
+    chunk_frames: int | None = None
+
+    @property
+    def alone(self) -> bool:
+        """Whether a real-time factor makes sense: one utterance at a time."""
+        return self.concurrency == 1 and self.batch == 1
 
 
 @dataclass(frozen=True)
 class Reading:
     """One repetition: times in seconds, memory in bytes (device memory None without an accelerator).
 
-    `joules` of the whole package or card; None where the device reports none (`energy.counter`).
+    `joules` of the whole package or card; None where the device reports none (`energy.counter`). `work` of the point's
+    utterance, counted once beside the timing. `chunked`, `batched`: whether the system has these settings.
     """
 
     point: Point
@@ -49,6 +61,18 @@ class Reading:
     began: float
     ended: float
     joules: float | None = None
+    work: Work | None = None
+    chunked: bool = False
+    batched: bool = False
+
+
+@dataclass(frozen=True)
+class Task:
+    """One repetition, for a worker. `count`: count its work too, afterwards; for the last one, as it costs memory."""
+
+    job: Job
+    point: Point
+    count: bool
 
 
 def text_of(words: int) -> str:
@@ -72,29 +96,45 @@ def profile(
 ) -> list[Reading | str]:
     """Measure every point `repeat` times after one warm-up a process. A failure is a sentence in place of a Reading.
 
-    `prompt` lends its prompt audio, text, speaker and language; `folder` receives cut prompts and the log.
+    `prompt` lends its prompt audio, text, speaker and language; `folder` receives cut prompts and the log. Points with
+    a chunk size or a batch are left out where the first points showed that the system has no such setting.
     """
     readings: list[Reading | str] = []
-    total = len(points) * repeat
-    for point in points:
+    chunked = batched = False
+    for done, point in enumerate(points):
+        if (point.chunk_frames is not None and not chunked) or (point.batch > 1 and not batched):
+            continue
         sample = _sample(prompt, point, folder)
-        jobs = [Job(sample, seed, Path(os.devnull), "profile") for seed in range(max(repeat, point.concurrency))]
+        seeds = range(max(repeat, point.concurrency))
+        tasks = [
+            Task(Job(sample, seed, Path(os.devnull), "profile"), point, point.alone and seed == seeds[-1])
+            for seed in seeds
+        ]
         outcomes = run_tasks(
-            jobs, timed_speaker, (spec, device), jobs=point.concurrency, timeout=timeout, log=folder / "log.txt"
+            tasks, timed_speaker, (spec, device), jobs=point.concurrency, timeout=timeout, log=folder / "log.txt"
         )
-        for _, outcome in outcomes:
+        for count, (_, outcome) in enumerate(outcomes, 1):
             if isinstance(outcome, Failed):
                 readings.append(f"{point}: {outcome.reason}")
             elif outcome.synthesis.error:
                 readings.append(f"{point}: {outcome.synthesis.error}")
             else:
-                readings.append(replace(outcome, point=point))
-            progress(len(readings), max(total, len(readings)), f"{point.words} words, {point.concurrency} at once")
+                readings.append(outcome)
+                chunked, batched = outcome.chunked, outcome.batched
+            progress(done * repeat + min(count, repeat), len(points) * repeat, words_for(point))
     return readings
 
 
+def words_for(point: Point) -> str:
+    """The point in a few words."""
+    parts = [f"{point.words} words", f"{point.concurrency} at once"]
+    parts += [f"batches of {point.batch}"] if point.batch > 1 else []
+    parts += [f"chunks of {point.chunk_frames} frames"] if point.chunk_frames is not None else []
+    return ", ".join(parts)
+
+
 def _sample(prompt: Sample, point: Point, folder: Path) -> Sample:
-    """The utterance of a point; its prompt is repeated or cut to the asked length."""
+    """The utterance of a point; its prompt is repeated or cut to the asked length, the prompt's text in proportion."""
     if prompt.prompt is None:
         return replace(prompt, text=text_of(point.words))
     import numpy as np
@@ -106,11 +146,14 @@ def _sample(prompt: Sample, point: Point, folder: Path) -> Sample:
     clip = folder / f"prompt-{point.prompt_seconds:g}s.flac"
     if not clip.exists():
         audio.write(clip, np.tile(samples, -(-wanted // samples.size))[:wanted], rate)
-    return replace(prompt, text=text_of(point.words), prompt=clip)
+    said = prompt.prompt_text.split()
+    kept = round(len(said) * wanted / samples.size)
+    prompt_text = " ".join((said * -(-kept // max(1, len(said))))[:kept])
+    return replace(prompt, text=text_of(point.words), prompt=clip, prompt_text=prompt_text)
 
 
-def timed_speaker(spec: str, device: str) -> Callable[[Job], Reading]:
-    """Worker set-up: load and time it, then answer jobs with Readings; the first job is spoken twice."""
+def timed_speaker(spec: str, device: str) -> Callable[[Task], Reading]:
+    """Worker set-up: load and time it, then answer tasks with Readings; the first one is spoken twice."""
     from ttsbench import energy, systems
 
     os.environ["TTSBENCH_DEVICE"] = device
@@ -122,28 +165,61 @@ def timed_speaker(spec: str, device: str) -> Callable[[Job], Reading]:
         raise TypeError(f"{spec} holds recordings; there is nothing to time")
     warm = False
 
-    def handle(job: Job) -> Reading:
+    def handle(task: Task) -> Reading:
         nonlocal warm
+        if isinstance(system, Chunked) and task.point.chunk_frames is not None:
+            system.chunk_frames = task.point.chunk_frames
         if not warm:
-            speak(system, job)
+            _spoken(system, task)
             warm = True
         before = None if isinstance(meter, str) else meter()
         began = time.monotonic()
-        row, _ = speak(system, job)
+        row = _spoken(system, task)
         ended = time.monotonic()
         joules = None if isinstance(meter, str) or before is None else meter() - before
         usage = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         usage += resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-        return Reading(Point(0, 0.0, 0), row, load_seconds, usage * 1024, _device_bytes(device), began, ended, joules)
+        reading = Reading(task.point, row, load_seconds, usage * 1024, _device_bytes(device), began, ended, joules)
+        counted = task.count and not row.error and (row.total or 0.0) < LONGEST_COUNTED
+        work = work_of(system, task.job.sample, task.job.seed) if counted else None
+        return replace(reading, work=work, chunked=isinstance(system, Chunked), batched=isinstance(system, Batched))
 
     return handle
 
 
+def _spoken(system: System, task: Task) -> Synthesis:
+    """One utterance, or one batch of readings: then `seconds` is that of all, and nothing arrives before the end."""
+    if task.point.batch == 1:
+        return speak(system, task.job)[0]
+    assert isinstance(system, Batched)
+    job, rate = task.job, system.card.sample_rate
+    start = time.perf_counter()
+    try:
+        made = system.readings(job.sample, job.seed, task.point.batch)
+    except Exception as fault:  # as in `synth.speak`: a row's error, never the run's
+        return Synthesis(job.sample.id, seed=job.seed, error=f"{type(fault).__name__}: {fault}")
+    total = time.perf_counter() - start
+    length = sum(len(samples) for samples in made)
+    if not length:
+        return Synthesis(job.sample.id, seed=job.seed, error="the system gave no audio")
+    return Synthesis(
+        job.sample.id,
+        sample_rate=rate,
+        seconds=length / rate,
+        chunks=(Chunk(total, length),),
+        total=total,
+        seed=job.seed,
+    )
+
+
 def _device_bytes(device: str) -> int | None:
-    if not device.startswith("cuda"):
+    """The accelerator's peak; mps keeps no peak, there it is what the driver holds now."""
+    if device == "cpu":
         return None
     import torch
 
+    if device.startswith("mps"):
+        return int(torch.mps.driver_allocated_memory())
     return int(torch.cuda.max_memory_allocated(device))
 
 
@@ -165,40 +241,73 @@ def stall_seconds(row: Synthesis) -> float:
     return stalled
 
 
-def summary(readings: Sequence[Reading]) -> list[dict[str, Any]]:
-    """One dict a point: quantiles with bootstrap intervals, throughput, memory. Latency and RTF in s and s/s."""
+def throughputs(readings: Sequence[Reading]) -> list[float]:
+    """Audio seconds a second that all workers made together, while each utterance was spoken."""
+    found = []
+    for reading in readings:
+        made = 0.0
+        for other in readings:
+            shared = min(reading.ended, other.ended) - max(reading.began, other.began)
+            if shared > 0 and other.ended > other.began:
+                made += other.synthesis.seconds * shared / (other.ended - other.began)
+        if reading.ended > reading.began:
+            found.append(made / (reading.ended - reading.began))
+    return found
+
+
+def summary(readings: Sequence[Reading], frame_rate: float | None, limits: dict[str, float]) -> list[dict[str, Any]]:
+    """One dict a point: quantiles with bootstrap intervals, throughput, memory, shares of the machine's `limits`.
+
+    Latency in s; RTF and throughput in s/s; `frames_per_second` where the system's card knows its `frame_rate`.
+    """
     rows = []
     for point in dict.fromkeys(reading.point for reading in readings):
         here = [reading for reading in readings if reading.point == point]
-        rows.append({**asdict(point), "n": len(here), **_numbers(here)})
+        rows.append({**asdict(point), "n": len(here), **_numbers(here, frame_rate), **_work(here, limits)})
     return rows
 
 
-def _numbers(here: list[Reading]) -> dict[str, Any]:
-    alone = here[0].point.concurrency == 1
+def _numbers(here: list[Reading], frame_rate: float | None) -> dict[str, Any]:
+    point = here[0].point
     seconds = sum(reading.synthesis.seconds for reading in here)
     wall = max(reading.ended for reading in here) - min(reading.began for reading in here)
-    first = [reading.synthesis.chunks[0].at for reading in here]
+    busy = sum(reading.ended - reading.began for reading in here)
+    wall = busy if point.concurrency == 1 else wall  # alone, what lies between two utterances is the harness's
     audible = [r.synthesis.audible for r in here if r.synthesis.audible is not None]
     total = [reading.synthesis.total or 0.0 for reading in here]
+    factors = [(r.synthesis.total or 0.0) / r.synthesis.seconds for r in here if r.synthesis.seconds]
     joules = [reading.joules for reading in here if reading.joules is not None]
-    metered = alone and seconds > 0 and len(joules) == len(here)
-    spaces = [gap for reading in here for gap in gaps(reading.synthesis)]
+    metered = point.concurrency == 1 and seconds > 0 and len(joules) == len(here)
+    stalled = [stall_seconds(reading.synthesis) for reading in here]
+    throughput = seconds / wall if wall > 0 else None
     return {
         "audio_seconds": round(seconds / len(here), 3),
-        "rtf": round(sum(total) / seconds, 4) if alone and seconds else None,
-        "throughput": round(seconds / wall, 3) if wall > 0 else None,
+        "rtf": round(sum(total) / seconds, 4) if point.alone and seconds else None,
+        "rtf_each": quantiles(factors) if point.alone else None,
+        "throughput": None if throughput is None else round(throughput, 3),
+        "throughput_each": quantiles(throughputs(here)),
+        "frames_per_second": round(throughput * frame_rate, 2) if throughput and frame_rate else None,
         "total": quantiles(total),
-        "first_chunk": quantiles(first),
+        "first_chunk": quantiles([r.synthesis.chunks[0].at for r in here if r.synthesis.chunks]),
         "first_audible": quantiles(audible),
-        "gap": quantiles(spaces),
-        "stalled": round(sum(stall_seconds(r.synthesis) for r in here) / len(here), 4),
-        "stalls": sum(stall_seconds(r.synthesis) > 0.001 for r in here),
+        "gap": quantiles([gap for reading in here for gap in gaps(reading.synthesis)]),
+        "stall": quantiles(stalled),
+        "stalled": round(sum(stalled) / len(here), 4),
+        "stalls": sum(each > 0.001 for each in stalled),
         "host_bytes": max(reading.host_bytes for reading in here),
         "device_bytes": max((r.device_bytes for r in here if r.device_bytes is not None), default=None),
         "load_seconds": round(max(reading.load_seconds for reading in here), 3),
         "joules_per_second": round(sum(joules) / seconds, 3) if metered else None,
     }
+
+
+def _work(here: list[Reading], limits: dict[str, float]) -> dict[str, Any]:
+    """The point's counted work at the median real-time factor, under "work"; None where nothing could be counted."""
+    work = next((reading.work for reading in here if reading.work is not None), None)
+    factors = sorted((r.synthesis.total or 0.0) / r.synthesis.seconds for r in here if r.synthesis.seconds)
+    if work is None or not factors or not factors[len(factors) // 2]:
+        return {"work": None}
+    return {"work": shares(work, factors[len(factors) // 2], limits)}
 
 
 def quantiles(values: Sequence[float], seed: int = 0) -> dict[str, list[float]] | None:
@@ -214,40 +323,3 @@ def quantiles(values: Sequence[float], seed: int = 0) -> dict[str, list[float]] 
         low, high = np.percentile(np.percentile(again, percent, axis=1), (2.5, 97.5))
         found[f"p{percent}"] = [round(float(x), 6) for x in (np.percentile(data, percent), low, high)]
     return found
-
-
-def probe(device: str) -> dict[str, float]:
-    """What this machine can do, by a short measurement: copy bandwidth in GB/s (read + write), matmul in GFLOP/s."""
-    import torch
-
-    result = {}
-    place = torch.device(device)
-    block = torch.ones(64 * 2**20 if place.type == "cpu" else 512 * 2**20, device=place)
-    target = torch.empty_like(block)
-    seconds = _best(lambda: target.copy_(block), place)
-    result["copy_gb_per_s"] = round(2 * block.numel() * 4 / seconds / 1e9, 1)
-    size = 1024 if place.type == "cpu" else 8192
-    for dtype in (torch.float32, torch.bfloat16):
-        left = torch.randn(size, size, device=place).to(dtype)
-        right = torch.randn(size, size, device=place).to(dtype)
-        seconds = _best(lambda a=left, b=right: a @ b, place)  # type: ignore[misc]
-        result[f"matmul_{str(dtype).split('.')[1]}_gflop_per_s"] = round(2 * size**3 / seconds / 1e9, 1)
-    return result
-
-
-def _best(call: Callable[[], Any], place: Any) -> float:
-    """The shortest of several timed calls, the device synchronised; seconds."""
-    import torch
-
-    def settle() -> None:
-        if place.type == "cuda":
-            torch.cuda.synchronize(place)
-
-    times = []
-    for _ in range(6):
-        settle()
-        start = time.perf_counter()
-        call()
-        settle()
-        times.append(time.perf_counter() - start)
-    return min(times)

@@ -75,7 +75,7 @@ class CodecFacts:
 class Card:
     """What a system says of itself. `sample_rate` in Hz; `languages` as ISO 639-1 codes; `parameters` a count.
 
-    `codec`: of a system that is one.
+    `codec`: of a system that is one. `frame_rate`: frames a second that a model writes, where it writes frames.
     """
 
     name: str
@@ -89,6 +89,7 @@ class Card:
     about: str = ""
     parameters: int | None = None
     codec: CodecFacts | None = None
+    frame_rate: float | None = None
 
 
 @runtime_checkable
@@ -108,6 +109,22 @@ class Resynthesizer(typing.Protocol):
 
     def resynthesize(self, audio: np.ndarray, sample_rate: int) -> np.ndarray:
         """`audio` (samples,) at `sample_rate` to the same length at the system's own rate."""
+        ...
+
+
+@runtime_checkable
+class Chunked(typing.Protocol):
+    """Optional ability: the number of frames in a chunk after the first may be set. Fewer come sooner and cost more."""
+
+    chunk_frames: int
+
+
+@runtime_checkable
+class Batched(typing.Protocol):
+    """Optional ability: several readings of one sample, made side by side as one batch."""
+
+    def readings(self, sample: Sample, seed: int, count: int) -> list[np.ndarray]:
+        """`count` arrays (samples,), as `synthesize` would give them in one piece."""
         ...
 
 

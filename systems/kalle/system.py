@@ -66,6 +66,7 @@ class System:
         read_weights(self.model, weights or folder / WEIGHTS)
         self.model.to(self.device).eval()
         self.sampling, self.voice, self.test_time, self.context = sampling, voice, test_time, context
+        self.chunk_frames = LATER
         parameters = sum(p.numel() for p in self.model.parameters()) + self.codec.parameters
         self.card = replace(cards.read(Path(__file__).with_name("card.toml"))[0], parameters=parameters)
 
@@ -81,7 +82,7 @@ class System:
         ids = [self._ids(text, known) for text in texts]
         with self._tuned(sample, prompt, speaker, seed):
             made = (frame for part in ids for frame in self._frames(part, speaker, before, generator))
-            for piece in self.codec.decode_stream(_chunks(made)):
+            for piece in self.codec.decode_stream(_chunks(made, self.chunk_frames)):
                 yield piece[0].float().cpu().numpy()
 
     def resynthesize(self, audio: np.ndarray, sample_rate: int) -> np.ndarray:
@@ -147,7 +148,7 @@ class System:
         return torch.from_numpy(np.ascontiguousarray(audio, dtype=np.float32))[None].to(self.device)
 
 
-def _chunks(made: Iterator[Tensor]) -> Iterator[Tensor]:
+def _chunks(made: Iterator[Tensor], later: int = LATER) -> Iterator[Tensor]:
     """Single frames (1, 1, latent) in groups: a short one first, so that sound comes early."""
     held: list[Tensor] = []
     wanted = FIRST
@@ -155,6 +156,6 @@ def _chunks(made: Iterator[Tensor]) -> Iterator[Tensor]:
         held.append(frame)
         if len(held) == wanted:
             yield torch.cat(held, dim=1)
-            held, wanted = [], LATER
+            held, wanted = [], later
     if held:
         yield torch.cat(held, dim=1)

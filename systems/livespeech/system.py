@@ -46,7 +46,7 @@ class System:
             raise ValueError(
                 f"{folder}: the FSQ codec has levels {self.codec.levels}, LiveSpeech needs {layout.LEVELS}"
             )
-        self.sampling = sampling or SAMPLING
+        self.sampling, self.chunk_frames = sampling or SAMPLING, LATER
         parameters = sum(p.numel() for p in self.model.parameters()) + self.codec.parameters
         self.card = replace(cards.read(Path(__file__).with_name("card.toml"))[0], parameters=parameters)
         self._voices: dict[tuple[str, int, int], tuple[Tensor, Tensor]] = {}
@@ -126,7 +126,7 @@ class System:
         made = frames(self.model, memory, symbols.shape[1], self.sampling, generator, history)
         before = [] if history is None else list(history[-CONTEXT:])
         drop = len(before) * self.codec.hop
-        for piece in self.codec.decode_stream(chunked(before, made)):
+        for piece in self.codec.decode_stream(chunked(before, made, self.chunk_frames)):
             kept = piece[0, drop:].cpu().numpy()
             drop = max(0, drop - piece.shape[1])
             if len(kept):
@@ -157,14 +157,14 @@ def tail(model: LiveSpeech, enrollment: Tensor, codes: Tensor, text: str, most: 
     return kept
 
 
-def chunked(before: list[Tensor], made: Iterable[Tensor]) -> Iterator[Tensor]:
-    """Digits (1, frames, digits) for the codec: what came `before` with the first few frames, then a few at a time."""
+def chunked(before: list[Tensor], made: Iterable[Tensor], later: int = LATER) -> Iterator[Tensor]:
+    """Digits (1, frames, digits) for the codec: `before` with the first few frames, then `later` at a time."""
     held, wanted = list(before), len(before) + FIRST
     for frame in made:
         held.append(frame)
         if len(held) == wanted:
             yield layout.unpack(torch.stack(held)[None])
-            held, wanted = [], LATER
+            held, wanted = [], later
     if held:
         yield layout.unpack(torch.stack(held)[None])
 

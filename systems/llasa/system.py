@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from ttsbench.systems import cards
 from ttsbench.systems.codecs import checkpoints, load_codec
 from ttsbench.systems.errors import SpeechError
 from ttsbench.systems.llasa import search
-from ttsbench.systems.llasa.decoding import Sampling
+from ttsbench.systems.llasa.decoding import Cost, Sampling, start
 from ttsbench.systems.llasa.small import SmallLlasa, Texts, load, places
 from ttsbench.systems.nn.cache import Cache
 from ttsbench.systems.text.frontend import text_to_ids
@@ -67,7 +68,8 @@ class System:
         self.model = load((folder or checkpoints()) / "llasa.safetensors", self.device)
         self.codec: Any = load_codec("fsq", folder, self.device)
         self.sampling = sampling or Sampling()
-        self.card, _ = cards.read(Path(__file__).parent / "card.toml")
+        parameters = sum(p.numel() for p in self.model.parameters()) + self.codec.parameters
+        self.card = replace(cards.read(Path(__file__).with_name("card.toml"))[0], parameters=parameters)
 
     def writers(self, sample: Sample) -> list[SmallWriter]:
         """One writer for each piece of the text, all with the same prompt; `search` takes them from here.
@@ -90,6 +92,15 @@ class System:
                 yield np.clip(sound, -1.0, 1.0)
         if not spoken:
             raise SpeechError("the model ended at once and said nothing: try another seed")
+
+    def readings(self, sample: Sample, seed: int, count: int) -> list[np.ndarray]:
+        """`count` readings of the sample, each piece of the text as one batch of candidates over one prompt."""
+        generator = torch.Generator(self.device).manual_seed(seed)
+        pieces = []
+        for writer in self.writers(sample):
+            found = search.finish(writer, start(writer, count, 0), generator, Cost())
+            pieces.append([writer.audio(candidate.frames) for candidate in found])
+        return [np.clip(np.concatenate(parts), -1.0, 1.0) for parts in zip(*pieces, strict=True)]
 
     def resynthesize(self, audio: np.ndarray, sample_rate: int) -> np.ndarray:
         """A round trip through the FSQ codec, as long as `audio` (samples,), at 16 kHz."""

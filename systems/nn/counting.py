@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode, flop_registry, shape_wrapper
 
 from ttsbench.records import Cost
 
@@ -19,11 +21,14 @@ PER_NORMALISED = 5  # operations an element that layer and group norms cost by f
 @dataclass(frozen=True)
 class Count:
     """Multiply-adds: `linear` in matrix products with weights and in convolutions, `attention` in products of
-    activations with activations. `norms`: operations of layer and group norms, 5 an element."""
+    activations with activations. `norms`: operations of layer and group norms, 5 an element. `by_precision`: linear and
+    attention together by data type; `bytes`: what those products read and wrote, each operand once a call."""
 
     linear: int
     attention: int
     norms: int
+    by_precision: dict[torch.dtype, int] = field(default_factory=dict)
+    bytes: int = 0
 
 
 def count(call: Callable[[], Any]) -> Count:
@@ -52,7 +57,26 @@ def count(call: Callable[[], Any]) -> Count:
     }
     if torch.backends.mkldnn.is_available():  # matrices in oneDNN's layout, `systems.nn.step`
         rules[torch.ops.mkldnn._linear_pointwise] = packed
-    mode = FlopCounterMode(display=False, custom_mapping=rules)
+    precisions: Counter[torch.dtype] = Counter()
+    moved = 0
+
+    def weighed(rule: Callable[..., int]) -> Callable[..., int]:
+        """The rule, which also notes precision and bytes of what it is asked about."""
+
+        def both(*args: Any, out_val: Any = None, **named: Any) -> int:
+            nonlocal moved
+            found = rule(*args, out_val=out_val, **named)
+            tensors = list(_tensors((args, tuple(named.values()), out_val)))
+            precisions[tensors[0].dtype] += found // 2
+            moved += sum(tensor.numel() * tensor.dtype.itemsize for tensor in tensors)
+            return found
+
+        both._get_raw = True  # type: ignore[attr-defined]  # torch then hands over tensors, not their shapes
+        return both
+
+    products = {kind: weighed(rule) for kind, rule in flop_registry.items()}
+    products |= {kind: weighed(shape_wrapper(rule)) for kind, rule in rules.items()}
+    mode = FlopCounterMode(display=False, custom_mapping=products)
     with mode, torch.no_grad():
         call()
     linear = attention = 0
@@ -61,7 +85,16 @@ def count(call: Callable[[], Any]) -> Count:
             attention += operations // 2
         else:
             linear += operations // 2
-    return Count(linear, attention, normalised * PER_NORMALISED)
+    counted = {kind: number for kind, number in precisions.items() if number}
+    return Count(linear, attention, normalised * PER_NORMALISED, counted, moved)
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, tuple | list):
+        for part in value:
+            yield from _tensors(part)
 
 
 def once(name: str, role: Any, call: Callable[[], Any]) -> Cost:

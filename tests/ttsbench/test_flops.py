@@ -14,6 +14,8 @@ def test_a_linear_layer_and_a_convolution_by_hand() -> None:
     with torch.device("meta"):
         found = count(lambda: nn.Linear(30, 7)(torch.zeros(4, 11, 30)))
         assert found.linear == 4 * 11 * 30 * 7 and found.attention == 0
+        assert found.by_precision == {torch.float32: found.linear}
+        assert found.bytes == 4 * (4 * 11 * 30 + 30 * 7 + 7 + 4 * 11 * 7)  # what is read and what is written
         found = count(lambda: nn.Conv1d(6, 10, 5, padding=2)(torch.zeros(2, 6, 33)))
         assert found.linear == 2 * 33 * 6 * 10 * 5
         assert count(lambda: nn.LayerNorm(8)(torch.zeros(3, 8))).norms == 5 * 24
