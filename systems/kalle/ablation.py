@@ -1,10 +1,10 @@
 """What the latents and the loss of the small KALL-E should be: dimensions, frame rate, direction of the divergence.
 
-    python -m ttsbench.systems.kalle.ablation CORPUS OUT --minutes 8     # trains a model a row
+    python -m ttsbench.systems.kalle.ablation CORPUS OUT --steps 1000     # trains a model a row
     python benchmarks/kalle.py ablation --runs OUT --limit 24            # they speak
 
 No codec is trained anew: fewer dimensions are the principal directions of the shipped codec's latents, half the frame
-rate is two neighbouring frames side by side. Everything else is the small recipe, the same minutes for each row.
+rate is two neighbouring frames side by side. Everything else is the small recipe, the same steps for each row.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def change_of(clips: Sequence[Clip], row: Row) -> Change:
     return Change(centre, scale, axes if row.dims < every.shape[1] else torch.eye(row.dims), row.joined)
 
 
-def train(corpus: Path, checkpoints: Path, out: Path, names: Sequence[str], minutes: float) -> None:
+def train(corpus: Path, checkpoints: Path, out: Path, names: Sequence[str], steps: int) -> None:
     """A run of every row in OUT/ROW, with `kalle.safetensors` and `change.safetensors` in it."""
     vae = load_vae(checkpoints)
     pools = {split: clips_of(corpus, vae, split) for split in ("train", "dev")}
@@ -97,7 +97,7 @@ def train(corpus: Path, checkpoints: Path, out: Path, names: Sequence[str], minu
         row, folder = ROWS[name], out / name
         change = change_of(pools["train"], row)
         kept = {split: [change.clip(c) for c in pool if len(c.mean) >= 4] for split, pool in pools.items()}
-        fit(fresh(kept["train"], row.shape()), kept, folder, minutes, aids=Aids(direction=row.direction))
+        fit(fresh(kept["train"], row.shape()), kept, folder, None, steps, Aids(direction=row.direction))
         save_file({"centre": change.centre, "scale": change.scale, "axes": change.axes}, folder / "change.safetensors")
 
 
@@ -138,10 +138,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("corpus", type=Path)
     parser.add_argument("out", type=Path, help="where the runs go, a folder a row")
-    parser.add_argument("--minutes", type=float, default=8.0, help="training time of each row (default: 8)")
+    parser.add_argument("--steps", type=int, default=1000, help="of each row's training (default: 1000)")
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), help="only these rows")
     options = parser.parse_args(arguments)
-    train(options.corpus, checkpoints(), options.out, options.rows, options.minutes)
+    train(options.corpus, checkpoints(), options.out, options.rows, options.steps)
     return 0
 
 

@@ -1,6 +1,6 @@
 """The ablation that needs trainings: this model's mask sampler against SoundStorm's plain one.
 
-    python -m ttsbench.systems.mobilespeech.ablation CORPUS OUT --minutes 12
+    python -m ttsbench.systems.mobilespeech.ablation CORPUS OUT --steps 600
     python benchmarks/voices.py --rows 36 OUT/own-masks.toml OUT/plain-masks.toml
 
 Trains one small model with each sampler, everything else equal, and writes a card for each. The other ablations are
@@ -38,12 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("corpus", type=Path, help="a corpus folder with FSQ codes")
     parser.add_argument("out", type=Path, help="where runs, checkpoints and cards go")
-    parser.add_argument("--minutes", type=float, default=12.0, help="training time of each (default: 12)")
+    parser.add_argument("--steps", type=int, default=600, help="of each training (default: 600)")
     parser.add_argument("--only", choices=SAMPLERS, help="train this one alone")
     options = parser.parse_args(arguments)
     for name in [options.only] if options.only else SAMPLERS:
         design = SAMPLERS[name]
-        model = train(options.corpus, options.out / name, options.minutes, design=design)
+        model = train(options.corpus, options.out / name, None, design=design, steps=options.steps)
         checkpoint = (options.out / f"mobilespeech-{name}").resolve()
         save(model, checkpoint.with_name(checkpoint.name + ".safetensors"), design, {"codec": "fsq"})
         (options.out / f"{name}.toml").write_text(card(name, checkpoint), encoding="utf-8")

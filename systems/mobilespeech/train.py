@@ -47,7 +47,7 @@ def prepared(given: TtsBatch, stride: int) -> Batch:
 def train(
     corpus: Path,
     folder: Path,
-    minutes: float,
+    minutes: float | None,
     codec: str = "fsq",
     design: Design = SMALL,
     budget: int = 3000,
@@ -55,8 +55,9 @@ def train(
     seed: int = 0,
     device: str = "cpu",
     say: Callable[[str], None] | None = None,
+    steps: int = 10**6,
 ) -> MobileSpeech:
-    """Train for `minutes` on CORPUS/codes-CODEC.npy; `folder` keeps the run, and a killed one goes on from there."""
+    """Train for `minutes`, or for `steps` where they are fewer, on CORPUS/codes-CODEC.npy; `folder` keeps the run, and a killed one goes on from there."""
     from ttsbench.systems.corpus.reader import Corpus
     from ttsbench.systems.training import trainer
     from ttsbench.systems.training.data import TtsBatches
@@ -69,7 +70,7 @@ def train(
     )
     held = [prepared(unseen(step), design.stride) for step in range(unseen.steps_per_epoch)]
     settings = trainer.Settings(
-        steps=10**6, minutes=minutes, lr=lr, hold=0.3, ema=0.997, seed=seed, eval_every=200, save_every=100
+        steps=steps, minutes=minutes, lr=lr, hold=0.3, ema=0.997, seed=seed, eval_every=200, save_every=100
     )
     trainer.train(
         model,

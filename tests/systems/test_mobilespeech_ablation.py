@@ -16,17 +16,17 @@ from ttsbench.systems.mobilespeech.train import restore
 def test_a_sampler_gives_a_checkpoint_and_a_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def train(corpus: Path, folder: Path, minutes: float, design: object) -> MobileSpeech:
-        asked.append((corpus, minutes, design))
+    def train(corpus: Path, folder: Path, minutes: None, design: object, steps: int) -> MobileSpeech:
+        asked.append((corpus, steps, design))
         return MobileSpeech(SMALL)
 
     monkeypatch.setattr(ablation, "train", train)
     assert (
-        ablation.main([str(tmp_path / "corpus"), str(tmp_path / "it's out"), "--minutes", "2", "--only", "plain-masks"])
+        ablation.main([str(tmp_path / "corpus"), str(tmp_path / "it's out"), "--steps", "2", "--only", "plain-masks"])
         == 0
     )
-    ((corpus, minutes, design),) = asked
-    assert (corpus, minutes) == (tmp_path / "corpus", 2.0)
+    ((corpus, steps, design),) = asked
+    assert (corpus, steps) == (tmp_path / "corpus", 2)
     assert design.plain_masks  # type: ignore[attr-defined]
     card, rest = cards.read(tmp_path / "it's out" / "plain-masks.toml")
     assert card.name == "mobilespeech-plain-masks"
