@@ -57,7 +57,10 @@ def train(
     say: Callable[[str], None] | None = None,
     steps: int = 10**6,
 ) -> MobileSpeech:
-    """Train for `minutes`, or for `steps` where they are fewer, on CORPUS/codes-CODEC.npy; `folder` keeps the run, and a killed one goes on from there."""
+    """Train on CORPUS/codes-CODEC.npy for `minutes` or `steps`, whichever ends first.
+
+    `folder` keeps the run, and a killed one goes on from there.
+    """
     from ttsbench.systems.corpus.reader import Corpus
     from ttsbench.systems.training import trainer
     from ttsbench.systems.training.data import TtsBatches
