@@ -11,6 +11,7 @@ needs its two vocabularies told apart: all 193 800 tokens, or speech alone (tran
 minus infinity; ours does not compute those rows). The small model's frame is drawn by a head of 12 draws that no
 model of transformers has: its loop is GPT-NeoX with the same weights (rotary, layer norms, two-layer perceptron) and
 that head, with `generate`'s softmax and multinomial; a second row is `generate` itself, with one token of 1024 a frame.
+Ours is measured in torch alone, and with `systems/llasa/step.c` where there is a C compiler.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import torch.nn.functional as F
 import transformers
 from torch import Tensor
 
-from ttsbench.systems.llasa import core
+from ttsbench.systems.llasa import core, native
 from ttsbench.systems.llasa.decoding import Sampling, draw
 from ttsbench.systems.llasa.small import DigitHead, Size, SmallLlasa, Texts, places
 from ttsbench.systems.nn.cache import Cache
@@ -224,14 +225,19 @@ def small(options: argparse.Namespace) -> None:
     codes = torch.stack([torch.randint(0, level, (1, options.prompt)) for level in levels], dim=-1)
     count = options.tokens
 
+    compiled = native.build(model)
+
     @torch.inference_mode()
-    def ours(how: Sampling) -> Tensor:
+    def ours(how: Sampling, in_c: bool) -> Tensor:
         cache, hidden = model.begin(texts, codes)
         cache, frames, generator = cache.fork(1, count), [], torch.Generator().manual_seed(0)
         for at in range(options.prompt + 1, options.prompt + count + 1):
-            frame, _ = model.head.sample(hidden, how, generator)
-            frames.append(frame)
-            hidden = model.read(frame, cache, at)
+            if in_c and compiled is not None:
+                frames.append(compiled.sample(hidden, how.temperature, generator)[0])
+                hidden = compiled.read(frames[-1], cache, at)
+            else:
+                frames.append(model.head.sample(hidden, how, generator)[0])
+                hidden = model.read(frames[-1], cache, at)
         return torch.cat(frames)
 
     @torch.inference_mode()
@@ -255,24 +261,26 @@ def small(options: argparse.Namespace) -> None:
             do_sample=True, temperature=0.8, top_k=0, pad_token_id=0, eos_token_id=None,
         )  # fmt: skip
 
-    greedy, drawn = Sampling(0), Sampling()
-    sides: list[Side] = [
-        ("transformers' loop, greedy", lambda: loop(greedy)),
-        ("ours, greedy", lambda: ours(greedy)),
-        ("transformers' loop, sampled", lambda: loop(drawn)),
-        ("ours, sampled", lambda: ours(drawn)),
-        ("generate, one token a frame", generated),
-    ]
+    ways = {"ours, torch": False} | ({"ours, C": True} if compiled is not None else {})
+    sides: list[Side] = [("generate, one token a frame", generated)]
+    for kind, how in (("greedy", Sampling(0)), ("sampled", Sampling())):
+        sides.append((f"transformers' loop, {kind}", lambda how=how: loop(how)))  # type: ignore[misc]
+        sides += [(f"{way}, {kind}", lambda how=how, in_c=in_c: ours(how, in_c)) for way, in_c in ways.items()]  # type: ignore[misc]
     found = race(sides, options.repeats)
     print(f"{options.prompt} frames of prompt, {count} written, float32, {torch.get_num_threads()} threads")
     for name, (seconds, _) in found.items():
         print(f"{name:28s} {1000 * seconds / count:7.2f} ms a frame, RTF of the model {50 * seconds / count:.3f}")
-    equal = torch.equal(found["transformers' loop, greedy"][1], found["ours, greedy"][1])
-    for kind in ("greedy", "sampled"):
-        ratio = found[f"transformers' loop, {kind}"][0] / found[f"ours, {kind}"][0]
-        print(f"{kind}: {ratio:.2f} times transformers' loop")
-    print(f"against generate: {found['generate, one token a frame'][0] / found['ours, sampled'][0]:.2f} times")
-    print(f"greedy frames equal: {equal}")
+    frames = {name: given for name, (_, given) in found.items()}
+    for way in ways:
+        for kind in ("greedy", "sampled"):
+            ratio = found[f"transformers' loop, {kind}"][0] / found[f"{way}, {kind}"][0]
+            print(f"{way}, {kind}: {ratio:.2f} times transformers' loop")
+        print(f"{way}: {found['generate, one token a frame'][0] / found[f'{way}, sampled'][0]:.2f} times generate")
+        same = torch.equal(frames[f"{way}, greedy"], frames["transformers' loop, greedy"])
+        print(f"{way}: greedy frames equal to transformers': {same}")
+    if compiled is not None:
+        same = torch.equal(frames["ours, torch, sampled"], frames["ours, C, sampled"])
+        print(f"sampled frames of torch and C equal: {same}")
 
 
 def main() -> None:

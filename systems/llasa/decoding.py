@@ -27,6 +27,11 @@ class Sampling:
     top_p: float = 1.0
     repetition_penalty: float = 1.0
 
+    @property
+    def whole(self) -> bool:
+        """Whether the likeliest of logits with noise is a draw: nothing cuts the distribution."""
+        return self.temperature == 0 or (self.top_k == 0 and self.top_p >= 1.0)
+
 
 def draw(logits: Tensor, how: Sampling, generator: torch.Generator | None, before: Tensor | None = None) -> Tensor:
     """One token a row: logits (rows, choices) to (rows,). `before` (rows, time): what the penalty looks back at.

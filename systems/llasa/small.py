@@ -103,7 +103,7 @@ class DigitHead(nn.Module):
         """hidden (rows, dim) to codes (rows, digits) and whether the end was drawn instead, (rows,)."""
         entered, digits, rows = self.enter(hidden), [], len(hidden)
         # The likeliest of logits with Gumbel noise is a draw from their softmax: one call makes the noise of all digits
-        plain = how.temperature == 0 or (how.top_k == 0 and how.top_p >= 1.0)
+        plain = how.whole
         bias = (self.bias + self.never).expand(rows, -1, -1)
         if plain and how.temperature > 0:
             noise = torch.empty_like(bias, memory_format=torch.contiguous_format).exponential_(generator=generator)
