@@ -53,6 +53,17 @@ ENCODEC = Weights(
     revision="c1dbe2ae3f1de713481a3b3e7c47f357092ee040",
 )
 
+LLAMA = Weights(  # what KALL-E starts from, and with instructions what Llasa starts from
+    "Llama 3.2 1B", "meta-llama/Llama-3.2-1B", "model.safetensors", "LLAMA_DIR", "Llama 3.2 Community License"
+)
+LLAMA_INSTRUCT = Weights(
+    "Llama 3.2 1B Instruct",
+    "meta-llama/Llama-3.2-1B-Instruct",
+    "model.safetensors",
+    "LLAMA_INSTRUCT_DIR",
+    "Llama 3.2 Community License",
+)
+
 
 def find(wanted: Weights, download: bool = False) -> Path:
     """The file on this machine: in the folder of the environment variable, in the cache, or downloaded if allowed.

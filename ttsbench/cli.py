@@ -24,7 +24,7 @@ ROOM_COMMANDS = {
     "ratings": ("ttsbench.reports.ratings", "blind rating sheets for listeners: export, import"),
     "profile": ("ttsbench.profile", "latency, throughput and memory on this hardware"),
     "flops": ("ttsbench.flops", "floating-point operations, with the convention printed"),
-    "train": ("ttsbench.systems.training.command", "make the corpus, train codecs and systems"),
+    "train": ("ttsbench.training", "make the corpus, train codecs and systems"),
     "scaling": ("ttsbench.scaling", "more compute at synthesis: best of N and beam search, quality against cost"),
     "doctor": ("ttsbench.metrics.doctor", "what is here, what is missing, which protocols can run"),
     "fetch": ("ttsbench.metrics.fetch", "download what a protocol needs"),

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -22,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ttsbench.audio import read_at
+from ttsbench.audio import AudioError, read_at
 from ttsbench.systems.corpus.align import align
 from ttsbench.systems.corpus.sentences import generated, quotations
 from ttsbench.systems.nn.mel import HOP, RATE, log_mel
@@ -170,9 +171,16 @@ def transcribed(folder: Path) -> list[tuple[Path, str]]:
 
 
 def recorded(pairs: list[tuple[Path, str]]) -> Iterator[Spoken]:
-    """Read and align recordings; the speaker is the part of the name before '_' or '-'; every 50th is 'dev'."""
+    """Read and align recordings; the speaker is the part of the name before '_' or '-'; every 50th is 'dev'.
+
+    A file that cannot be used is named on standard error and left out.
+    """
     for number, (path, text) in enumerate(pairs):
-        samples = _level(read_at(path, RATE), path.stem)
+        try:
+            samples = _level(read_at(path, RATE), path.stem)
+        except AudioError as fault:
+            print(f"left out: {fault}", file=sys.stderr, flush=True)  # noqa: T201
+            continue
         speaker = path.stem.replace("-", "_").split("_")[0]
         yield path.stem, f"tts-{speaker}", "dev" if number % 50 == 0 else "train", text, samples, align(samples, text)
 
@@ -217,10 +225,13 @@ def build(
 ) -> int:
     """Make the corpus under `folder`; `real` holds `kathleen/` and `librispeech-train-clean-100-sample/`.
 
-    `libritts`: any folder of recordings with texts, see `transcribed`.
+    `libritts`: any folder of recordings with texts, see `transcribed`. With `hours` 0 nothing is synthesised.
     Returns the number of utterances. Raises VoiceError where flite is missing, ValueError where `real` lacks a folder.
     """
-    speak("Is flite here?", VOICES[0])
+    if hours <= 0 and real is None and libritts is None:
+        raise ValueError("nothing to make a corpus of: give hours above 0, or folders of recordings")
+    if hours > 0:
+        speak("Is flite here?", VOICES[0])
     folder.mkdir(parents=True, exist_ok=True)
     tasks: list[Task] = []
     if real is not None:
@@ -236,7 +247,7 @@ def build(
             (folder, f"tts-{n // 700:02d}", "libritts", recorded, (pairs[n : n + 700],))
             for n in range(0, len(pairs), 700)
         ]
-    jobs = plan(hours, seed)
+    jobs = plan(hours, seed) if hours > 0 else []
     size = 700
     spoken: list[Task] = []
     for n in range(0, len(jobs), size):

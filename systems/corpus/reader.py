@@ -54,6 +54,10 @@ class Corpus:
             u for u in self.utterances if u.split == split and source in (None, u.source) and (u.phones or not phones)
         ]
 
+    def many(self, split: str) -> str | None:
+        """The source of many voices that clean training sees most of: 'flite' where the split has any, else all."""
+        return "flite" if self.select(split, "flite", phones=True) else None
+
 
 SHARES = {"flite": 0.4, "kathleen": 0.2, "librispeech": 0.4, "libritts": 0.8}
 

@@ -22,7 +22,9 @@ from ttsbench.systems.kalle.model import SMALL, Kalle, KalleShape
 from ttsbench.systems.nn import gaussian
 from ttsbench.systems.nn.guide import guide_loss, hit_rate
 from ttsbench.systems.nn.transformer import Watch
+from ttsbench.systems.training.trainer import Judge, Settings, moved, train
 
+STEPS = 20_000
 PAIRS = 0.6  # share of the batches in which an utterance of the speaker goes before, as a prompt does at synthesis
 WHERE, NEXT = (2, 0), (3, 0)  # (layer, head): what sounded in the frame before, what sounds in this one
 
@@ -82,7 +84,7 @@ def judge(clips: list[Clip], aids: Aids, seed: int = 1) -> Callable[[nn.Module],
         assert isinstance(model, Kalle)
         torch.manual_seed(seed)
         quiet = Aids(holes=0.0, noise=0.0, direction=aids.direction)
-        found = [losses(model, batch, 0, quiet) for batch in held]
+        found = [losses(model, moved(batch, model.audio_linear.weight.device), 0, quiet) for batch in held]
         return {name: float(np.mean([float(part[name]) for part in found])) for name in ("audio", "end", "hits")}
 
     return evaluate
@@ -102,15 +104,14 @@ def fit(
     pools: dict[str, list[Clip]],
     folder: Path,
     minutes: float | None,
-    steps: int = 20_000,
+    steps: int = STEPS,
     aids: Aids = AIDS,
+    listen: Judge | None = None,
 ) -> Kalle:
     """Train `model` on pools["train"], judged on pools["dev"]; a run that is in `folder` goes on.
 
     The packed `kalle.safetensors` comes to lie there too.
     """
-    from ttsbench.systems.training.trainer import Settings, train
-
     settings = Settings(steps=steps, minutes=minutes, lr=1.2e-3, hold=0.3, eval_every=500, save_every=250)
     train(
         model,
@@ -120,13 +121,21 @@ def fit(
         folder,
         judge(pools["dev"], aids),
         say=lambda line: print(line, flush=True),  # noqa: T201
-        progress=False,
+        listen=listen,
     )
     packing.save(model.state_dict(), folder / "kalle.safetensors", packing.of_models, bits=6)
     return model
 
 
-def train_small(corpus: Path, checkpoints: Path, folder: Path, minutes: float | None, steps: int = 20_000) -> Kalle:
+def train_small(
+    corpus: Path,
+    checkpoints: Path,
+    folder: Path,
+    minutes: float | None,
+    steps: int = STEPS,
+    device: str = "cpu",
+    listen: Judge | None = None,
+) -> Kalle:
     """Train on every utterance of `corpus` that has phones, on latents of the Flow-VAE in `checkpoints`.
 
     Results in `folder`, the packed `kalle.safetensors` too; a run that is there goes on. The shipped checkpoint took
@@ -136,4 +145,4 @@ def train_small(corpus: Path, checkpoints: Path, folder: Path, minutes: float | 
 
     vae = load_vae(checkpoints)
     pools = {split: clips_of(corpus, vae, split) for split in ("train", "dev")}
-    return fit(fresh(pools["train"]), pools, folder, minutes, steps)
+    return fit(fresh(pools["train"]).to(device), pools, folder, minutes, steps, listen=listen)

@@ -55,7 +55,7 @@ def batches(corpus: Corpus, codec: EnCodec, split: str, seed: int, size: int = B
 
     def encode(u: Utterance, first: int = 0, frames: int | None = None) -> Tensor:
         wave = resample(corpus.audio(u, first, frames), 16000, codec.sample_rate)
-        return codec.encode(torch.from_numpy(wave)[None])[0]
+        return codec.encode(torch.from_numpy(wave)[None].to(codec.model.device))[0].cpu()
 
     def enroll(u: Utterance, rng: np.random.Generator) -> Tensor:
         others = [other for other in speakers[u.speaker] if other.id != u.id] or [u]
@@ -77,12 +77,20 @@ def batches(corpus: Corpus, codec: EnCodec, split: str, seed: int, size: int = B
     return at
 
 
-def train_paper(corpus: Path, folder: Path, codec: EnCodec, recipe: Recipe = PAPER_RECIPE) -> LiveSpeech:
+def train_paper(
+    corpus: Path,
+    folder: Path,
+    codec: EnCodec,
+    recipe: Recipe = PAPER_RECIPE,
+    device: str = "cpu",
+    say: Callable[[str], None] | None = None,
+    size: int = BATCH,
+) -> LiveSpeech:
     """Train the full-size preset; the adaptive weights alone, without the aids of the small one."""
     data, seed = Corpus(corpus), recipe.settings.seed
-    held = batches(data, codec, "dev", seed + 1)
-    given = batches(data, codec, "train", seed)
-    model = fit(recipe, given, [held(step) for step in range(4)], vectors(codec), folder)
+    held = batches(data, codec, "dev", seed + 1, size)
+    given = batches(data, codec, "train", seed, size)
+    model = fit(recipe, given, [held(step) for step in range(4)], vectors(codec), folder, say, True, device)
     save(model, folder / "livespeech-paper.safetensors")
     return model
 

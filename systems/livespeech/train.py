@@ -20,7 +20,7 @@ from ttsbench.systems.livespeech.design import PAPER_GROUPS, SMALL, Design
 from ttsbench.systems.livespeech.loss import code_loss, delay
 from ttsbench.systems.livespeech.model import LiveSpeech, save
 from ttsbench.systems.training.data import TtsBatches
-from ttsbench.systems.training.trainer import Settings, train
+from ttsbench.systems.training.trainer import Judge, Settings, moved, train
 
 
 @dataclass(frozen=True)
@@ -81,10 +81,13 @@ def fit(
     folder: Path,
     say: Callable[[str], None] | None = None,
     progress: bool = True,
+    device: str = "cpu",
+    listen: Judge | None = None,
 ) -> LiveSpeech:
     """Train on `given(step)`; goes on where `folder` stopped. Returns the model with averaged weights."""
     torch.manual_seed(recipe.settings.seed)
-    model = LiveSpeech(recipe.design)
+    model = LiveSpeech(recipe.design).to(device)
+    held_out = [moved(batch, device) for batch in held_out]
 
     def evaluate(module: nn.Module) -> dict[str, float]:
         assert isinstance(module, LiveSpeech)
@@ -93,27 +96,36 @@ def fit(
 
     train(
         model, given, lambda batch, step: losses(model, recipe, features, batch), recipe.settings, folder, evaluate,
-        say=say, progress=progress,
+        say=say, progress=progress, listen=listen,
     )  # fmt: skip
     return model
 
 
-def small(corpus: Path, folder: Path, recipe: Recipe = SMALL_RECIPE, say: Callable[[str], None] = print) -> LiveSpeech:
+def small(
+    corpus: Path,
+    folder: Path,
+    recipe: Recipe = SMALL_RECIPE,
+    say: Callable[[str], None] = print,
+    device: str = "cpu",
+    listen: Judge | None = None,
+) -> LiveSpeech:
     """Train the small preset on a corpus folder whose FSQ codes exist; the checkpoint comes to lie in `folder`.
 
-    Two batches in three are synthetic voices, many of them; the third is anything, recorded voices too.
+    Two batches in three are synthetic voices, many of them, where there are any; the third is anything.
     """
     data, seed = Corpus(corpus), recipe.settings.seed
     rate = recipe.design.frame_rate
     many = TtsBatches(
-        data, "fsq", rate, frames=recipe.frames, seed=seed, short_first=recipe.short_until, source="flite"
+        data, "fsq", rate, frames=recipe.frames, seed=seed, short_first=recipe.short_until, source=data.many("train")
     )
     every = TtsBatches(data, "fsq", rate, frames=recipe.frames, seed=seed + 1, short_first=recipe.short_until)
-    held = TtsBatches(data, "fsq", rate, split="dev", frames=recipe.frames, source="flite")
+    held = TtsBatches(data, "fsq", rate, split="dev", frames=recipe.frames, source=data.many("dev"))
 
     def given(step: int) -> Batch:
         return from_corpus(every(step) if step % 3 == 2 else many(step))
 
-    model = fit(recipe, given, [from_corpus(held(step)) for step in range(4)], layout.vectors, folder, say)
+    model = fit(
+        recipe, given, [from_corpus(held(step)) for step in range(4)], layout.vectors, folder, say, True, device, listen
+    )
     save(model, folder / "livespeech.safetensors")
     return model

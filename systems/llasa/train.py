@@ -21,7 +21,7 @@ from ttsbench.systems.nn.guide import guide_loss, hit_rate
 from ttsbench.systems.nn.transformer import Watch
 from ttsbench.systems.text.phones import IDS
 from ttsbench.systems.training.data import TtsBatches
-from ttsbench.systems.training.trainer import Settings, train
+from ttsbench.systems.training.trainer import Judge, Settings, moved, train
 
 GUIDE = 0.3  # weight of each guided head
 FRAME_RATE = 50.0
@@ -50,7 +50,7 @@ def losses(model: SmallLlasa, batch: Batch, guide: float = GUIDE) -> dict[str, t
     hidden = model(batch.texts, batch.codes, batch.holes, watch)
     codes = F.pad(batch.codes, (0, 0, 0, 1))
     logits = model.head(hidden, codes)
-    steps = torch.arange(codes.shape[1])[None]
+    steps = torch.arange(codes.shape[1], device=codes.device)[None]
     ends = steps == batch.lengths[:, None]
     targets = codes.masked_fill((steps > batch.lengths[:, None])[..., None], -1)
     targets = targets.masked_fill(ends[..., None], -1)
@@ -91,6 +91,7 @@ def fit(
     settings: Settings,
     folder: Path,
     say: Callable[[str], None] | None = None,
+    listen: Judge | None = None,
 ) -> SmallLlasa:
     """Train on `given(step)`, going on where `folder` stopped; the model with averaged weights."""
 
@@ -100,19 +101,26 @@ def fit(
         names = ("nats", "guide", "hits")
         return {name: float(torch.stack([row[name].float() for row in found]).mean()) for name in names}
 
-    train(model, given, lambda batch, _: losses(model, batch), settings, folder, evaluate, say=say, progress=False)
+    train(model, given, lambda batch, _: losses(model, batch), settings, folder, evaluate, say=say, listen=listen)
     return model
 
 
-def small(corpus: Path, folder: Path, recipe: Recipe = SMALL, say: Callable[[str], None] = print) -> SmallLlasa:
+def small(
+    corpus: Path,
+    folder: Path,
+    recipe: Recipe = SMALL,
+    say: Callable[[str], None] = print,
+    device: str = "cpu",
+    listen: Judge | None = None,
+) -> SmallLlasa:
     """Train the small preset on a corpus folder whose FSQ codes exist; llasa.safetensors comes to lie in `folder`.
 
-    Four batches in five are synthetic voices, many of them; the fifth is anything, recorded voices too.
+    Four batches in five are synthetic voices, many of them, where there are any; the fifth is anything.
     """
     from ttsbench.systems.codecs import load_codec
 
     data, settings = Corpus(corpus), recipe.settings
-    many, every = (clips_of(data, "train", source, recipe.share) for source in ("flite", None))
+    many, every = (clips_of(data, "train", source, recipe.share) for source in (data.many("train"), None))
     pace = sum(len(clip.codes) for clip in every) / sum(len(clip.phones) for clip in every)
     torch.manual_seed(settings.seed)
     levels = load_codec("fsq").levels
@@ -121,8 +129,9 @@ def small(corpus: Path, folder: Path, recipe: Recipe = SMALL, say: Callable[[str
         batches(clips, recipe.frames, pace, recipe.pairs_from, settings.seed + n)
         for n, clips in enumerate((many, every))
     )
-    held = batches(clips_of(data, "dev", "flite"), recipe.frames, pace)
-    held_out = [held(step) for step in range(4)]
-    fit(model, lambda step: (of_every if step % 5 == 4 else of_many)(step), held_out, settings, folder, say)
+    held = batches(clips_of(data, "dev", data.many("dev")), recipe.frames, pace)
+    held_out = [moved(held(step), device) for step in range(4)]
+    model = model.to(device)
+    fit(model, lambda step: (of_every if step % 5 == 4 else of_many)(step), held_out, settings, folder, say, listen)
     save(model, folder / "llasa.safetensors")
     return model

@@ -15,7 +15,9 @@ from ttsbench.systems.mobilespeech.design import SMALL, Design
 from ttsbench.systems.mobilespeech.loss import Batch, draw_masks, forgetful, losses
 from ttsbench.systems.mobilespeech.model import MobileSpeech
 from ttsbench.systems.training.data import TtsBatch
+from ttsbench.systems.training.trainer import Judge, Settings
 
+SETTINGS = Settings(steps=10**6, minutes=40.0, lr=1.2e-3, hold=0.3, ema=0.997, eval_every=200, save_every=100)
 PROMPT_SECONDS = 4.0  # at most; most utterances are shorter, so lengths vary
 
 
@@ -61,29 +63,48 @@ def train(
 
     `folder` keeps the run, and a killed one goes on from there.
     """
+    settings = replace(SETTINGS, steps=steps, minutes=minutes, lr=lr, seed=seed)
+    return fit(corpus, folder, settings, codec, design, budget, device=device, say=say)
+
+
+def fit(
+    corpus: Path,
+    folder: Path,
+    settings: Settings,
+    codec: str = "fsq",
+    design: Design = SMALL,
+    budget: int = 3000,
+    longest: float = 9.0,
+    device: str = "cpu",
+    say: Callable[[str], None] | None = None,
+    listen: Judge | None = None,
+) -> MobileSpeech:
+    """As `train`, with all settings; `budget` frames a batch, of utterances up to `longest` seconds.
+
+    Judged on the voices of 'test', or on 'dev' in a corpus that holds out no voices.
+    """
     from ttsbench.systems.corpus.reader import Corpus
     from ttsbench.systems.training import trainer
     from ttsbench.systems.training.data import TtsBatches
 
+    data, seed = Corpus(corpus), settings.seed
     torch.manual_seed(seed)
     model = Trained(MobileSpeech(design), seed).to(device)
-    data = Corpus(corpus)
+    held_out = "test" if data.select("test", phones=True) else "dev"
     seen, unseen = (
-        TtsBatches(data, codec, design.frame_rate, split, budget, seed, PROMPT_SECONDS) for split in ("train", "test")
+        TtsBatches(data, codec, design.frame_rate, split, budget, seed, PROMPT_SECONDS, longest=longest)
+        for split in ("train", held_out)
     )
-    held = [prepared(unseen(step), design.stride) for step in range(unseen.steps_per_epoch)]
-    settings = trainer.Settings(
-        steps=steps, minutes=minutes, lr=lr, hold=0.3, ema=0.997, seed=seed, eval_every=200, save_every=100
-    )
+    held = [prepared(unseen(step), design.stride) for step in range(min(40, unseen.steps_per_epoch))]
     trainer.train(
         model,
-        lambda step: prepared(seen(step), design.stride).to(device),
+        lambda step: prepared(seen(step), design.stride),
         model,
         settings,
         folder,
         lambda trained: judge(trained, held, device),
         say=say,
-        progress=say is None,
+        listen=listen,
     )
     return model.model
 

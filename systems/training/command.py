@@ -8,7 +8,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ttsbench.systems.training.listening import Hear
+    from ttsbench.systems.training.trainer import Judge, Settings
 
 STAGES = {
     "corpus": "make the training corpus: synthetic speech with phone ends, and real recordings where --real names them",
@@ -18,7 +22,7 @@ STAGES = {
     "fsq": "train the FSQ codec",
     "flowvae": "train the Flow-VAE",
     "decoders": "fine-tune decoders and vocoder together; codes stay as they are",
-    "codes": "write every utterance's codes into the corpus, for the systems",
+    "codes": "write every utterance's codes into the corpus, for the systems (shipped codecs, if none were trained)",
     "livespeech": "train the small LiveSpeech",
     "mobilespeech": "train the small MobileSpeech",
     "kalle": "train the small KALL-E",
@@ -40,13 +44,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--corpus", type=Path, default=Path("build/corpus"), help="the corpus folder (build/corpus)")
     parser.add_argument("--out", type=Path, help="where runs are kept (build/training); corpus: the corpus folder")
     parser.add_argument("--minutes", type=float, help="end the run, and its schedule, by the clock")
+    parser.add_argument("--steps", type=int, help="systems: end after so many steps; such a run is exactly repeatable")
+    parser.add_argument(
+        "--listen",
+        type=int,
+        default=8,
+        metavar="N",
+        help="systems: say N held-out sentences every 1000 steps; their word error rate picks the best weights (8)",
+    )
+    parser.add_argument("--device", default="cpu", help="systems: cpu, cuda, cuda:1 (cpu)")
     parser.add_argument(
         "--preset",
         choices=("small", "paper"),
         default="small",
         help="systems: what is shipped, or the published settings",
     )
-    parser.add_argument("--hours", type=float, default=7.5, help="corpus: hours of synthetic speech (7.5)")
+    parser.add_argument("--hours", type=float, default=7.5, help="corpus: hours of synthetic speech (7.5; 0: none)")
     parser.add_argument(
         "--real", type=Path, help="corpus: folder with kathleen/ and librispeech-train-clean-100-sample/"
     )
@@ -57,8 +70,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0)
 
 
-def run(args: argparse.Namespace) -> int:
-    """Do one stage; returns 0. Raises ValueError and FileNotFoundError with what is missing."""
+def run(args: argparse.Namespace, hear: Hear | None = None) -> int:
+    """Do one stage; returns 0. Raises ValueError and FileNotFoundError with what is missing.
+
+    `hear`: who listens to held-out sentences while a system is being trained (`listening`).
+    """
     import torch
 
     out = args.out or Path("build/training")
@@ -70,19 +86,18 @@ def run(args: argparse.Namespace) -> int:
     if args.what == "codes":
         return _codes(args.corpus, out)
     if args.preset == "paper":
-        _paper(args.what, args.corpus, out)
-        return 0
+        return _paper(args, out / f"{args.what}-paper")
     minutes = args.minutes or MINUTES.get(args.what)
     stages: dict[str, Callable[[], Any]] = {
         "vocoder": lambda: _vocoder(args.corpus, out / "vocoder", float(minutes or 0)),
         "decoders": lambda: _decoders(args.corpus, out, float(minutes or 0)),
         **{name: partial(_codec, name, args.corpus, out, float(minutes or 0)) for name in CODECS},
-        "livespeech": lambda: _livespeech(args.corpus, out, args.minutes),
-        "llasa": lambda: _llasa(args.corpus, out, args.minutes),
-        "kalle": lambda: _kalle(args.corpus, out, args.minutes),
-        "mobilespeech": lambda: _mobilespeech(args.corpus, out, args.minutes),
     }
-    stages[args.what]()
+    systems = {"livespeech": _livespeech, "llasa": _llasa, "kalle": _kalle, "mobilespeech": _mobilespeech}
+    if args.what in systems:
+        systems[args.what](args, out, _listener(args, out, hear))
+    else:
+        stages[args.what]()
     _say(f"{args.what}: done, in {out / args.what}")
     return 0
 
@@ -133,46 +148,69 @@ def _codes(corpus: Path, out: Path) -> int:
     from ttsbench.systems.corpus.reader import Corpus
     from ttsbench.systems.training.data import encode_corpus
 
-    data = Corpus(corpus)
+    data, folder = Corpus(corpus), _codecs(out)
     for name in CODECS:
-        if (out / "checkpoints" / f"codec-{name}.safetensors").is_file():
-            _say(f"codes: {encode_corpus(data, load_codec(name, out / 'checkpoints'), _say)}")
+        if (folder / f"codec-{name}.safetensors").is_file():
+            _say(f"codes: {encode_corpus(data, load_codec(name, folder), _say)}")
     return 0
 
 
-def _paper(what: str, corpus: Path, out: Path) -> None:
-    """Full size with the published settings. Only LiveSpeech has its data path here; others say where theirs is."""
-    if what != "livespeech":
-        known = {"llasa": "systems/llasa/tuning.py", "kalle": "systems/kalle", "mobilespeech": "systems/mobilespeech"}
-        hint = f"; its full size is in {known[what]}" if what in known else ""
-        raise ValueError(f"train {what} --preset paper: only livespeech has a paper preset on this command{hint}")
-    from ttsbench.systems.codecs.encodec import EnCodec
-    from ttsbench.systems.livespeech.paper import train_paper
+def _codecs(out: Path) -> Path:
+    """The codecs that were trained in `out`, else the shipped ones."""
+    from ttsbench.systems.codecs import checkpoints
 
-    train_paper(corpus, out / "livespeech-paper", EnCodec.published(16))
+    own = out / "checkpoints"
+    return own if (own / "vocoder.safetensors").is_file() else checkpoints()
 
 
-def _livespeech(corpus: Path, out: Path, minutes: float | None) -> None:
+def _paper(args: argparse.Namespace, folder: Path) -> int:
+    from ttsbench.systems.corpus.reader import Corpus
+    from ttsbench.systems.training.paper import train_paper
+
+    if args.minutes or args.steps:
+        raise ValueError("--preset paper: the published settings say how many steps; leave --minutes and --steps out")
+    Corpus(args.corpus)
+    train_paper(args.what, args.corpus, folder, args.device, _say)
+    _say(f"{args.what}: done, in {folder}")
+    return 0
+
+
+def _listener(args: argparse.Namespace, out: Path, hear: Hear | None) -> Judge | None:
+    if hear is None or args.listen == 0:
+        return None
+    from ttsbench.systems.training.listening import listener
+
+    return listener(args.what, args.corpus, out / args.what, _codecs(out), args.listen, hear)
+
+
+def _limited(settings: Settings, args: argparse.Namespace) -> Settings:
+    """The preset's settings with the end that was asked for: by the clock, or by steps."""
+    if args.steps:
+        return replace(settings, steps=args.steps, minutes=args.minutes)
+    return replace(settings, minutes=args.minutes or settings.minutes)
+
+
+def _livespeech(args: argparse.Namespace, out: Path, listen: Judge | None) -> None:
     from ttsbench.systems.livespeech.train import SMALL_RECIPE, small
 
-    settings = replace(SMALL_RECIPE.settings, minutes=minutes or SMALL_RECIPE.settings.minutes)
-    small(corpus, out / "livespeech", replace(SMALL_RECIPE, settings=settings), _say)
+    recipe = replace(SMALL_RECIPE, settings=_limited(SMALL_RECIPE.settings, args))
+    small(args.corpus, out / "livespeech", recipe, _say, args.device, listen)
 
 
-def _llasa(corpus: Path, out: Path, minutes: float | None) -> None:
+def _llasa(args: argparse.Namespace, out: Path, listen: Judge | None) -> None:
     from ttsbench.systems.llasa.train import SMALL, small
 
-    settings = replace(SMALL.settings, minutes=minutes or SMALL.settings.minutes)
-    small(corpus, out / "llasa", replace(SMALL, settings=settings), _say)
+    recipe = replace(SMALL, settings=_limited(SMALL.settings, args))
+    small(args.corpus, out / "llasa", recipe, _say, args.device, listen)
 
 
-def _kalle(corpus: Path, out: Path, minutes: float | None) -> None:
-    from ttsbench.systems.kalle.train import train_small
+def _kalle(args: argparse.Namespace, out: Path, listen: Judge | None) -> None:
+    from ttsbench.systems.kalle.train import STEPS, train_small
 
-    train_small(corpus, out / "checkpoints", out / "kalle", minutes)
+    train_small(args.corpus, _codecs(out), out / "kalle", args.minutes, args.steps or STEPS, args.device, listen)
 
 
-def _mobilespeech(corpus: Path, out: Path, minutes: float | None) -> None:
-    from ttsbench.systems.mobilespeech.train import train
+def _mobilespeech(args: argparse.Namespace, out: Path, listen: Judge | None) -> None:
+    from ttsbench.systems.mobilespeech.train import SETTINGS, fit
 
-    train(corpus, out / "mobilespeech", minutes or 40.0, say=_say)
+    fit(args.corpus, out / "mobilespeech", _limited(SETTINGS, args), device=args.device, say=_say, listen=listen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ttsbench.audio import resample
+from ttsbench.systems.codecs import Codec
 from ttsbench.systems.codecs.small import SmallCodec
 from ttsbench.systems.corpus.build import Utterance
 from ttsbench.systems.corpus.reader import Corpus
@@ -65,6 +68,65 @@ def encode_corpus(corpus: Corpus, codec: SmallCodec, say: Callable[[str], None] 
     return path
 
 
+def encode_recordings(
+    corpus: Corpus, codec: Codec, name: str, device: str = "cpu", say: Callable[[str], None] = lambda _: None
+) -> Path:
+    """As `encode_corpus` with a full-size codec, from audio: CORPUS/codes-NAME.npy (int32) of all with a transcript.
+
+    Shards that are encoded are kept, so a killed run goes on with the next one.
+    """
+    path = corpus.folder / f"codes-{name}.npy"
+    if path.with_suffix(".json").is_file():
+        return path
+    chosen = [u for u in corpus.utterances if u.text]
+    parts, index, start = [], {}, 0
+    for shard in sorted({u.shard for u in chosen}):
+        group = [u for u in chosen if u.shard == shard]
+        counts = [int(u.frames * codec.frame_rate / 100 + 1e-6) for u in group]
+        part = corpus.folder / f"codes-{name}.{shard}.npy"
+        if not part.is_file():
+            rows = [_encoded(corpus, codec, u, device)[:count] for u, count in zip(group, counts, strict=True)]
+            whole = np.concatenate(rows)
+            np.save(part.with_suffix(".part.npy"), whole)
+            os.replace(part.with_suffix(".part.npy"), part)
+            say(f"{name}: shard {shard}, {len(group)} utterances encoded")
+        parts.append(part)
+        for u, count in zip(group, counts, strict=True):
+            index[u.id] = (start, count)
+            start += count
+    np.save(path, np.concatenate([np.load(part, mmap_mode="r") for part in parts]))
+    path.with_suffix(".json").write_text(json.dumps(index), encoding="utf-8")
+    for part in parts:
+        part.unlink()
+    return path
+
+
+@torch.no_grad()
+def _encoded(corpus: Corpus, codec: Codec, u: Utterance, device: str) -> np.ndarray:
+    """Codes (frames, codebooks), int32, of an utterance."""
+    wave = resample(corpus.audio(u), 16000, codec.sample_rate)
+    return codec.encode(torch.from_numpy(wave)[None].to(device))[0].cpu().numpy().astype(np.int32)
+
+
+class StoredCodes:
+    """CORPUS/codes-NAME.npy, memory-mapped, by utterance."""
+
+    def __init__(self, corpus: Corpus, name: str) -> None:
+        path = corpus.folder / f"codes-{name}.npy"
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: codes are missing; encode the corpus first (training.data.encode_corpus)")
+        self.codes = np.load(path, mmap_mode="r")
+        self.index: dict[str, tuple[int, int]] = {
+            k: (v[0], v[1]) for k, v in json.loads(path.with_suffix(".json").read_text(encoding="utf-8")).items()
+        }
+
+    def of(self, u: Utterance) -> Tensor:
+        """An utterance's codes, long (t, k), or latents, float (t, k)."""
+        start, count = self.index[u.id]
+        codes = torch.from_numpy(np.array(self.codes[start : start + count]))
+        return codes if codes.is_floating_point() else codes.long()
+
+
 def durations(u: Utterance, frame_rate: float, frames: int) -> np.ndarray:
     """Frames of each phone (phones,): rounded boundaries, so single errors do not add up; the sum is `frames`."""
     ends = np.minimum(np.round(np.asarray(u.ends) * frame_rate), frames).astype(np.int64)
@@ -92,18 +154,13 @@ class TtsBatches:
         longest: float = 9.0,
         source: str | None = None,
     ) -> None:
-        path = corpus.folder / f"codes-{codec_name}.npy"
-        if not path.is_file():
-            raise FileNotFoundError(f"{path}: codes are missing; encode the corpus first (training.data.encode_corpus)")
-        self.codes = np.load(path, mmap_mode="r")
-        self.index: dict[str, tuple[int, int]] = {
-            k: (v[0], v[1]) for k, v in json.loads(path.with_suffix(".json").read_text(encoding="utf-8")).items()
-        }
+        self.stored = StoredCodes(corpus, codec_name)
+        self.of, index = self.stored.of, self.stored.index
         self.rate, self.frames, self.seed, self.short_first = frame_rate, frames, seed, short_first
         self.prompt_frames = round(prompt_seconds * frame_rate)
         self.longest = longest
-        chosen = [u for u in corpus.select(split, source, phones=True) if u.id in self.index]
-        self.utterances = [u for u in chosen if 0.4 < u.frames / 100 <= longest and self.index[u.id][1] > 0]
+        chosen = [u for u in corpus.select(split, source, phones=True) if u.id in index]
+        self.utterances = [u for u in chosen if 0.4 < u.frames / 100 <= longest and index[u.id][1] > 0]
         if not self.utterances:
             raise ValueError(f"{corpus.folder}: no utterance with phones in split {split!r}")
         self.by_speaker: dict[str, list[Utterance]] = defaultdict(list)
@@ -155,12 +212,6 @@ class TtsBatches:
             speakers=tuple(u.speaker for u in group),
             ids=tuple(u.id for u in group),
         )
-
-    def of(self, u: Utterance) -> Tensor:
-        """An utterance's codes, long (t, k), or latents, float (t, k)."""
-        start, count = self.index[u.id]
-        codes = torch.from_numpy(np.array(self.codes[start : start + count]))
-        return codes if codes.is_floating_point() else codes.long()
 
     def _prompt(self, u: Utterance, rng: np.random.Generator) -> Tensor:
         """A cut of up to `prompt_frames` of another utterance of the speaker (of this one where it is the only one)."""

@@ -33,7 +33,8 @@ def test_a_stage_is_handed_its_folders_and_minutes(tmp_path: Path, monkeypatch: 
 
 
 def test_paper_presets_are_refused_where_there_is_none(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="only livespeech"):
-        command.run(options("llasa", "--preset", "paper", "--corpus", str(tmp_path)))
+    (tmp_path / "manifest.jsonl").write_text("")
+    with pytest.raises(ValueError, match="only livespeech, mobilespeech, kalle, llasa"):
+        command.run(options("fsq", "--preset", "paper", "--corpus", str(tmp_path)))
     with pytest.raises(SystemExit):
         options("nonsense")

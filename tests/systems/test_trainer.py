@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from ttsbench.systems.training.curves import draw
@@ -55,6 +56,43 @@ def test_it_learns_and_draws_the_curve(tmp_path: Path) -> None:
     errors = [float(r["value"]) for r in read_log(tmp_path) if r["name"] == "eval_error"]
     assert min(errors) < 0.6 * errors[0]
     assert (tmp_path / "curve.png").stat().st_size > 1000
+
+
+def test_what_is_heard_picks_the_best_weights(tmp_path: Path) -> None:
+    model, rates = nn.Linear(2, 1), iter([0.5, 0.2, 0.4, 0.2])
+    heard: list[torch.Tensor] = []
+
+    def listen(module: nn.Module) -> dict[str, float]:
+        heard.append(module.state_dict()["weight"].clone())
+        return {"wer": next(rates)}
+
+    train(
+        model, lambda n: torch.randn(4, 2), lambda b, n: {"total": model(b).square().mean()},
+        Settings(steps=20, listen_every=6, eval_every=5, warmup=1), tmp_path,
+        lambda m: {"loss": float(m.state_dict()["weight"].square().sum())}, listen=listen, progress=False,
+    )  # fmt: skip
+    rows = [(row["step"], row["name"], float(row["value"])) for row in read_log(tmp_path)]
+    assert [row for row in rows if row[1] == "eval_wer"] == [
+        (str(step), "eval_wer", rate) for step, rate in ((6, 0.5), (12, 0.2), (18, 0.4), (20, 0.2))
+    ]
+    assert [step for step, name, _ in rows if name == "eval_loss"] == ["5", "10", "15", "20"]
+    assert torch.equal(load_file(tmp_path / "best.safetensors")["weight"], heard[1])
+
+
+def test_accumulated_batches_are_one_large_batch(tmp_path: Path) -> None:
+    data = torch.randn(12, 3)
+
+    def fitted(folder: Path, count: int, accumulate: int) -> torch.Tensor:
+        torch.manual_seed(0)
+        model = nn.Linear(3, 1)
+        settings = Settings(steps=2, accumulate=accumulate, bf16=False, warmup=1, ema=0.0)
+        train(
+            model, lambda n: (data[n * count : (n + 1) * count],), lambda b, n: {"total": model(b[0]).square().mean()},
+            settings, folder, progress=False,
+        )  # fmt: skip
+        return model.weight.detach()
+
+    torch.testing.assert_close(fitted(tmp_path / "one", 6, 1), fitted(tmp_path / "three", 2, 3))
 
 
 def test_the_clock_ends_a_run(tmp_path: Path) -> None:
