@@ -24,7 +24,7 @@ from ttsbench.systems.nn.guide import guide_loss, hit_rate
 from ttsbench.systems.nn.transformer import Watch
 from ttsbench.systems.training.trainer import Judge, Settings, moved, train
 
-STEPS = 20_000
+STEPS = 12_743
 PAIRS = 0.6  # share of the batches in which an utterance of the speaker goes before, as a prompt does at synthesis
 WHERE, NEXT = (2, 0), (3, 0)  # (layer, head): what sounded in the frame before, what sounds in this one
 

@@ -39,9 +39,7 @@ class Recipe:
     layers: int = 6
 
 
-SMALL = Recipe(
-    Settings(steps=10**6, minutes=26, lr=1.5e-3, hold=0.3, warmup=100, log_every=25, eval_every=200, save_every=100)
-)
+SMALL = Recipe(Settings(steps=9368, lr=1.5e-3, hold=0.3, warmup=100, log_every=25, eval_every=200, save_every=100))
 
 
 def losses(model: SmallLlasa, batch: Batch, guide: float = GUIDE) -> dict[str, torch.Tensor]:

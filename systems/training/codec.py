@@ -55,5 +55,4 @@ def train_codec(
         folder,
         judge,
         say=lambda line: print(line, flush=True),  # noqa: T201
-        progress=False,
     )

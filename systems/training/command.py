@@ -28,6 +28,7 @@ STAGES = {
     "kalle": "train the small KALL-E",
     "llasa": "train the small Llasa",
 }
+UNENDING = 10**6
 CODECS = ("rvq", "fsq", "flowvae")
 MINUTES = {"vocoder": 60.0, "rvq": 20.0, "fsq": 20.0, "flowvae": 15.0, "decoders": 60.0}
 ORDER = (
@@ -184,10 +185,12 @@ def _listener(args: argparse.Namespace, out: Path, hear: Hear | None) -> Judge |
 
 
 def _limited(settings: Settings, args: argparse.Namespace) -> Settings:
-    """The preset's settings with the end that was asked for: by the clock, or by steps."""
-    if args.steps:
-        return replace(settings, steps=args.steps, minutes=args.minutes)
-    return replace(settings, minutes=args.minutes or settings.minutes)
+    """The preset's settings with the end that was asked for: by steps, by the clock, or as many steps as shipped."""
+    return replace(settings, steps=_steps(args, settings.steps), minutes=args.minutes)
+
+
+def _steps(args: argparse.Namespace, shipped: int) -> int:
+    return args.steps or (UNENDING if args.minutes else shipped)
 
 
 def _livespeech(args: argparse.Namespace, out: Path, listen: Judge | None) -> None:
@@ -207,7 +210,7 @@ def _llasa(args: argparse.Namespace, out: Path, listen: Judge | None) -> None:
 def _kalle(args: argparse.Namespace, out: Path, listen: Judge | None) -> None:
     from ttsbench.systems.kalle.train import STEPS, train_small
 
-    train_small(args.corpus, _codecs(out), out / "kalle", args.minutes, args.steps or STEPS, args.device, listen)
+    train_small(args.corpus, _codecs(out), out / "kalle", args.minutes, _steps(args, STEPS), args.device, listen)
 
 
 def _mobilespeech(args: argparse.Namespace, out: Path, listen: Judge | None) -> None:

@@ -94,7 +94,6 @@ def train_joint(
         folder,
         look,
         say=lambda line: print(line, flush=True),  # noqa: T201
-        progress=False,
     )
 
 

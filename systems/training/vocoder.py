@@ -101,5 +101,4 @@ def train_vocoder(
         folder,
         lambda m: judge(m, clips),
         say=lambda line: print(line, flush=True),  # noqa: T201
-        progress=False,
     )

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from ttsbench.audio import read, write
+from ttsbench.cli import main
 from ttsbench.systems.codecs.mel_codec import build as build_codec
 from ttsbench.systems.codecs.small import SmallCodec
 from ttsbench.systems.corpus.align import _without_gaps, align
@@ -127,6 +128,25 @@ def test_batches_of_codes_phones_and_prompts(corpus: Corpus) -> None:
     torch.testing.assert_close(batches.of(u)[:-20], codec.encode_mel(mel)[0, : u.frames // 2][:-20])
     spans = durations(u, 12.5, 40)
     assert spans.sum() == 40 and (spans >= 0).all()
+
+
+def test_recordings_alone_make_a_corpus(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "LibriTTS" / "train-clean-100" / "84" / "121123"
+    for number, text in enumerate(("We were away a year ago.", "Call zxqv at 3.")):
+        write(folder / f"84_121123_{number}.wav", speak("We were away a year ago.", voice("evan"))[0], 16000)
+        (folder / f"84_121123_{number}.normalized.txt").write_text(text)
+    (folder / "84_121123_2.wav").write_bytes(b"no sound")
+    (folder / "84_121123_2.txt").write_text("Broken.")
+    words = ["train", "corpus", "--libritts", str(tmp_path / "LibriTTS"), "--out", str(tmp_path / "corpus")]
+    assert main([*words, "--hours", "0", "--workers", "1"]) == 0
+    assert "left out" in capfd.readouterr().err
+    made = Corpus(tmp_path / "corpus")
+    assert [(u.source, u.speaker, u.split, bool(u.phones)) for u in made.utterances] == [
+        ("libritts", "tts-84", "dev", True), ("libritts", "tts-84", "train", False)
+    ]  # fmt: skip
+    assert made.many("train") is None
+    assert main(["train", "corpus", "--hours", "0", "--out", str(tmp_path / "none")]) == 1
+    assert "nothing to make a corpus of" in capfd.readouterr().err
 
 
 def test_held_out_recordings_are_a_folder_that_the_harness_reads(corpus: Corpus, tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def test_step_by_step_equals_the_teacher_forced_pass(design: Design) -> None:
     state = model.begin(capacity=10)
     steps = [model(rows[:, :0], memory, state=state)]
     steps += [model(rows[:, i : i + 1], memory, state=state) for i in range(rows.shape[1])]
-    torch.testing.assert_close(torch.cat(steps, dim=1), whole, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(torch.cat(steps, dim=1), whole, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("design", DESIGNS.values(), ids=DESIGNS)
