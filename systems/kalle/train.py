@@ -107,15 +107,16 @@ def fit(
     steps: int = STEPS,
     aids: Aids = AIDS,
     listen: Judge | None = None,
+    seed: int = 0,
 ) -> Kalle:
     """Train `model` on pools["train"], judged on pools["dev"]; a run that is in `folder` goes on.
 
     The packed `kalle.safetensors` comes to lie there too.
     """
-    settings = Settings(steps=steps, minutes=minutes, lr=1.2e-3, hold=0.3, eval_every=500, save_every=250)
+    settings = Settings(steps=steps, minutes=minutes, lr=1.2e-3, hold=0.3, seed=seed, eval_every=500, save_every=250)
     train(
         model,
-        batches(pools["train"], columns=2500, easy=600, pairs=PAIRS),
+        batches(pools["train"], columns=2500, seed=seed, easy=600, pairs=PAIRS),
         lambda batch, step: losses(model, batch, step, aids),
         settings,
         folder,
@@ -135,6 +136,7 @@ def train_small(
     steps: int = STEPS,
     device: str = "cpu",
     listen: Judge | None = None,
+    seed: int = 0,
 ) -> Kalle:
     """Train on every utterance of `corpus` that has phones, on latents of the Flow-VAE in `checkpoints`.
 
@@ -145,4 +147,4 @@ def train_small(
 
     vae = load_vae(checkpoints)
     pools = {split: clips_of(corpus, vae, split) for split in ("train", "dev")}
-    return fit(fresh(pools["train"]).to(device), pools, folder, minutes, steps, listen=listen)
+    return fit(fresh(pools["train"]).to(device), pools, folder, minutes, steps, listen=listen, seed=seed)

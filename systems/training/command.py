@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--libritts", type=Path, help="corpus: a LibriTTS-like folder, SPEAKER/.../X.wav with X.normalized.txt"
     )
     parser.add_argument("--workers", type=int, default=2, help="corpus: processes (2)")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="corpus, and systems of the small preset (0)")
 
 
 def run(args: argparse.Namespace, hear: Hear | None = None) -> int:
@@ -186,7 +186,7 @@ def _listener(args: argparse.Namespace, out: Path, hear: Hear | None) -> Judge |
 
 def _limited(settings: Settings, args: argparse.Namespace) -> Settings:
     """The preset's settings with the end that was asked for: by steps, by the clock, or as many steps as shipped."""
-    return replace(settings, steps=_steps(args, settings.steps), minutes=args.minutes)
+    return replace(settings, steps=_steps(args, settings.steps), minutes=args.minutes, seed=args.seed)
 
 
 def _steps(args: argparse.Namespace, shipped: int) -> int:
@@ -210,7 +210,8 @@ def _llasa(args: argparse.Namespace, out: Path, listen: Judge | None) -> None:
 def _kalle(args: argparse.Namespace, out: Path, listen: Judge | None) -> None:
     from ttsbench.systems.kalle.train import STEPS, train_small
 
-    train_small(args.corpus, _codecs(out), out / "kalle", args.minutes, _steps(args, STEPS), args.device, listen)
+    steps = _steps(args, STEPS)
+    train_small(args.corpus, _codecs(out), out / "kalle", args.minutes, steps, args.device, listen, args.seed)
 
 
 def _mobilespeech(args: argparse.Namespace, out: Path, listen: Judge | None) -> None:

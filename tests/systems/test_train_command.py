@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from ttsbench.systems.training import command
+from ttsbench.systems.training.trainer import Settings
 
 
 def options(*words: str) -> argparse.Namespace:
@@ -30,6 +31,19 @@ def test_a_stage_is_handed_its_folders_and_minutes(tmp_path: Path, monkeypatch: 
         (("rvq", tmp_path / "c", tmp_path / "rvq", 3.0), {"warm": fsq}),
         (("fsq", tmp_path / "c", tmp_path / "fsq", 3.0), {"warm": None}),
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "steps", "minutes"),
+    [((), 2439, None), (("--steps", "5"), 5, None), (("--minutes", "3"), 10**6, 3.0)],
+)
+def test_a_system_ends_by_steps_by_the_clock_or_as_shipped(
+    words: tuple[str, ...], steps: int, minutes: float | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Settings] = []
+    monkeypatch.setattr("ttsbench.systems.mobilespeech.train.fit", lambda _, __, settings, **___: seen.append(settings))
+    assert command.run(options("mobilespeech", "--out", str(tmp_path), "--seed", "7", *words)) == 0
+    assert [(found.steps, found.minutes, found.seed) for found in seen] == [(steps, minutes, 7)]
 
 
 def test_paper_presets_are_refused_where_there_is_none(tmp_path: Path) -> None:
