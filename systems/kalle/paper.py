@@ -27,24 +27,15 @@ from ttsbench.systems.kalle.full import END_OF_TEXT, START_OF_SPEECH
 from ttsbench.systems.kalle.model import PAPER, Kalle, KalleShape
 from ttsbench.systems.kalle.train import Aids, losses
 from ttsbench.systems.nn.mel import FLOOR, HOP, N_FFT, filters
+from ttsbench.systems.training.llama import SEQUENCES, published, start_from
 from ttsbench.systems.training.trainer import Settings, moved, train
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 AIDS = Aids(guide=0.0, holes=0.0, noise=0.0, speaker_weight=0.01)  # none of them; the weights of the losses remain
-SEQUENCES, DEVICES, EPOCHS = 8, 40, 2
 LONGEST = 30.0  # seconds of an utterance
 VOICE_FRAMES = 300  # 3 s
-
-
-def settings_for(utterances: int) -> Settings:
-    """The settings above for a corpus of so many training utterances."""
-    steps = max(1, EPOCHS * utterances // (SEQUENCES * DEVICES))
-    return Settings(
-        steps=steps, lr=5e-5, floor=0.1, warmup=max(1, round(0.03 * steps)), betas=(0.9, 0.95), accumulate=DEVICES,
-        ema=0.0, eval_every=500, save_every=500,
-    )  # fmt: skip
 
 
 @functools.lru_cache(maxsize=2)
@@ -108,26 +99,6 @@ def collate(
     return Batch(ids, text_mask, mean, logs, mask, torch.from_numpy(np.stack(voices)), torch.zeros(rows, 0, 0))
 
 
-def from_llama(model: Kalle, tensors: dict[str, Tensor]) -> None:
-    """Start the body from a published Llama's weights; tokens that it lacks keep their random rows.
-
-    ValueError names what is missing or misshapen.
-    """
-    own = model.state_dict()
-    for name, value in own.items():
-        if not name.startswith("base_model."):
-            continue
-        given = tensors.get(name.removeprefix("base_model."))
-        rows = 0 if given is None else len(given)
-        if given is None or given.shape[1:] != value.shape[1:] or rows > len(value):
-            shape = None if given is None else tuple(given.shape)
-            raise ValueError(f"not the Llama that KALL-E starts from: {name} is {shape}, not {tuple(value.shape)}")
-        if rows != len(value) and not name.endswith("embed_tokens.weight"):
-            raise ValueError(f"not the Llama that KALL-E starts from: {name} has {rows} rows, not {len(value)}")
-        value[:rows] = given.to(value.dtype)
-    model.load_state_dict(own)
-
-
 def train_paper(
     corpus: Path,
     folder: Path,
@@ -139,12 +110,12 @@ def train_paper(
     device: str = "cpu",
     say: Callable[[str], None] | None = None,
 ) -> Kalle:
-    """Train from a text model's weights (`from_llama`) on a corpus folder; a run that is in `folder` goes on."""
+    """Train from a text model's weights on a corpus folder; a run that is in `folder` goes on."""
     data = Corpus(corpus)
-    settings = settings or settings_for(len(usable(data, "train")))
+    settings = settings or published(len(usable(data, "train")))
     torch.manual_seed(settings.seed)
     model = Kalle(shape)
-    from_llama(model, llama)
+    start_from(model, llama, "base_model.")
     model, codec = model.to(device), codec.to(device).eval()
     mels = shape.speaker.mels if shape.speaker else 80
     given, held = (batches(data, codec, tokenizer, mels, split, settings.seed, device) for split in ("train", "dev"))

@@ -28,6 +28,7 @@ from ttsbench.systems.corpus.reader import Corpus
 from ttsbench.systems.llasa import prompt
 from ttsbench.systems.llasa.core import SIZES, SPEECH, Config, Llama
 from ttsbench.systems.training.data import StoredCodes, encode_recordings
+from ttsbench.systems.training.llama import SEQUENCES, published, start_from
 from ttsbench.systems.training.trainer import Settings, export, train
 
 if TYPE_CHECKING:
@@ -35,16 +36,6 @@ if TYPE_CHECKING:
 
 CONTEXT = 2048
 UNLABELLED = -100
-SEQUENCES, DEVICES, EPOCHS = 8, 40, 2
-
-
-def published(rows: int) -> Settings:
-    """The published settings for so many training rows."""
-    steps = max(1, EPOCHS * rows // (SEQUENCES * DEVICES))
-    return Settings(
-        steps=steps, lr=5e-5, floor=0.1, warmup=max(1, round(0.03 * steps)), betas=(0.9, 0.95), weight_decay=0.01,
-        clip=1.0, ema=0.0, bf16=True, accumulate=DEVICES,
-    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -140,24 +131,6 @@ class Rows(Sequence[Row]):
         return row(self.tokenizer, u.text, self.stored.of(u)[:, 0].tolist(), self.length)
 
 
-def from_llama(config: Config, tensors: dict[str, Tensor], seed: int = 0) -> Llama:
-    """A Llasa that starts from a text model's weights, its new tokens random. ValueError names what does not fit."""
-    torch.manual_seed(seed)
-    model = Llama(config)
-    own = model.state_dict()
-    for name, value in own.items():
-        wide = name in ("model.embed_tokens.weight", "lm_head.weight")
-        given = tensors.get(name)
-        if given is None or given.shape[1:] != value.shape[1:] or not (wide or len(given) == len(value)):
-            shape = None if given is None else tuple(given.shape)
-            raise ValueError(f"not the Llama that Llasa starts from: {name} is {shape}, not {tuple(value.shape)}")
-        if wide:
-            value.normal_(std=0.02)
-        value[: len(given)] = given[: len(value)].to(value.dtype)
-    model.load_state_dict(own)
-    return model
-
-
 def train_paper(
     corpus: Path,
     folder: Path,
@@ -177,9 +150,13 @@ def train_paper(
     data = Corpus(corpus)
     encode_recordings(data, codec, codec.name, device, say or (lambda _: None))
     rows, held = (Rows(data, codec.name, split, tokenizer, length) for split in ("train", "dev"))
-    model = from_llama(config, llama).to(device)
+    settings = settings or published(len(rows))
+    torch.manual_seed(settings.seed)
+    model = Llama(config)
+    start_from(model, llama)
+    model = model.to(device)
     held_out = [held[i] for i in range(min(16, len(held)))]
-    tune(model, rows, folder, settings or published(len(rows)), SEQUENCES, say, held_out)
+    tune(model, rows, folder, settings, SEQUENCES, say, held_out)
     write_published(model, tokenizer, folder / "llasa")
     return model
 

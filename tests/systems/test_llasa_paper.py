@@ -339,6 +339,8 @@ class Heard(Exception):
 def test_the_paper_preset_trains_resumes_and_writes_what_the_system_reads(published: Path, tmp_path: Path) -> None:
     from ttsbench.systems.codecs.xcodec2 import XCodec2, XCodec2Shape
     from ttsbench.systems.corpus.build import Spoken, collect, write_shard
+    from ttsbench.systems.training.llama import published as published_settings
+    from ttsbench.systems.training.llama import start_from
 
     rng = np.random.default_rng(0)
     rows: list[Spoken] = [
@@ -352,8 +354,8 @@ def test_the_paper_preset_trains_resumes_and_writes_what_the_system_reads(publis
     codec, tokenizer = cast(Codec, XCodec2(shape).eval()), prompt.load_tokenizer(published)
     config = core.Config(core._shape(16, 1, 8, 24, 32.0))
     text_model = core.Llama(core.Config(config.shape, vocabulary=120)).state_dict()
-    settings = dataclasses.replace(tuning.published(1600), steps=2, accumulate=2, save_every=1, eval_every=2)
-    assert tuning.published(1600).steps == 10  # two epochs of 1600 rows, 320 a step
+    settings = dataclasses.replace(published_settings(1600), steps=2, accumulate=2, save_every=1, eval_every=2)
+    assert published_settings(1600).steps == 10  # two epochs of 1600 rows, 320 a step
 
     def train(folder: str, say: Callable[[str], None] | None = None) -> core.Llama:
         return tuning.train_paper(
@@ -371,7 +373,9 @@ def test_the_paper_preset_trains_resumes_and_writes_what_the_system_reads(publis
     again = train("killed")
     for (name, one), two in zip(whole.state_dict().items(), again.state_dict().values(), strict=True):
         assert torch.equal(one, two), name
-    start = tuning.from_llama(config, text_model).state_dict()
+    begun = core.Llama(config)
+    start_from(begun, text_model)
+    start = begun.state_dict()
     assert torch.equal(start["model.embed_tokens.weight"][:120], text_model["model.embed_tokens.weight"])
     name = "model.layers.0.mlp.up_proj.weight"
     assert not torch.equal(start[name], whole.state_dict()[name])

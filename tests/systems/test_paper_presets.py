@@ -24,6 +24,7 @@ from ttsbench.systems.mobilespeech import paper as mobilespeech
 from ttsbench.systems.mobilespeech.design import PAPER
 from ttsbench.systems.training import command, trainer
 from ttsbench.systems.training.data import StoredCodes, TtsBatches, encode_recordings
+from ttsbench.systems.training.llama import published, start_from
 from ttsbench.systems.training.trainer import Settings
 from ttsbench.systems.weights import MissingWeights
 
@@ -98,7 +99,7 @@ def train_kalle(corpus: Path, folder: Path) -> object:
     text_model = Kalle(KalleShape(BODY, 30, 8)).state_dict()  # knows fewer tokens than are needed
     llama = {k.removeprefix("base_model."): v for k, v in text_model.items() if k.startswith("base_model.")}
     shape = KalleShape(BODY, 40, 8, speaker=SPEAKER)
-    settings = short(kalle.settings_for(10_000))
+    settings = short(published(10_000))
     return kalle.train_paper(corpus, folder, FlowVAE(TINY_VAE), letters(), llama, shape, settings)
 
 
@@ -162,18 +163,18 @@ def test_codes_are_stored_once_and_a_killed_encoding_goes_on(corpus: Path, monke
 def test_published_schedules() -> None:
     assert trainer.schedule(0.5, 10**6, mobilespeech.SETTINGS) == pytest.approx(0.5)  # a line, not a cosine
     assert trainer.schedule(0.9, 10**6, mobilespeech.SETTINGS) == pytest.approx(0.1)
-    settings = kalle.settings_for(320_000)
+    settings = published(320_000)
     assert (settings.steps, settings.warmup, settings.accumulate) == (2000, 60, 40)
 
 
 def test_a_llama_that_does_not_fit_is_named() -> None:
     model = Kalle(KalleShape(BODY, 40, 8))
     with pytest.raises(ValueError, match=r"base_model\.model\.\S+ is None"):
-        kalle.from_llama(model, {})
+        start_from(model, {}, "base_model.")
     tensors = {k.removeprefix("base_model."): v for k, v in model.state_dict().items()}
     tensors["model.norm.weight"] = torch.ones(7)
-    with pytest.raises(ValueError, match=r"model\.norm\.weight has 7 rows, not 32"):
-        kalle.from_llama(model, tensors)
+    with pytest.raises(ValueError, match=r"model\.norm\.weight is \(7,\), wanted \(32,\)"):
+        start_from(model, tensors, "base_model.")
 
 
 @pytest.mark.parametrize(
