@@ -42,13 +42,15 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
-def _serve(link: Connection, log: str, setup: Setup, args: tuple[Any, ...]) -> None:
+def _serve(link: Connection, log: str, setup: Setup, args: tuple[Any, ...], threads: int = 0) -> None:
     os.setsid()
     _die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sink = os.open(log or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(sink, 1)  # banners and warnings of libraries must not mix with our own output
     os.dup2(sink, 2)
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS") if threads else ():
+        os.environ.setdefault(name, str(threads))
     started = time.perf_counter()
     try:
         handle = setup(*args)
@@ -75,10 +77,11 @@ def _serve(link: Connection, log: str, setup: Setup, args: tuple[Any, ...]) -> N
 
 
 class _Worker:
-    def __init__(self, setup: Setup, args: tuple[Any, ...], log: Path | None) -> None:
+    def __init__(self, setup: Setup, args: tuple[Any, ...], log: Path | None, threads: int) -> None:
         context = multiprocessing.get_context("spawn")
+        self.threads = threads
         self.link, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, str(log or ""), setup, args), daemon=False)
+        self.process = context.Process(target=_serve, args=(theirs, str(log or ""), setup, args, threads), daemon=False)
         self.process.start()
         theirs.close()
         self.ready = False
@@ -111,11 +114,14 @@ def run_tasks(
 ) -> Iterator[tuple[int, Any]]:
     """Yield (index of task, result or Failed) as results come, from `jobs` processes.
 
-    `setup(*args)` runs once in each process and returns the handler; both must be importable by name. Raises
+    `setup(*args)` runs once in each process and returns the handler; both must be importable by name. Several processes
+    share the cores: OMP_NUM_THREADS is set for each, unless the caller's environment has it. Raises
     WorkerError when a process cannot be set up, with nothing lost of what was yielded before.
     """
     waiting = list(range(len(tasks)))[::-1]
-    workers = [_Worker(setup, args, log) for _ in range(min(jobs, len(tasks)))]
+    jobs = min(jobs, len(tasks))
+    threads = max(1, (os.cpu_count() or 1) // jobs) if jobs > 1 else 0  # more would wait for each other
+    workers = [_Worker(setup, args, log, threads) for _ in range(jobs)]
     try:
         while waiting or any(worker.task is not None for worker in workers):
             for worker in workers:
@@ -169,4 +175,4 @@ def _receive(worker: _Worker) -> Any:
 
 def _replace(workers: list[_Worker], worker: _Worker, setup: Setup, args: tuple[Any, ...], log: Path | None) -> None:
     worker.stop()
-    workers[workers.index(worker)] = _Worker(setup, args, log)
+    workers[workers.index(worker)] = _Worker(setup, args, log, worker.threads)
