@@ -7,8 +7,10 @@ RTF is taken of single utterances at concurrency 1 alone, throughput is audio se
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -177,9 +179,7 @@ def timed_speaker(spec: str, device: str) -> Callable[[Task], Reading]:
         row = _spoken(system, task)
         ended = time.monotonic()
         joules = None if isinstance(meter, str) or before is None else meter() - before
-        usage = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        usage += resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-        reading = Reading(task.point, row, load_seconds, usage * 1024, _device_bytes(device), began, ended, joules)
+        reading = Reading(task.point, row, load_seconds, _host_bytes(), _device_bytes(device), began, ended, joules)
         counted = task.count and not row.error and (row.total or 0.0) < LONGEST_COUNTED
         work = work_of(system, task.job.sample, task.job.seed) if counted else None
         return replace(reading, work=work, chunked=isinstance(system, Chunked), batched=isinstance(system, Batched))
@@ -210,6 +210,17 @@ def _spoken(system: System, task: Task) -> Synthesis:
         total=total,
         seed=job.seed,
     )
+
+
+def _host_bytes() -> int:
+    """This process's peak, and that of its largest child. Linux hands getrusage's own figure down from parent to child,
+    so there the kernel's status file is asked."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/self/status").read_text().splitlines()
+        own = int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) * 1024
+    return own + resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
 
 
 def _device_bytes(device: str) -> int | None:

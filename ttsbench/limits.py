@@ -7,6 +7,7 @@ speaks, in this process and by torch's own counter; a system elsewhere (a progra
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -80,6 +81,7 @@ def work_of(system: System, sample: Sample, seed: int) -> Work | None:
     try:
         found = count(speak)
     except Exception:  # what fails under the counter was timed without it: there is a figure less, not a row
+        traceback.print_exc()  # into the worker's log
         return None
     if not found.linear or not samples:
         return None

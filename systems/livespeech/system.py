@@ -40,7 +40,7 @@ class System:
         self.device = os.environ.get("TTSBENCH_DEVICE", "cpu")
         if self.device == "cpu":
             torch.set_num_threads(1)  # a step is one frame: threads would only wait for each other
-        self.model = load(folder / "livespeech.safetensors", self.device)
+        self.model = load(folder / "livespeech.safetensors", self.device).requires_grad_(False)
         self.codec = load_codec("fsq", folder, self.device)
         if tuple(self.codec.levels) != layout.LEVELS:
             raise ValueError(

@@ -80,7 +80,7 @@ def test_rtf_is_of_single_utterances_and_throughput_of_all(found: tuple[Path, di
         assert row["audio_seconds"] == pytest.approx(0.3 if row["batch"] == 3 else row["words"] / 10)
         for value, low, high in row["total"].values():
             assert 0 < low <= value <= high
-        assert 0 <= row["stalls"] <= row["n"] and row["host_bytes"] > 2**24 and row["device_bytes"] is None
+        assert 0 <= row["stalls"] <= row["n"] and 2**24 < row["host_bytes"] < 2**30 and row["device_bytes"] is None
     rows = {row["chunk_frames"]: row for row in found[1]["systems"][0]["rows"] if row["words"] == 10}
     assert rows[1]["gap"] is not None and len(found[1]["systems"][0]["timeline"]) == 15
 
