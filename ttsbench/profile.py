@@ -108,7 +108,7 @@ def _system(card: Any, readings: list[Any], limits: dict[str, float]) -> dict[st
         "name": card.name,
         "version": card.version,
         "parameters": card.parameters,
-        "load_seconds": max((reading.load_seconds for reading in good), default=0.0),
+        "load_seconds": max((r.load_seconds for r in good if r.point.concurrency == 1), default=0.0),
         "frame_rate": card.frame_rate,
         "rows": summary(good, card.frame_rate, limits),
         "timeline": [(c.at, c.samples / rate) for c in longest.synthesis.chunks] if longest else [],
