@@ -74,7 +74,8 @@ def main() -> None:
             lines.append({
                 "parameters M": f"{parameters:.1f}", "corpus": name, "steps": str(options.steps),
                 "held-out nats": f"{held_out[-1]:.3f}",
-                "WER %": f"{100 * np.mean(rates):.1f}", "SIM-o": f"{np.mean(own):.3f}" if own else "-", "rows": str(len(rates)),
+                "WER %": f"{100 * np.mean(rates):.1f}", "SIM-o": f"{np.mean(own):.3f}" if own else "-",
+                "rows": str(len(rates)),
             })  # fmt: skip
             (options.out / "grid.json").write_text(json.dumps(lines, indent=1), encoding="utf-8")
     print(listing.table(lines))
