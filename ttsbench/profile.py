@@ -139,16 +139,18 @@ def _words(name: str) -> str:
     return name.replace("_per_s", "/s").replace("_gb", " GB").replace("_gflop", " GFLOP")
 
 
+def _point(name: str, row: dict[str, Any]) -> dict[str, Any]:
+    """What was asked for, as the first columns of both tables."""
+    names = {"words": "words", "prompt s": "prompt_seconds", "at once": "concurrency", "batch": "batch"}
+    return {"system": name} | {column: row[key] for column, key in names.items()}
+
+
 def _times(name: str, row: dict[str, Any]) -> dict[str, Any]:
     def ms(key: str, quantile: str) -> str:
         return "-" if row[key] is None else f"{1000 * row[key][quantile][0]:.0f}"
 
     return {
-        "system": name,
-        "words": row["words"],
-        "prompt s": row["prompt_seconds"],
-        "at once": row["concurrency"],
-        "batch": row["batch"],
+        **_point(name, row),
         "chunk": row["chunk_frames"] or "own",
         "RTF": "n/a" if row["rtf"] is None else f"{row['rtf']:.3f}",
         "audio s/s": row["throughput"],
@@ -165,11 +167,7 @@ def _limits(name: str, row: dict[str, Any]) -> dict[str, Any]:
     work, frames = row["work"], row["frames_per_second"]
     device = row["device_bytes"]
     return {
-        "system": name,
-        "words": row["words"],
-        "prompt s": row["prompt_seconds"],
-        "at once": row["concurrency"],
-        "batch": row["batch"],
+        **_point(name, row),
         "frames/s": "-" if frames is None else f"{frames:.0f}",
         "GFLOP per audio s": "-" if work is None else f"{work['gflop_per_audio_second']:.2f}",
         "GFLOP/s": "-" if work is None else f"{work['gflop_per_s']:.1f}",
