@@ -38,6 +38,7 @@ from ttsbench.systems.text.passages import passages
 WEIGHTS = "kalle.safetensors"
 SAMPLING = Sampling(temperature=0.2, emit="mean", stop=0.5)
 CONTEXT = 8.0  # seconds: a longer prompt gives its speaker latent alone, the model never trained on so long a one
+INTRODUCTION = "Good morning, this is my voice."  # what a voice without a prompt says first, unheard
 LONGEST = 2.5  # times the usual length of the text: where speech that does not stop is cut off
 FIRST, LATER = 2, 4  # frames in the first chunk and in those that follow
 
@@ -78,6 +79,8 @@ class System:
         before, known = None, ""
         if prompt is not None and self._in_context(sample, prompt):
             before, known = self._latents(prompt, generator), sample.prompt_text
+        elif self.context and (prompt is None or self.voice is not None):
+            before, known = self._introduced(speaker), INTRODUCTION
         texts = [sample.text] if sample.task == "continuation" else passages(sample.text)
         ids = [self._ids(text, known) for text in texts]
         with self._tuned(sample, prompt, speaker, seed):
@@ -101,6 +104,13 @@ class System:
         if mel.shape[1] < 20:
             raise SpeechError(f"the prompt is {prompt.shape[1] / 16000:.2f} s long; a voice needs 0.2 s or more")
         return self.model.speaker(mel)[0]
+
+    @torch.no_grad()
+    def _introduced(self, speaker: Tensor) -> Tensor:
+        """What a voice of the prior says unheard, as latents: as a prompt it holds the voice together over texts."""
+        generator = torch.Generator(self.device).manual_seed(0)
+        said = torch.cat(list(self._frames(self._ids(INTRODUCTION), speaker, None, generator)), dim=1)
+        return self.model.standardise(said, torch.zeros_like(said))[0]
 
     def _in_context(self, sample: Sample, prompt: Tensor) -> bool:
         """Whether the prompt's text and latents go before what is spoken."""

@@ -68,6 +68,14 @@ def test_a_voice_number_is_a_voice(folder: Path, system: System) -> None:
     np.testing.assert_array_equal(with_prompt, spoken(seven, Sample("a", "Seven ships.")))
 
 
+def test_a_voice_of_the_prior_introduces_itself_unheard(folder: Path, system: System) -> None:
+    sample = Sample("a", "Seven ships went by.")
+    alone = spoken(System(folder, replace(SAMPLING, most=12), context=False), sample)
+    introduced = spoken(system, sample)
+    assert len(introduced) <= 12 * 1280  # only the text is heard
+    assert not np.array_equal(introduced, alone)
+
+
 def test_continuation_gives_only_what_follows(system: System, folder: Path) -> None:
     sample = Sample("a", "and went by.", task="continuation", prompt=folder / "prompt1.wav", prompt_text="Ships came")
     out = spoken(system, sample)
