@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tokenizers
 import torch
 
 from ttsbench.systems.codecs.flowvae_full import FlowVAE, FlowVAEShape
@@ -27,9 +28,6 @@ from ttsbench.systems.training.data import StoredCodes, TtsBatches, encode_recor
 from ttsbench.systems.training.llama import published, start_from
 from ttsbench.systems.training.trainer import Settings
 from ttsbench.systems.weights import MissingWeights
-
-pytest.importorskip("transformers", reason="EnCodec is transformers' own")
-tokenizers = pytest.importorskip("tokenizers", reason="KALL-E's texts are tokens")
 
 BODY = replace(LLAMA_1B, dim=32, layers=2, heads=4, kv_heads=2, hidden=64)
 SPEAKER = SpeakerShape(mels=80, channels=16, wide=24, bottleneck=8, latent=32)
