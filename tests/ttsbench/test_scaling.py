@@ -132,10 +132,9 @@ def test_a_system_that_cannot_search_is_refused(tmp_path: Path, monkeypatch: pyt
         scaling.run(options(tmp_path))
 
 
-def recordings() -> tuple[Sample, Sample]:
-    """Two embedded rows, recordings and prompts of a man and of a woman saying different things."""
-    rows = {row.speaker: row for row in testsets.load("seed-mini").samples}
-    return rows["carl"], rows["iris"]
+def recordings() -> list[Sample]:
+    """One embedded row of each speaker."""
+    return list({row.speaker: row for row in testsets.load("seed-mini").samples}.values())
 
 
 def heard(row: Sample) -> np.ndarray:
@@ -144,7 +143,7 @@ def heard(row: Sample) -> np.ndarray:
 
 
 def test_judges_prefer_the_right_words_and_the_right_voice() -> None:
-    row, another = recordings()
+    row, another = recordings()[:2]
     said, other, text, prompt = heard(row), heard(another), row.text, row.prompt
     assert prompt
     for judge in (verifiers.words(text, 16000), verifiers.phones(text, 16000)):
@@ -155,10 +154,11 @@ def test_judges_prefer_the_right_words_and_the_right_voice() -> None:
 
 
 def test_what_the_phone_verifier_hears_does_not_depend_on_the_order() -> None:
-    rows = recordings()
+    rows = recordings()[:6]
     said = [heard(row) for row in rows]
-    muffled = np.cumsum(said[1])  # other cepstral means than the first's, which a decoder without reset would keep
-    said[1] = (0.5 * muffled / np.abs(muffled).max()).astype(np.float32)
+    for place in (1, 3, 5):  # other cepstral means than its neighbours', which a decoder without reset would keep
+        muffled = np.cumsum(said[place])
+        said[place] = (0.5 * muffled / np.abs(muffled).max()).astype(np.float32)
     judges = [verifiers.phones(row.text, 16000) for row in rows]
     forth = [judge(sound) for judge, sound in zip(judges, said, strict=True)]
     back = [judge(sound) for judge, sound in zip(judges[::-1], said[::-1], strict=True)]
