@@ -158,7 +158,7 @@ class System:
         return torch.from_numpy(np.ascontiguousarray(audio, dtype=np.float32))[None].to(self.device)
 
 
-def _chunks(made: Iterator[Tensor], later: int = LATER) -> Iterator[Tensor]:
+def _chunks(made: Iterator[Tensor], later: int) -> Iterator[Tensor]:
     """Single frames (1, 1, latent) in groups: a short one first, so that sound comes early."""
     held: list[Tensor] = []
     wanted = FIRST

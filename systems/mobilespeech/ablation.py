@@ -13,10 +13,11 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ttsbench.systems.mobilespeech.design import SMALL, SMALL_PLAIN
-from ttsbench.systems.mobilespeech.train import save, train
+from ttsbench.systems.mobilespeech.train import SETTINGS, fit, save
 
 SAMPLERS = {"own-masks": SMALL, "plain-masks": SMALL_PLAIN}
 
@@ -43,7 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     for name in [options.only] if options.only else SAMPLERS:
         design = SAMPLERS[name]
-        model = train(options.corpus, options.out / name, None, design=design, steps=options.steps)
+        settings = replace(SETTINGS, steps=options.steps)
+        model = fit(options.corpus, options.out / name, settings, design=design)
         checkpoint = (options.out / f"mobilespeech-{name}").resolve()
         save(model, checkpoint.with_name(checkpoint.name + ".safetensors"), design, {"codec": "fsq"})
         (options.out / f"{name}.toml").write_text(card(name, checkpoint), encoding="utf-8")

@@ -46,27 +46,6 @@ def prepared(given: TtsBatch, stride: int) -> Batch:
     return Batch(given.phones, given.durations, given.target, prompt, None if mask.all() else mask)
 
 
-def train(
-    corpus: Path,
-    folder: Path,
-    minutes: float | None,
-    codec: str = "fsq",
-    design: Design = SMALL,
-    budget: int = 3000,
-    lr: float = 1.2e-3,
-    seed: int = 0,
-    device: str = "cpu",
-    say: Callable[[str], None] | None = None,
-    steps: int = 10**6,
-) -> MobileSpeech:
-    """Train on CORPUS/codes-CODEC.npy for `minutes` or `steps`, whichever ends first.
-
-    `folder` keeps the run, and a killed one goes on from there.
-    """
-    settings = replace(SETTINGS, steps=steps, minutes=minutes, lr=lr, seed=seed)
-    return fit(corpus, folder, settings, codec, design, budget, device=device, say=say)
-
-
 def fit(
     corpus: Path,
     folder: Path,
@@ -79,8 +58,9 @@ def fit(
     say: Callable[[str], None] | None = None,
     listen: Judge | None = None,
 ) -> MobileSpeech:
-    """As `train`, with all settings; `budget` frames a batch, of utterances up to `longest` seconds.
+    """Train on CORPUS/codes-CODEC.npy, `budget` frames a batch, of utterances up to `longest` seconds.
 
+    `folder` keeps the run, and a killed one goes on from there.
     Judged on the voices of 'test', or on 'dev' in a corpus that holds out no voices.
     """
     from ttsbench.systems.corpus.reader import Corpus

@@ -11,16 +11,17 @@ from ttsbench.systems.mobilespeech import ablation
 from ttsbench.systems.mobilespeech.design import SMALL
 from ttsbench.systems.mobilespeech.model import MobileSpeech
 from ttsbench.systems.mobilespeech.train import restore
+from ttsbench.systems.training.trainer import Settings
 
 
 def test_a_sampler_gives_a_checkpoint_and_a_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def train(corpus: Path, folder: Path, minutes: None, design: object, steps: int) -> MobileSpeech:
-        asked.append((corpus, steps, design))
+    def fit(corpus: Path, folder: Path, settings: Settings, design: object) -> MobileSpeech:
+        asked.append((corpus, settings.steps, design))
         return MobileSpeech(SMALL)
 
-    monkeypatch.setattr(ablation, "train", train)
+    monkeypatch.setattr(ablation, "fit", fit)
     assert (
         ablation.main([str(tmp_path / "corpus"), str(tmp_path / "it's out"), "--steps", "2", "--only", "plain-masks"])
         == 0
