@@ -3,7 +3,7 @@
     python benchmarks/livespeech.py latency --limit 12
     python benchmarks/livespeech.py sampling --limit 24
     python benchmarks/livespeech.py groups
-    python -m ttsbench.systems.livespeech.ablation CORPUS RUNS --minutes 10
+    python -m ttsbench.systems.livespeech.ablation CORPUS RUNS --steps 1200
     python benchmarks/livespeech.py ablation --runs RUNS
 
 Word errors by pocketsphinx (a blunt recogniser: look at differences), similarity by the GE2E encoder.

@@ -1,6 +1,6 @@
 """The paper's ablation in small: lambda 0 / 0.05 / 0.1, with and without p_max, 1 / 2 / 4 groups.
 
-    python -m ttsbench.systems.livespeech.ablation CORPUS OUT --minutes 10
+    python -m ttsbench.systems.livespeech.ablation CORPUS OUT --steps 1200
 
 Trains one small model per row, everything else equal, and prints what teacher forcing shows: nats per codebook, the
 guided head's hits, parameters. For WER, SIM, RTF and latency, put a row's `livespeech.safetensors` into a folder with
@@ -29,15 +29,15 @@ ROWS: dict[str, dict[str, float | int]] = {
 }
 
 
-def recipe_of(row: str, minutes: float, base: Recipe = SMALL_RECIPE) -> Recipe:
-    """The small recipe with one row's weights and groups, trained for so many minutes."""
+def recipe_of(row: str, steps: int, base: Recipe = SMALL_RECIPE) -> Recipe:
+    """The small recipe with one row's weights and groups, trained for so many steps."""
     change = ROWS[row]
     return replace(
         base,
         design=replace(base.design, groups=int(change["groups"])),
         strength=float(change["strength"]),
         p_max=change.get("p_max"),
-        settings=replace(base.settings, minutes=minutes),
+        settings=replace(base.settings, steps=steps),
     )
 
 
@@ -50,13 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m ttsbench.systems.livespeech.ablation", description=__doc__)
     parser.add_argument("corpus", type=Path, help="a corpus folder with FSQ codes")
     parser.add_argument("out", type=Path, help="where the runs go, a folder per row")
-    parser.add_argument("--minutes", type=float, default=10.0, help="training time of each row (default: 10)")
+    parser.add_argument("--steps", type=int, default=1200, help="of each row's training (default: 1200)")
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), help="only these rows")
     options = parser.parse_args(arguments)
     table = csv.writer(sys.stdout)
     table.writerow(["row", "parameters", "nats", "first codebook", "last codebook", "guided head's hits"])
     for row in options.rows:
-        model = small(options.corpus, options.out / row, recipe_of(row, options.minutes), say=lambda line: None)
+        model = small(options.corpus, options.out / row, recipe_of(row, options.steps), say=lambda line: None)
         found = last_figures(options.out / row)
         figures = [found.get(f"eval_{name}") for name in ("nats", "first", "last", "hits")]
         table.writerow([row, sum(p.numel() for p in model.parameters()), *figures])

@@ -20,10 +20,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ttsbench.systems import packing
+from ttsbench.systems import increments, packing
 from ttsbench.systems.livespeech.design import Design
 from ttsbench.systems.nn.cache import Cache
 from ttsbench.systems.nn.transformer import Rope, Shape, Transformer, Watch, sinusoids
+
+INCREMENTS = "livespeech-increments.safetensors"
 
 
 class Memory(NamedTuple):
@@ -35,7 +37,7 @@ class Memory(NamedTuple):
 
 @dataclass
 class State:
-    """The caches of the shared layers (batch 1) and of the group layers (one row per group)."""
+    """The caches of the shared layers (batch) and of the group layers (batch * groups)."""
 
     shared: Cache
     grouped: Cache
@@ -166,12 +168,19 @@ class LiveSpeech(nn.Module):
         mask = torch.cat([real.new_ones(enrollment.shape[:2]), real], dim=1)
         return Memory(torch.cat([enrollment, text.to(enrollment.dtype)], dim=1), mask)
 
-    def begin(self, capacity: int) -> State:
-        """Caches for one utterance of at most `capacity` steps."""
+    def with_textless(self, memory: Memory) -> Memory:
+        """The memory of one utterance, and behind it in the batch the same voice without any text."""
+        vectors = memory.vectors.expand(2, -1, -1)
+        mask = torch.ones(vectors.shape[:2], dtype=torch.bool, device=vectors.device)
+        mask[1, self.design.enrolled :] = False
+        return Memory(vectors, mask if memory.mask is None else mask & memory.mask)
+
+    def begin(self, capacity: int, batch: int = 1) -> State:
+        """Caches for utterances of at most `capacity` steps."""
         device = self.text.weight.device
         return State(
-            Cache(self.shared.shape, 1, capacity, device),
-            Cache(self.grouped.shape, self.design.groups, capacity, device),
+            Cache(self.shared.shape, batch, capacity, device),
+            Cache(self.grouped.shape, batch * self.design.groups, capacity, device),
         )
 
     def forward(
@@ -183,6 +192,14 @@ class LiveSpeech(nn.Module):
 
         `mask_rows` (batch, steps) hides input rows (a training aid). The watches collect attention over the memory.
         """
+        shared = self.read_shared(rows, memory, state, watch_shared, mask_rows)
+        return self.read_out(self.run_groups(self.split(shared), memory, state, watch_grouped))
+
+    def read_shared(
+        self, rows: Tensor, memory: Memory, state: State | None = None, watch: Watch | None = None,
+        mask_rows: Tensor | None = None,
+    ) -> Tensor:  # fmt: skip
+        """The first part of a forward pass, with its arguments: embeddings and shared layers, (batch, steps, dim)."""
         start = state.shared.position if state else 0
         if start == 0:
             rows = F.pad(rows, (0, 0, 1, 0), value=self.design.pad)
@@ -191,10 +208,9 @@ class LiveSpeech(nn.Module):
         x = self._embed(rows, start, mask_rows)
         vectors, mask, where = self._look(memory, first=start == 0)
         cache = state.shared if state else None
-        x = self.shared(
-            x, memory=vectors, memory_mask=mask, memory_positions=where, cache=cache, watch=watch_shared
+        return self.shared(
+            x, memory=vectors, memory_mask=mask, memory_positions=where, cache=cache, watch=watch
         )  # fmt: skip
-        return self.read_out(self.run_groups(self.split(x), memory, state, watch_grouped))
 
     def split(self, x: Tensor) -> Tensor:
         """The shared stream (batch, steps, dim) to one per group, folded into the batch: (batch * groups, ...)."""
@@ -217,12 +233,12 @@ class LiveSpeech(nn.Module):
     def read_out(self, streams: Tensor) -> Tensor:
         """(batch * groups, steps, dim) to logits (batch, steps, codebooks, vocabulary), each from its group."""
         design = self.design
-        streams = streams.unflatten(0, (-1, design.groups))
-        tables = self.heads().view(design.groups, -1, design.dim).to(streams.dtype)
-        logits = torch.matmul(streams, tables.transpose(1, 2))
-        batch, _, steps, _ = logits.shape
-        split = logits.view(batch, design.groups, steps, design.count // design.groups, design.vocabulary)
-        return split.transpose(1, 2).reshape(batch, steps, design.count, design.vocabulary)
+        groups, each = design.groups, design.count // design.groups
+        streams = streams.unflatten(0, (-1, groups)).transpose(0, 1)  # one product for each group, whatever the batch
+        tables = self.heads().view(groups, -1, design.dim).to(streams.dtype)
+        logits = torch.bmm(streams.flatten(1, 2), tables.transpose(1, 2))
+        split = logits.view(groups, *streams.shape[1:3], each, design.vocabulary)
+        return split.permute(1, 2, 0, 3, 4).flatten(2, 3)
 
     def _embed(self, rows: Tensor, start: int, mask_rows: Tensor | None) -> Tensor:
         design = self.design
@@ -263,7 +279,9 @@ def save(model: LiveSpeech, path: Path) -> None:
 
 
 def load(path: Path, device: str = "cpu") -> LiveSpeech:
-    """The model that `save` wrote, in evaluation mode. FileNotFoundError and ValueError name the file."""
+    """The model that `save` wrote, in evaluation mode, moved on by the increments that `finish` wrote where they lie
+    beside it. FileNotFoundError and ValueError name the file.
+    """
     from safetensors import safe_open
 
     if not path.is_file():
@@ -273,6 +291,9 @@ def load(path: Path, device: str = "cpu") -> LiveSpeech:
         weights = packing.unpack({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     if "design" not in metadata:
         raise ValueError(f"{path}: no design in its metadata; it was not written by LiveSpeech's `save`")
+    later = path.with_name(INCREMENTS)
+    if later.is_file():
+        weights = increments.add(weights, later, path)
     model = LiveSpeech(Design.from_dict(json.loads(metadata["design"]))).fold()
     model.load_state_dict(weights)
     return model.to(device).eval()

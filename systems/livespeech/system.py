@@ -143,7 +143,8 @@ def tail(model: LiveSpeech, enrollment: Tensor, codes: Tensor, text: str, most: 
         return text, codes
     design, guide = model.design, Guide(model.design)
     grid = delay(codes[None], torch.tensor([len(codes)], device=codes.device), design.pad, design.eos)
-    model(grid[:, :-1], model.join(enrollment, torch.tensor([symbols], device=codes.device)), watch_shared=guide.shared)
+    memory = model.join(enrollment, torch.tensor([symbols], device=codes.device))
+    model.read_shared(grid[:, : len(codes)], memory, watch=guide.shared)
     looked = guide.shared.weights[guide.what][0, : len(codes), design.enrolled :].argmax(-1)
     kept = text, codes
     for first in range(1, len(words)):

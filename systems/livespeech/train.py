@@ -17,7 +17,7 @@ from ttsbench.systems.livespeech import layout
 from ttsbench.systems.livespeech.aids import Guide, hidden_rows, shares_of
 from ttsbench.systems.livespeech.data import Batch, from_corpus
 from ttsbench.systems.livespeech.design import PAPER_GROUPS, SMALL, Design
-from ttsbench.systems.livespeech.loss import code_loss, delay
+from ttsbench.systems.livespeech.loss import agreement, code_loss, delay
 from ttsbench.systems.livespeech.model import LiveSpeech, save
 from ttsbench.systems.training.data import TtsBatches
 from ttsbench.systems.training.trainer import Judge, Settings, moved, train
@@ -26,7 +26,8 @@ from ttsbench.systems.training.trainer import Judge, Settings, moved, train
 @dataclass(frozen=True)
 class Recipe:
     """A design and how it is trained. `strength` and `p_max` belong to the adaptive weights; `guide` is the weight of
-    the attention guide and `hide` the largest share of hidden input rows (0: no aid).
+    the attention guide and `hide` the largest share of hidden input rows (0: no aid). Every `textless`-th batch comes
+    without its text (0: none), so that the model can also say what follows whatever the text: see `Sampling.guidance`.
     """
 
     design: Design
@@ -37,11 +38,12 @@ class Recipe:
     guide: float = 0.0
     hide: float = 0.0
     short_until: int = 0
+    textless: int = 0
 
 
 SMALL_RECIPE = Recipe(
     SMALL, Settings(steps=3675, lr=1e-3, hold=0.3, warmup=100, eval_every=200, save_every=50),
-    frames=2000, strength=0.1, guide=3.0, hide=0.3, short_until=300,
+    frames=2000, strength=0.1, guide=3.0, hide=0.3, short_until=300, textless=10,
 )  # fmt: skip
 # The paper gives batch 16 and about 3M steps; optimiser and schedule are not in it, these are ours.
 PAPER_RECIPE = Recipe(
@@ -49,10 +51,17 @@ PAPER_RECIPE = Recipe(
 )  # fmt: skip
 
 
-def losses(model: LiveSpeech, recipe: Recipe, features: Callable[[Tensor], Tensor], batch: Batch) -> dict[str, Tensor]:
+def losses(
+    model: LiveSpeech,
+    recipe: Recipe,
+    features: Callable[[Tensor], Tensor],
+    batch: Batch,
+    teacher: LiveSpeech | None = None,
+) -> dict[str, Tensor]:
     """What is minimised, then what is logged: nats per codebook, the guide, and how often the guided head is right.
 
     `features` turns enrollment codes (batch, frames, codebooks) into the codec's vectors (batch, frames, features).
+    A `teacher` is agreed with, beside the rest (Hinton et al. 2015); it sees every input row.
     """
     design = model.design
     grid = delay(batch.codes, batch.lengths, design.pad, design.eos)
@@ -60,7 +69,7 @@ def losses(model: LiveSpeech, recipe: Recipe, features: Callable[[Tensor], Tenso
     heard = torch.arange(batch.enrolled.shape[1], device=rows.device) < batch.heard[:, None]
     memory = model.remember(features(batch.enrolled), batch.symbols, heard)
     hidden = hidden_rows(rows.shape[0], rows.shape[1], recipe.hide, rows.device) if model.training else None
-    guide = Guide(design) if recipe.guide else None
+    guide = Guide(design) if recipe.guide and batch.symbols.any() else None
     logits = model(
         rows, memory, mask_rows=hidden,
         watch_shared=guide.shared if guide else None, watch_grouped=guide.grouped if guide else None,
@@ -70,6 +79,11 @@ def losses(model: LiveSpeech, recipe: Recipe, features: Callable[[Tensor], Tenso
     if guide is not None:
         guided, hits = guide.compare(shares_of(batch.ends, batch.codes.shape[1]))
         out |= {"loss": loss + recipe.guide * guided, "guide": guided, "hits": torch.tensor(hits)}
+    if teacher is not None and model.training:
+        with torch.no_grad():
+            taught = teacher(rows, teacher.remember(features(batch.enrolled), batch.symbols, heard))
+        apart = agreement(logits, taught, batch.lengths)
+        out |= {"loss": out["loss"] + apart, "apart": apart}
     return out
 
 
@@ -83,10 +97,14 @@ def fit(
     progress: bool = True,
     device: str = "cpu",
     listen: Judge | None = None,
+    model: LiveSpeech | None = None,
+    teacher: LiveSpeech | None = None,
 ) -> LiveSpeech:
-    """Train on `given(step)`; goes on where `folder` stopped. Returns the model with averaged weights."""
+    """Train on `given(step)`, a new model or `model`; goes on where `folder` stopped. Returns the model with averaged
+    weights.
+    """
     torch.manual_seed(recipe.settings.seed)
-    model = LiveSpeech(recipe.design).to(device)
+    model = LiveSpeech(recipe.design).to(device) if model is None else model
     held_out = [moved(batch, device) for batch in held_out]
 
     def evaluate(module: nn.Module) -> dict[str, float]:
@@ -95,8 +113,8 @@ def fit(
         return {name: float(torch.stack([row[name].float() for row in found]).mean()) for name in found[0]}
 
     train(
-        model, given, lambda batch, step: losses(model, recipe, features, batch), recipe.settings, folder, evaluate,
-        say=say, progress=progress, listen=listen,
+        model, given, lambda batch, step: losses(model, recipe, features, batch, teacher), recipe.settings, folder,
+        evaluate, say=say, progress=progress, listen=listen,
     )  # fmt: skip
     return model
 
@@ -109,7 +127,15 @@ def small(
     device: str = "cpu",
     listen: Judge | None = None,
 ) -> LiveSpeech:
-    """Train the small preset on a corpus folder whose FSQ codes exist; the checkpoint comes to lie in `folder`.
+    """Train the small preset on a corpus folder whose FSQ codes exist; the checkpoint comes to lie in `folder`."""
+    given, held = batches_of(corpus, recipe)
+    model = fit(recipe, given, held, layout.vectors, folder, say, True, device, listen)
+    save(model, folder / "livespeech.safetensors")
+    return model
+
+
+def batches_of(corpus: Path, recipe: Recipe) -> tuple[Callable[[int], Batch], list[Batch]]:
+    """Training batches by step, and the held-out ones.
 
     Two batches in three are synthetic voices, many of them, where there are any; the third is anything.
     """
@@ -122,10 +148,8 @@ def small(
     held = TtsBatches(data, "fsq", rate, split="dev", frames=recipe.frames, source=data.many("dev"))
 
     def given(step: int) -> Batch:
-        return from_corpus(every(step) if step % 3 == 2 else many(step))
+        batch = from_corpus(every(step) if step % 3 == 2 else many(step))
+        silenced = recipe.textless and step % recipe.textless == recipe.textless - 1
+        return batch._replace(symbols=torch.zeros_like(batch.symbols)) if silenced else batch
 
-    model = fit(
-        recipe, given, [from_corpus(held(step)) for step in range(4)], layout.vectors, folder, say, True, device, listen
-    )
-    save(model, folder / "livespeech.safetensors")
-    return model
+    return given, [from_corpus(held(step)) for step in range(4)]

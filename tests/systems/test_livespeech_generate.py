@@ -133,3 +133,24 @@ def test_impossible_symbols_are_forbidden() -> None:
     assert table.sum(-1).tolist() == [1, 3, 2, 4]
     assert not table[0, DESIGN.eos]
     assert forbidden(dataclasses.replace(DESIGN, groups=4)).equal(table)
+
+
+@torch.no_grad()
+def test_guidance_moves_every_logit_away_from_what_is_said_without_the_text(model: LiveSpeech, memory: Memory) -> None:
+    history = torch.tensor([[1, 2, 3, 0], [0, 4, 5, 1]])
+    codes = speak(model, memory, dataclasses.replace(GREEDY, guidance=1.7), history=history)
+    whole = torch.cat([history, codes])
+    rows = delay(whole[None], torch.tensor([len(whole)]), DESIGN.pad, DESIGN.eos)[:, :-1]
+    without = Memory(memory.vectors[:, : DESIGN.enrolled])  # the same voice, and no text at all
+    told, untold = (model(rows, given).masked_fill(forbidden(DESIGN), -1e4) for given in (memory, without))
+    logits = untold + 1.7 * (told - untold)
+    logits[..., 0, DESIGN.eos] = -1e4
+    for q in range(4):
+        said = logits[0, q + 2 : q + len(whole), q]
+        torch.testing.assert_close(said.gather(1, codes[:, q : q + 1])[:, 0], said.amax(-1), atol=1e-3, rtol=1e-4)
+    assert not torch.equal(codes, speak(model, memory, GREEDY, history=history)[: len(codes)])
+
+
+def test_guidance_of_one_is_no_guidance(model: LiveSpeech, memory: Memory) -> None:
+    almost = speak(model, memory, Sampling(guidance=1 + 1e-9), seed=5)
+    assert torch.equal(almost, speak(model, memory, Sampling(), seed=5))
