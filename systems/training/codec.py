@@ -12,9 +12,16 @@ from ttsbench.systems.codecs.small import read_weights
 
 
 def train_codec(
-    name: str, corpus: Path, folder: Path, minutes: float, batch: int = 24, frames: int = 192, warm: Path | None = None
+    name: str,
+    corpus: Path,
+    folder: Path,
+    steps: int,
+    minutes: float | None = None,
+    batch: int = 24,
+    frames: int = 192,
+    warm: Path | None = None,
 ) -> None:
-    """Train 'rvq', 'fsq' or 'flowvae' for `minutes`; results in `folder`.
+    """Train 'rvq', 'fsq' or 'flowvae' for so many steps or `minutes`, whichever comes first; results in `folder`.
 
     `warm`: weights of a trained FSQ codec, from which an RVQ codec starts (`mel_codec.from_fsq`).
     """
@@ -51,7 +58,7 @@ def train_codec(
         model,
         segments(data, "train", batch, frames, seed=1, audio=False),
         loss,
-        Settings(steps=10**6, minutes=minutes, lr=1.5e-3, hold=0.3, ema=0.998, eval_every=200, save_every=100),
+        Settings(steps=steps, minutes=minutes, lr=1.5e-3, hold=0.3, ema=0.998, eval_every=200, save_every=100),
         folder,
         judge,
         say=lambda line: print(line, flush=True),  # noqa: T201

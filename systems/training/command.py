@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ttsbench.systems.training.listening import Hear
@@ -18,7 +18,7 @@ STAGES = {
     "corpus": "make the training corpus: synthetic speech with phone ends, and real recordings where --real names them",
     "held-out": "write the corpus' held-out voices as recordings: --testset folder=build/held-out,task=resynthesis",
     "vocoder": "train the shared vocoder on true log-mels",
-    "rvq": "train the residual VQ codec",
+    "rvq": "fit the residual VQ codec to the FSQ codec's latents, and train it where --steps or --minutes say so",
     "fsq": "train the FSQ codec",
     "flowvae": "train the Flow-VAE",
     "decoders": "fine-tune decoders and vocoder together; codes stay as they are",
@@ -30,7 +30,7 @@ STAGES = {
 }
 UNENDING = 10**6
 CODECS = ("rvq", "fsq", "flowvae")
-MINUTES = {"vocoder": 60.0, "rvq": 20.0, "fsq": 20.0, "flowvae": 15.0, "decoders": 60.0}
+STEPS = {"vocoder": 2652, "fsq": 658, "rvq": 0, "flowvae": 313, "decoders": 1351}  # as the shipped ones took
 ORDER = (
     "order: corpus, vocoder, rvq / fsq / flowvae, decoders, codes, then any system. Every stage goes on where it was."
 )
@@ -45,7 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--corpus", type=Path, default=Path("build/corpus"), help="the corpus folder (build/corpus)")
     parser.add_argument("--out", type=Path, help="where runs are kept (build/training); corpus: the corpus folder")
     parser.add_argument("--minutes", type=float, help="end the run, and its schedule, by the clock")
-    parser.add_argument("--steps", type=int, help="systems: end after so many steps; such a run is exactly repeatable")
+    parser.add_argument(
+        "--steps", type=int, help="end after so many steps (as many as the shipped); exactly repeatable"
+    )
     parser.add_argument(
         "--listen",
         type=int,
@@ -88,17 +90,13 @@ def run(args: argparse.Namespace, hear: Hear | None = None) -> int:
         return _codes(args.corpus, out)
     if args.preset == "paper":
         return _paper(args, out / f"{args.what}-paper")
-    minutes = args.minutes or MINUTES.get(args.what)
-    stages: dict[str, Callable[[], Any]] = {
-        "vocoder": lambda: _vocoder(args.corpus, out / "vocoder", float(minutes or 0)),
-        "decoders": lambda: _decoders(args.corpus, out, float(minutes or 0)),
-        **{name: partial(_codec, name, args.corpus, out, float(minutes or 0)) for name in CODECS},
-    }
+    stages: dict[str, Callable[[Path, Path, int, float | None], None]]
+    stages = {"vocoder": _vocoder, "decoders": _decoders, **{name: partial(_codec, name) for name in CODECS}}
     systems = {"livespeech": _livespeech, "llasa": _llasa, "kalle": _kalle, "mobilespeech": _mobilespeech}
     if args.what in systems:
         systems[args.what](args, out, _listener(args, out, hear))
     else:
-        stages[args.what]()
+        stages[args.what](args.corpus, out, _steps(args, STEPS[args.what]), args.minutes)
     _say(f"{args.what}: done, in {out / args.what}")
     return 0
 
@@ -123,24 +121,27 @@ def _held_out(corpus: Path, folder: Path) -> int:
     return 0
 
 
-def _vocoder(corpus: Path, folder: Path, minutes: float) -> None:
+def _vocoder(corpus: Path, out: Path, steps: int, minutes: float | None) -> None:
     from ttsbench.systems.training.vocoder import train_vocoder
 
-    train_vocoder(corpus, folder, minutes)
+    train_vocoder(corpus, out / "vocoder", steps, minutes)
 
 
-def _codec(name: str, corpus: Path, out: Path, minutes: float) -> None:
+def _codec(name: str, corpus: Path, out: Path, steps: int, minutes: float | None) -> None:
     from ttsbench.systems.training.codec import train_codec
 
     fsq = out / "fsq" / "last.safetensors"
-    train_codec(name, corpus, out / name, minutes, warm=fsq if name == "rvq" and fsq.is_file() else None)
+    warm = fsq if name == "rvq" and fsq.is_file() else None
+    if steps == 0 and warm is None:
+        raise ValueError(f"{fsq}: not there. Train fsq first, or say how long rvq is trained: --steps or --minutes")
+    train_codec(name, corpus, out / name, steps, minutes, warm=warm)
 
 
-def _decoders(corpus: Path, out: Path, minutes: float) -> None:
+def _decoders(corpus: Path, out: Path, steps: int, minutes: float | None) -> None:
     from ttsbench.systems.training.joint import split_weights, train_joint
 
     codecs = {name: out / name / "last.safetensors" for name in CODECS if (out / name / "last.safetensors").is_file()}
-    train_joint(corpus, out / "decoders", minutes, out / "vocoder" / "last.safetensors", codecs)
+    train_joint(corpus, out / "decoders", steps, minutes, out / "vocoder" / "last.safetensors", codecs)
     split_weights(out / "decoders" / "last.safetensors", out / "checkpoints")
 
 

@@ -41,14 +41,18 @@ class Joint(nn.Module):
 def train_joint(
     corpus: Path,
     folder: Path,
-    minutes: float,
+    steps: int,
+    minutes: float | None,
     vocoder: Path,
     codecs: dict[str, Path],
     batch: int = 16,
     frames: int = 64,
     lr: float = 4e-4,
 ) -> None:
-    """Fine-tune for `minutes` from weights of a vocoder and of codecs; results in `folder` (see `split_weights`)."""
+    """Fine-tune from weights of a vocoder and of codecs, for so many steps or `minutes`, whichever comes first.
+
+    Results in `folder` (see `split_weights`).
+    """
     from ttsbench.systems.corpus.reader import Corpus, segments
     from ttsbench.systems.training.trainer import Loss, Settings, train
 
@@ -89,7 +93,7 @@ def train_joint(
         segments(data, "train", batch, frames, seed=3),
         loss,
         Settings(
-            steps=10**6, minutes=minutes, lr=lr, betas=(0.8, 0.99), hold=0.3, ema=0.998, eval_every=500, save_every=100
+            steps=steps, minutes=minutes, lr=lr, betas=(0.8, 0.99), hold=0.3, ema=0.998, eval_every=500, save_every=100
         ),
         folder,
         look,

@@ -69,9 +69,15 @@ def judge(model: torch.nn.Module, clips: list[tuple[np.ndarray, np.ndarray]]) ->
 
 
 def train_vocoder(
-    corpus: Path, folder: Path, minutes: float, batch: int = 16, frames: int = 64, lr: float = 1e-3
+    corpus: Path,
+    folder: Path,
+    steps: int,
+    minutes: float | None = None,
+    batch: int = 16,
+    frames: int = 64,
+    lr: float = 1e-3,
 ) -> None:
-    """Train the shared vocoder for `minutes`; results in `folder`."""
+    """Train the shared vocoder for so many steps or `minutes`, whichever comes first; results in `folder`."""
     from ttsbench.systems.corpus.reader import Corpus, segments
     from ttsbench.systems.nn.vocoder import Vocoder
     from ttsbench.systems.training.trainer import Settings, train
@@ -89,7 +95,7 @@ def train_vocoder(
         segments(data, "train", batch, frames),
         lambda b, step: vocoder_loss(model(b[0]), b[1]),
         Settings(
-            steps=10**6,
+            steps=steps,
             minutes=minutes,
             lr=lr,
             betas=(0.8, 0.99),

@@ -24,13 +24,20 @@ def test_a_stage_is_handed_its_folders_and_minutes(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("ttsbench.systems.training.codec.train_codec", lambda *a, **k: seen.append((a, k)))
     (tmp_path / "fsq").mkdir()
     (tmp_path / "fsq" / "last.safetensors").write_bytes(b"")
-    words = ("--corpus", str(tmp_path / "c"), "--out", str(tmp_path), "--minutes", "3")
+    words = ("--corpus", str(tmp_path / "c"), "--out", str(tmp_path))
     assert command.run(options("rvq", *words)) == command.run(options("fsq", *words)) == 0
+    for limit in (("--minutes", "3"), ("--steps", "7")):
+        assert command.run(options("fsq", *words, *limit)) == 0
     fsq = tmp_path / "fsq" / "last.safetensors"
     assert seen == [
-        (("rvq", tmp_path / "c", tmp_path / "rvq", 3.0), {"warm": fsq}),
-        (("fsq", tmp_path / "c", tmp_path / "fsq", 3.0), {"warm": None}),
+        (("rvq", tmp_path / "c", tmp_path / "rvq", 0, None), {"warm": fsq}),  # fitted, not trained
+        (("fsq", tmp_path / "c", tmp_path / "fsq", 658, None), {"warm": None}),
+        (("fsq", tmp_path / "c", tmp_path / "fsq", 10**6, 3.0), {"warm": None}),
+        (("fsq", tmp_path / "c", tmp_path / "fsq", 7, None), {"warm": None}),
     ]
+    fsq.unlink()
+    with pytest.raises(ValueError, match="Train fsq first"):
+        command.run(options("rvq", *words))
 
 
 @pytest.mark.parametrize(
