@@ -105,8 +105,11 @@ def lengths(files: Sequence[Path], samples: Sequence[Sample]) -> tuple[float, fl
     return float(whole), float(spoken)
 
 
-def line(name: str, system: System, samples: Sequence[Sample]) -> None:
-    """One line of a table: word errors, similarity, length against the truth, real-time factor."""
+def line(name: str, system: System, samples: Sequence[Sample]) -> Spoken:
+    """Print one line of a table: word errors, similarity, length against the truth, real-time factor, first chunk.
+
+    Returns the times (its files are gone).
+    """
     with tempfile.TemporaryDirectory() as folder:
         spoken = speak(system, samples, Path(folder))
         own, other, share = similarity(spoken.files, samples)
@@ -114,6 +117,8 @@ def line(name: str, system: System, samples: Sequence[Sample]) -> None:
         print(
             f"{name:32s} WER {errors(spoken.files, samples):5.1f} %  SIM own {own:.3f} others {other:.3f} "
             f"({100 * share:.0f} % higher)  length {whole:.2f}, audible part {audible:.2f} of the truth  "
-            f"RTF {spoken.took.sum() / spoken.length.sum():.3f}  {spoken.took.mean():.2f} s a row",
+            f"RTF {spoken.took.sum() / spoken.length.sum():.3f}  {spoken.took.mean():.2f} s a row, "
+            f"first chunk {1000 * np.median(spoken.first):.0f} ms",
             flush=True,
         )
+    return spoken

@@ -21,6 +21,7 @@ from ttsbench.systems.livespeech.generate import Sampling, frames
 from ttsbench.systems.livespeech.loss import delay
 from ttsbench.systems.livespeech.model import LiveSpeech, load
 from ttsbench.systems.livespeech.text import clauses, symbols_of
+from ttsbench.systems.nn.threads import at_most_two, threads
 from ttsbench.systems.text.passages import passages
 
 SAMPLING = Sampling(temperature=0.6)
@@ -40,6 +41,7 @@ class System:
         self.device = os.environ.get("TTSBENCH_DEVICE", "cpu")
         if self.device == "cpu":
             torch.set_num_threads(1)  # a step is one frame: threads would only wait for each other
+        self.readers = at_most_two()  # threads for prompts and histories
         self.model = load(folder / "livespeech.safetensors", self.device).requires_grad_(False)
         self.codec = load_codec("fsq", folder, self.device)
         if tuple(self.codec.levels) != layout.LEVELS:
@@ -98,22 +100,25 @@ class System:
         """Enrollment vectors (1, enrolled, dim), kept for each prompt, and the prompt's codes (frames, codebooks)."""
         status = prompt.stat() if prompt.is_file() else None
         key = (str(prompt), status.st_mtime_ns if status else 0, -1 if whole else 0)
-        if key not in self._voices:
+        if key in self._voices:
+            return self._voices[key]
+        with threads(self.readers):
             heard = audio.read_at(prompt, self.codec.sample_rate, stop=None if whole else 10.0)
             onset = audio.first_audible(heard, self.codec.sample_rate) or 0
             heard = heard[max(0, onset - 640) :]
             codes = layout.pack(self.codec.encode(torch.from_numpy(heard)[None]))
             enrolled = codes[:, : round(PROMPT_SECONDS * self.codec.frame_rate)]
             enrollment = self.model.enrollment(layout.vectors(enrolled))
-            self._voices = dict(list(self._voices.items())[-31:])
-            self._voices[key] = (enrollment, codes[0])
+        self._voices = dict(list(self._voices.items())[-31:])
+        self._voices[key] = (enrollment, codes[0])
         return self._voices[key]
 
     def _primed(self, before: str, text: str, enrollment: Tensor, codes: Tensor) -> tuple[str, Tensor | None]:
         """What is said and the history that is part of it: the last words of the prompt, where its text is known."""
         if not before:
             return text, None
-        last, history = tail(self.model, enrollment, codes, before, round(HISTORY_SECONDS * self.codec.frame_rate))
+        with threads(self.readers):
+            last, history = tail(self.model, enrollment, codes, before, round(HISTORY_SECONDS * self.codec.frame_rate))
         said = f"{last} {text}".strip()
         return (said, history) if len(symbols_of(said)) <= LONGEST else (text, None)
 
@@ -123,7 +128,7 @@ class System:
         """Audio chunks (n,) of one passage; after `history` (frames, codebooks) where that is given."""
         symbols = torch.tensor([symbols_of(text)], device=enrollment.device)
         memory = self.model.join(enrollment, symbols)
-        made = frames(self.model, memory, symbols.shape[1], self.sampling, generator, history)
+        made = frames(self.model, memory, symbols.shape[1], self.sampling, generator, history, self.readers)
         before = [] if history is None else list(history[-CONTEXT:])
         drop = len(before) * self.codec.hop
         for piece in self.codec.decode_stream(chunked(before, made, self.chunk_frames)):

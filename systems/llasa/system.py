@@ -22,6 +22,7 @@ from ttsbench.systems.llasa.decoding import Cost, Sampling, start
 from ttsbench.systems.llasa.small import SmallLlasa, Texts, load, places
 from ttsbench.systems.nn import counting
 from ttsbench.systems.nn.cache import Cache
+from ttsbench.systems.nn.threads import at_most_two
 from ttsbench.systems.text.frontend import text_to_ids
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class System:
     """Small Llasa with its shipped weights; texts over 100 characters are spoken in pieces, each as it is ready."""
 
     def __init__(self, folder: Path | None = None, sampling: Sampling | None = None) -> None:
-        torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", min(2, os.cpu_count() or 1))))
+        torch.set_num_threads(at_most_two())
         self.device = os.environ.get("TTSBENCH_DEVICE", "cpu")
         self.model = load((folder or checkpoints()) / "llasa.safetensors", self.device)
         self.codec: Any = load_codec("fsq", folder, self.device)

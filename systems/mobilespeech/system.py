@@ -22,6 +22,7 @@ from ttsbench.systems.mobilespeech.model import whole_frames
 from ttsbench.systems.mobilespeech.pieces import clauses, sentences
 from ttsbench.systems.mobilespeech.train import PROMPT_SECONDS, restore
 from ttsbench.systems.nn.precision import has_bf16
+from ttsbench.systems.nn.threads import at_most_two
 
 TEMPERATURE = 0.3  # this and the next chosen on sentences and voices outside the test sets
 FINER_PASSES = (2, 1)  # of the second and third level, never more than of the first
@@ -52,7 +53,7 @@ class System:
         if self.half:
             self.model.bfloat16()
         if self.device == "cpu":  # more threads than two would only wait for each other
-            torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", min(2, os.cpu_count() or 1))))
+            torch.set_num_threads(at_most_two())
         self.codec = load_codec("fsq", device=self.device)
         design = self.model.design
         if tuple(self.codec.levels) != design.columns:
