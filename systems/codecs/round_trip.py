@@ -11,22 +11,26 @@ import torch
 
 from ttsbench import audio
 from ttsbench.records import Card, CodecFacts, Sample
-from ttsbench.systems.codecs import NAMES, Codec, load_codec
+from ttsbench.systems.codecs import NAMES, Codec, closed_loop, load_codec
+from ttsbench.systems.codecs.small import SmallCodec
 from ttsbench.systems.errors import SpeechError
 
 
 class System:
     """`codec`: a shipped one ("fsq", "rvq", "flowvae"), or "encodec" or "xcodec2", whose published weights are needed.
 
-    `codebooks`: only the first so many of RVQ's; for "encodec" how many it has (8 is 6 kbit/s).
+    `codebooks`: only the first so many of RVQ's; for "encodec" how many it has (8 is 6 kbit/s). `rounds`: shipped ones
+    are encoded in a closed loop of so many steps (`closed_loop`).
     """
 
-    def __init__(self, codec: str = "fsq", codebooks: int | None = None) -> None:
+    def __init__(self, codec: str = "fsq", codebooks: int | None = None, rounds: int = 0) -> None:
         self.device = os.environ.get("TTSBENCH_DEVICE", "cpu")
         self.codec = _load(codec, codebooks, self.device)
         if codebooks is not None and codebooks > self.codec.codebooks:
             raise ValueError(f"codec {codec}: has {self.codec.codebooks} codebooks, not {codebooks}")
-        self.codebooks = codebooks or self.codec.codebooks
+        if rounds and not isinstance(self.codec, SmallCodec):
+            raise ValueError(f"codec {codec}: closed loops are for {', '.join(NAMES)}")
+        self.codebooks, self.rounds = codebooks or self.codec.codebooks, rounds
         bits = self.codec.bits_per_second
         facts = CodecFacts(
             self.codec.frame_rate,
@@ -44,7 +48,11 @@ class System:
     def resynthesize(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:
         """`samples` (n,) at `sample_rate` after the codec, at its rate and of the same length."""
         given = audio.resample(samples.astype(np.float32), sample_rate, self.codec.sample_rate)
-        codes = self.codec.encode(torch.from_numpy(given)[None].to(self.device))
+        heard = torch.from_numpy(given)[None].to(self.device)
+        if self.rounds and isinstance(self.codec, SmallCodec):
+            codes = closed_loop.encode(self.codec, heard, self.rounds)
+        else:
+            codes = self.codec.encode(heard)
         if self.codec.levels:
             codes = codes[..., : self.codebooks]
         made = self.codec.decode(codes)[0].float().cpu().numpy()

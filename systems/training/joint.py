@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from ttsbench.systems.codecs.mel_codec import FlowVAE, MelCodec, build, reconstruction
 from ttsbench.systems.codecs.small import read_weights
 from ttsbench.systems.nn.vocoder import Vocoder
-from ttsbench.systems.training.vocoder import judge, vocoder_loss
+from ttsbench.systems.nn.vocoder.loss import vocoder_loss
+from ttsbench.systems.training.vocoder import judge
 
 
 class Joint(nn.Module):

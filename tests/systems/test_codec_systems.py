@@ -4,12 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from ttsbench import systems
+from ttsbench import audio, systems, testsets
 from ttsbench.records import Sample
 from ttsbench.systems.codecs.round_trip import System
 from ttsbench.systems.errors import SpeechError
+from ttsbench.systems.nn.vocoder.loss import vocoder_loss
 
+SPEECH = Path(testsets.__file__).parent / "embedded" / "seed-mini" / "wavs"
 CARDS = Path(systems.__file__).parent / "outside" / "cards"
 
 
@@ -34,3 +37,24 @@ def test_fewer_codebooks_are_fewer_bits_and_too_many_are_refused() -> None:
         System("rvq", 9)
     with pytest.raises(ValueError, match="xcodec2"):
         System("mp3")
+
+
+@pytest.mark.parametrize("name", ["fsq", "rvq", "flowvae"])
+def test_a_closed_loop_comes_nearer_in_the_same_bits(name: str) -> None:
+    said = audio.read_at(next(iter(sorted(SPEECH.glob("*.opus")))), 16000, stop=2.0)
+    open_loop, closed = System(name), systems.load(str(CARDS / f"codec-{name}-closed-loop.toml"))
+    assert isinstance(closed, System) and closed.card.codec == open_loop.card.codec
+
+    def away(system: System) -> float:
+        made, true = (torch.from_numpy(x)[None] for x in (system.resynthesize(said, 16000), said))
+        return float(vocoder_loss(made, true)["total"])
+
+    assert away(closed) < 0.97 * away(open_loop)
+    short = closed.resynthesize(said[:300], 16000)  # shorter than a window of the loss
+    assert short.shape == (300,) and np.isfinite(short).all()
+
+
+def test_closed_loops_are_for_shipped_codecs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ttsbench.systems.codecs.round_trip._load", lambda *_: object())
+    with pytest.raises(ValueError, match="closed loops are for rvq, fsq, flowvae"):
+        System("encodec", rounds=3)
