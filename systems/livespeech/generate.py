@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +11,6 @@ from torch import Tensor
 from ttsbench.systems.livespeech.design import Design
 from ttsbench.systems.livespeech.loss import delay
 from ttsbench.systems.livespeech.model import LiveSpeech, Memory
-from ttsbench.systems.nn.threads import threads
 
 
 @dataclass(frozen=True)
@@ -66,13 +64,11 @@ def frames(
     sampling: Sampling,
     generator: torch.Generator,
     history: Tensor | None = None,
-    readers: int | None = None,
 ) -> Iterator[Tensor]:
     """Frames of codes, (codebooks,) each, as soon as their last codebook is known: `codebooks` - 1 steps later.
 
     `memory` of one utterance, `symbols` its text length. `history` (frames, codebooks): codes of what was said before,
-    for a continuation; they are not given out again, and count in the bounds. `readers`: threads that read it, where
-    single steps have fewer.
+    for a continuation; they are not given out again, and count in the bounds.
     """
     design = model.design
     pad, count = design.pad, design.count
@@ -93,8 +89,7 @@ def frames(
     end: int | None = None
     step = known
     while end is None or step - count + 1 < end:
-        with threads(readers) if readers and step == known else nullcontext():
-            both = model(rows, memory, state=state)[:, -1].float().masked_fill(never, -1e4)
+        both = model(rows, memory, state=state)[:, -1].float().masked_fill(never, -1e4)
         ended = step >= most or (step >= least and float(both[0, 0].softmax(-1)[design.eos]) > sampling.end)
         logits = both[1] + sampling.guidance * (both[0] - both[1]) if guided else both[0]
         logits[0, design.eos] = -1e4

@@ -128,10 +128,15 @@ class System:
         """Audio chunks (n,) of one passage; after `history` (frames, codebooks) where that is given."""
         symbols = torch.tensor([symbols_of(text)], device=enrollment.device)
         memory = self.model.join(enrollment, symbols)
-        made = frames(self.model, memory, symbols.shape[1], self.sampling, generator, history, self.readers)
+        made = frames(self.model, memory, symbols.shape[1], self.sampling, generator, history)
         before = [] if history is None else list(history[-CONTEXT:])
         drop = len(before) * self.codec.hop
-        for piece in self.codec.decode_stream(chunked(before, made, self.chunk_frames)):
+        pieces = self.codec.decode_stream(chunked(before, made, self.chunk_frames))
+        while True:
+            with threads(self.readers if drop else torch.get_num_threads()):  # the history is read, and decoded again
+                piece = next(pieces, None)
+            if piece is None:
+                return
             kept = piece[0, drop:].cpu().numpy()
             drop = max(0, drop - piece.shape[1])
             if len(kept):
