@@ -22,7 +22,7 @@ from ttsbench.systems.livespeech.model import INCREMENTS, load
 from ttsbench.systems.livespeech.train import SMALL_RECIPE, batches_of, fit
 from ttsbench.systems.training.trainer import Settings
 
-SETTINGS = Settings(steps=2000, lr=3e-4, hold=0.3, warmup=50, eval_every=100, save_every=100)
+SETTINGS = Settings(steps=1100, lr=3e-4, hold=0.3, warmup=50, ema=0.99, eval_every=200, save_every=100)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
