@@ -24,13 +24,14 @@ from ttsbench.systems.livespeech.text import clauses, symbols_of
 from ttsbench.systems.nn.threads import at_most_two, threads
 from ttsbench.systems.text.passages import passages
 
-SAMPLING = Sampling(temperature=0.6)
+SAMPLING = Sampling(temperature=0.6, guidance=2.0)
 FIRST, LATER = 4, 5  # frames of a chunk given to the codec: its vocoder needs 55 ms beyond what it gives out
 PROMPT_SECONDS = 3.0
 LONGEST = 110  # symbols of prompt and passage together: about the nine seconds that training shows
 HISTORY_SECONDS = 1.5  # of the prompt's end that go before: what is long in all loses its place in the text
 CONTEXT = 25  # frames before a continuation that the codec decoder hears again
 HEADROOM = 0.005  # seconds kept before the first audible sample
+AHEAD = 0.05  # seconds to play while the next chunk is made: with less, playback would stall at once
 
 
 class System:
@@ -181,18 +182,20 @@ def chunked(before: list[Tensor], made: Iterable[Tensor], later: int = LATER) ->
 
 
 def without_silence(stream: Iterable[np.ndarray], rate: int) -> Iterator[np.ndarray]:
-    """The stream from just before its first audible sample; as it is where nothing is audible."""
-    held: list[np.ndarray] = []
-    found = False
+    """The stream from just before its first audible sample, as soon as `AHEAD` of it can be played; as it is where
+    nothing is audible.
+    """
+    held = np.zeros(0, np.float32)
+    playing = False
     for piece in stream:
-        if found:
+        if playing:
             yield piece
             continue
-        held.append(piece)
-        joined = np.concatenate(held)
-        onset = audio.first_audible(joined, rate)
-        if onset is not None:
-            found = True
-            yield joined[max(0, onset - round(HEADROOM * rate)) :]
-    if not found and held:
-        yield np.concatenate(held)
+        held = np.concatenate([held, piece])
+        onset = audio.first_audible(held, rate)
+        if onset is not None and len(held) - onset >= AHEAD * rate:
+            playing = True
+            yield held[max(0, onset - round(HEADROOM * rate)) :]
+    if not playing and len(held):
+        onset = audio.first_audible(held, rate) or 0
+        yield held[max(0, onset - round(HEADROOM * rate)) :]

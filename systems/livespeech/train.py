@@ -42,7 +42,7 @@ class Recipe:
 
 
 SMALL_RECIPE = Recipe(
-    SMALL, Settings(steps=3675, lr=1e-3, hold=0.3, warmup=100, eval_every=200, save_every=50),
+    SMALL, Settings(steps=11_378, lr=1e-3, hold=0.3, warmup=100, eval_every=200, save_every=50),
     frames=2000, strength=0.1, guide=3.0, hide=0.3, short_until=300, textless=10,
 )  # fmt: skip
 # The paper gives batch 16 and about 3M steps; optimiser and schedule are not in it, these are ours.

@@ -19,7 +19,7 @@ from ttsbench.systems.livespeech.ablation import ROWS, recipe_of
 from ttsbench.systems.livespeech.design import SMALL
 from ttsbench.systems.livespeech.generate import Sampling, frames
 from ttsbench.systems.livespeech.model import LiveSpeech, save
-from ttsbench.systems.livespeech.system import System, chunked, tail, without_silence
+from ttsbench.systems.livespeech.system import AHEAD, System, chunked, tail, without_silence
 from ttsbench.systems.nn.transformer import Watch
 from ttsbench.systems.nn.vocoder import Vocoder
 from ttsbench.systems.text import passages
@@ -225,10 +225,14 @@ def test_opening_silence_is_not_sent_and_nothing_else_is_lost() -> None:
     def stream() -> Iterator[np.ndarray]:
         yield from np.split(whole, range(1000, len(whole), 1000))
 
-    out = np.concatenate(list(without_silence(stream(), rate)))
+    pieces = list(without_silence(stream(), rate))
+    out = np.concatenate(pieces)
+    assert AHEAD * rate <= len(pieces[0]) < AHEAD * rate + 1100  # enough to play while the next chunk is made
     assert 8000 <= len(out) <= 8000 + 0.016 * rate
     np.testing.assert_array_equal(out, whole[-len(out) :])
     assert np.concatenate(list(without_silence(iter([whole[:900], whole[900:1500]]), rate))).shape == (1500,)
+    brief = np.concatenate(list(without_silence(iter([whole[:2900], whole[2900:3300]]), rate)))
+    assert len(brief) < 3300 - 2900  # ends before there is enough: what is audible is sent all the same
 
 
 def test_long_texts_become_passages_at_sentence_ends() -> None:
@@ -249,5 +253,5 @@ def test_every_row_of_the_ablation_can_be_built() -> None:
     assert {recipe_of(row, 1).strength for row in ROWS} == {0.0, 0.05, 0.1}
     assert {recipe_of(row, 1).p_max for row in ROWS} == {None, 0.5}
     with torch.device("meta"):
-        sizes = {recipe_of(row, 1).design.groups: LiveSpeech(recipe_of(row, 1.0).design) for row in ROWS}
+        sizes = {recipe_of(row, 1).design.groups: LiveSpeech(recipe_of(row, 1).design) for row in ROWS}
     assert set(sizes) == {1, 2, 4}
