@@ -61,7 +61,9 @@ def latency(samples: Sequence[Sample]) -> None:
 
 
 def sampling(samples: Sequence[Sample]) -> None:
-    """Temperature, and how many of the codebooks are drawn."""
+    """Guidance, temperature, and how many of the codebooks are drawn."""
+    for guidance in (1.0, 1.5, 2.0, 3.0):
+        line(f"guidance {guidance}", System(sampling=replace(SAMPLING, guidance=guidance)), samples)
     for temperature in (0.5, 0.8, 1.0):
         line(f"temperature {temperature}", System(sampling=replace(SAMPLING, temperature=temperature)), samples)
     for sampled in (1, 2, 8):

