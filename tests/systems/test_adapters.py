@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -175,7 +176,11 @@ def test_anchors(tmp_path: Path) -> None:
 # --- one process an utterance -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["flite", "espeak-ng"])
+def needs(program: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(shutil.which(program) is None, reason=f"{program} is not installed")
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=needs(name)) for name in ("flite", "espeak-ng")])
 @pytest.mark.parametrize(
     "text",
     ["Hello there.", "-o /tmp/x; $(touch /tmp/y) {output}", "<b>bold</b>\nand\tnew line", "=1+1", "שלום hello"],
@@ -188,12 +193,14 @@ def test_real_programs_speak_whatever_the_text_holds(name: str, text: str) -> No
     assert np.abs(audio).max() > 0.05
 
 
+@needs("espeak-ng")
 def test_espeak_streams_and_speaks_chinese() -> None:
     system = systems.load("espeak-ng")
     assert isinstance(system, System)
     assert len(list(system.synthesize(Sample("a", "今天天气很好。", language="zh"), 0))) > 3
 
 
+@needs("espeak-ng")
 def test_five_thousand_characters() -> None:
     text = "The quick brown fox jumps over the lazy dog. " * 112
     assert speak(systems.load("espeak-ng"), Sample("a", text)).size > 22050 * 60

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -148,6 +149,7 @@ def test_the_choice_is_made_again_from_what_was_tried(sets: dict[str, TestSet]) 
     assert [row.sentence for row in rows] == [sample.text for sample in sets["seed-mini"].samples]
 
 
+@pytest.mark.skipif(shutil.which("flite") is None, reason="flite is not installed")
 def test_one_row_is_made_again_by_the_synthesiser(sets: dict[str, TestSet], tmp_path: Path) -> None:
     sample = sets["seed-mini"].samples[0]
     assert sample.truth is not None
