@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from ttsbench.systems.livespeech.design import SMALL
 from ttsbench.systems.livespeech.loss import agreement, delay
 from ttsbench.systems.livespeech.model import LiveSpeech, load, save
 from ttsbench.systems.livespeech.train import SMALL_RECIPE, Recipe, fit, losses
+from ttsbench.systems.nn.quantizers import ResidualVQ
 from ttsbench.systems.training.data import TtsBatch
 from ttsbench.systems.training.trainer import Settings, read_log
 
@@ -49,6 +51,23 @@ def test_digits_survive_packing_and_the_sizes_are_even() -> None:
     assert sorted(at for places in layout.PLACES for at in places) == list(range(24))
     assert layout.vectors(top).tolist() == [1.0] * 24
     assert layout.vectors(torch.zeros(2, 8, dtype=torch.long)).tolist() == [[-1.0] * 24] * 2
+
+
+def test_the_codebooks_are_those_of_a_residual_quantizer_over_the_codecs_values() -> None:
+    quantizer = ResidualVQ(dim=24, levels=8, size=256)
+    for q, places in enumerate(layout.PLACES):
+        codes = torch.zeros(256, 8, dtype=torch.long)
+        codes[:, q] = torch.arange(256)
+        quantizer.codebooks[q][:, list(places)] = layout.vectors(codes)[:, list(places)]
+    torch.manual_seed(0)
+    codes = torch.randint(0, 256, (4, 50, 8))
+    rounding = (torch.rand(4, 50, 24) - 0.5) * 1.98 / (torch.tensor(layout.LEVELS) - 1.0)
+    unrounded = layout.vectors(codes) + rounding
+    _, found, _ = quantizer.eval()(unrounded)
+    assert torch.equal(found, codes)
+    torch.testing.assert_close(quantizer.decode(found), layout.vectors(codes))
+    gone = [(quantizer.decode(found[..., :k]) - unrounded).square().mean() for k in range(1, 9)]
+    assert all(later < before for before, later in itertools.pairwise(gone))
 
 
 def test_opening_silence_is_cut_to_two_frames() -> None:
