@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from ttsbench.systems.training.listening import Hear
     from ttsbench.systems.training.trainer import Judge, Settings
 
@@ -92,9 +94,11 @@ def run(args: argparse.Namespace, hear: Hear | None = None) -> int:
         return _paper(args, out / f"{args.what}-paper")
     stages: dict[str, Callable[[Path, Path, int, float | None], None]]
     stages = {"vocoder": _vocoder, "decoders": _decoders, **{name: partial(_codec, name) for name in CODECS}}
+    systems: dict[str, Callable[[argparse.Namespace, Path, Judge | None], nn.Module]]
     systems = {"livespeech": _livespeech, "llasa": _llasa, "kalle": _kalle, "mobilespeech": _mobilespeech}
     if args.what in systems:
-        systems[args.what](args, out, _listener(args, out, hear))
+        listen = _listener(args, out, hear)
+        _speakable(args.what, systems[args.what](args, out, listen), out, by_ear=listen is not None)
     else:
         stages[args.what](args.corpus, out, _steps(args, STEPS[args.what]), args.minutes)
     _say(f"{args.what}: done, in {out / args.what}")
@@ -185,6 +189,19 @@ def _listener(args: argparse.Namespace, out: Path, hear: Hear | None) -> Judge |
     return listener(args.what, args.corpus, out / args.what, _codecs(out), args.listen, hear)
 
 
+def _speakable(what: str, model: nn.Module, out: Path, by_ear: bool) -> None:
+    """Put the weights where the system can speak from them: those heard to be best, or else the last."""
+    from safetensors.torch import load_file
+
+    from ttsbench.systems.training import speakable
+
+    best = out / what / "best.safetensors"
+    if by_ear and best.is_file():
+        model.load_state_dict(load_file(best))
+    speakable.write(what, model, out / "checkpoints", _codecs(out))
+    _say(f"{what}: to hear it, TTSBENCH_CHECKPOINTS={out / 'checkpoints'} ttsbench run --system {what} --out runs/own")
+
+
 def _limited(settings: Settings, args: argparse.Namespace) -> Settings:
     """The preset's settings with the end that was asked for: by steps, by the clock, or as many steps as shipped."""
     return replace(settings, steps=_steps(args, settings.steps), minutes=args.minutes, seed=args.seed)
@@ -194,28 +211,29 @@ def _steps(args: argparse.Namespace, shipped: int) -> int:
     return args.steps or (UNENDING if args.minutes else shipped)
 
 
-def _livespeech(args: argparse.Namespace, out: Path, listen: Judge | None) -> None:
+def _livespeech(args: argparse.Namespace, out: Path, listen: Judge | None) -> nn.Module:
     from ttsbench.systems.livespeech.train import SMALL_RECIPE, small
 
     recipe = replace(SMALL_RECIPE, settings=_limited(SMALL_RECIPE.settings, args))
-    small(args.corpus, out / "livespeech", recipe, _say, args.device, listen)
+    return small(args.corpus, out / "livespeech", recipe, _say, args.device, listen)
 
 
-def _llasa(args: argparse.Namespace, out: Path, listen: Judge | None) -> None:
+def _llasa(args: argparse.Namespace, out: Path, listen: Judge | None) -> nn.Module:
     from ttsbench.systems.llasa.train import SMALL, small
 
     recipe = replace(SMALL, settings=_limited(SMALL.settings, args))
-    small(args.corpus, out / "llasa", recipe, _say, args.device, listen)
+    return small(args.corpus, out / "llasa", recipe, _say, args.device, listen)
 
 
-def _kalle(args: argparse.Namespace, out: Path, listen: Judge | None) -> None:
+def _kalle(args: argparse.Namespace, out: Path, listen: Judge | None) -> nn.Module:
     from ttsbench.systems.kalle.train import STEPS, train_small
 
     steps = _steps(args, STEPS)
-    train_small(args.corpus, _codecs(out), out / "kalle", args.minutes, steps, args.device, listen, args.seed)
+    return train_small(args.corpus, _codecs(out), out / "kalle", args.minutes, steps, args.device, listen, args.seed)
 
 
-def _mobilespeech(args: argparse.Namespace, out: Path, listen: Judge | None) -> None:
-    from ttsbench.systems.mobilespeech.train import SETTINGS, fit
+def _mobilespeech(args: argparse.Namespace, out: Path, listen: Judge | None) -> nn.Module:
+    from ttsbench.systems.mobilespeech.train import SETTINGS, Trained, fit
 
-    fit(args.corpus, out / "mobilespeech", _limited(SETTINGS, args), device=args.device, say=_say, listen=listen)
+    settings = _limited(SETTINGS, args)
+    return Trained(fit(args.corpus, out / "mobilespeech", settings, device=args.device, say=_say, listen=listen))

@@ -19,6 +19,7 @@ from ttsbench.audio import write
 from ttsbench.records import Sample
 from ttsbench.systems.corpus.reader import Corpus
 from ttsbench.systems.nn.mel import RATE
+from ttsbench.systems.training import speakable
 
 Hear = Callable[[Any, Sequence[Sample]], dict[str, float]]  # a system and what it shall say, to numbers to log
 
@@ -36,8 +37,7 @@ def listener(
     def listen(module: nn.Module) -> dict[str, float]:
         from ttsbench import systems
 
-        _lay_out(trial, codecs)
-        _save(what, module, trial / f"{what}.safetensors")
+        speakable.write(what, module, trial, codecs)
         with _here(trial):
             return hear(systems.load(what), samples)
 
@@ -58,35 +58,6 @@ def held_out(corpus: Corpus, folder: Path, count: int) -> list[Sample]:
         write(path, corpus.audio(prompt), RATE)
         samples.append(Sample(u.id, u.text, prompt=path, prompt_text=prompt.text, speaker=u.speaker))
     return samples
-
-
-def _lay_out(trial: Path, source: Path) -> None:
-    """Link the codecs' weights into a folder of checkpoints."""
-    trial.mkdir(parents=True, exist_ok=True)
-    for path in (source / "vocoder.safetensors", *source.glob("codec-*.safetensors")):
-        link = trial / path.name
-        link.unlink(missing_ok=True)
-        link.symlink_to(path.resolve())
-
-
-def _save(what: str, module: Any, path: Path) -> None:
-    """Write the weights as the system of this name reads them."""
-    if what == "livespeech":
-        from ttsbench.systems.livespeech.model import save
-
-        save(module, path)
-    elif what == "llasa":
-        from ttsbench.systems.llasa.small import save as save_llasa
-
-        save_llasa(module, path)
-    elif what == "mobilespeech":
-        from ttsbench.systems.mobilespeech.train import save as save_mobilespeech
-
-        save_mobilespeech(module.model, path, module.design, {})
-    else:
-        from ttsbench.systems import packing
-
-        packing.save(module.state_dict(), path, packing.of_models, bits=6)
 
 
 @contextmanager

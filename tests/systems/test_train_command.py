@@ -1,10 +1,20 @@
 import argparse
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
+from ttsbench import systems
+from ttsbench.audio import write
+from ttsbench.records import Sample
+from ttsbench.systems.codecs import checkpoints
+from ttsbench.systems.mobilespeech.design import SMALL
+from ttsbench.systems.mobilespeech.model import MobileSpeech
+from ttsbench.systems.mobilespeech.train import Trained
 from ttsbench.systems.training import command
-from ttsbench.systems.training.trainer import Settings
+from ttsbench.systems.training.trainer import Settings, export
 
 
 def options(*words: str) -> argparse.Namespace:
@@ -48,9 +58,43 @@ def test_a_system_ends_by_steps_by_the_clock_or_as_shipped(
     words: tuple[str, ...], steps: int, minutes: float | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Settings] = []
-    monkeypatch.setattr("ttsbench.systems.mobilespeech.train.fit", lambda _, __, settings, **___: seen.append(settings))
-    assert command.run(options("mobilespeech", "--out", str(tmp_path), "--seed", "7", *words)) == 0
+
+    def fit(corpus: Path, folder: Path, settings: Settings, **more: object) -> MobileSpeech:
+        seen.append(settings)
+        return MobileSpeech(SMALL)
+
+    monkeypatch.setattr("ttsbench.systems.mobilespeech.train.fit", fit)
+    assert command.run(options("mobilespeech", "--out", str(tmp_path), "--seed", "7", "--listen", "0", *words)) == 0
     assert [(found.steps, found.minutes, found.seed) for found in seen] == [(steps, minutes, 7)]
+
+
+def distance(one: MobileSpeech, other: MobileSpeech) -> float:
+    """Of the weights, in parts of the other's length."""
+    pairs = [(a.float(), b.float()) for a, b in zip(one.parameters(), other.parameters(), strict=True)]
+    apart, length = sum((a - b).square().sum() for a, b in pairs), sum(b.square().sum() for _, b in pairs)
+    return float(torch.as_tensor(apart / length).sqrt())
+
+
+def test_what_was_trained_speaks_with_the_weights_that_were_heard_to_be_best(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last, best = MobileSpeech(SMALL), MobileSpeech(SMALL)
+    assert distance(last, best) > 0.5
+    (tmp_path / "mobilespeech").mkdir()
+    export(Trained(best).state_dict(), tmp_path / "mobilespeech" / "best.safetensors")
+    monkeypatch.setattr("ttsbench.systems.mobilespeech.train.fit", lambda *_, **__: last)
+    monkeypatch.setattr("ttsbench.systems.training.listening.listener", lambda *_: dict)
+    monkeypatch.setenv("TTSBENCH_CHECKPOINTS", str(checkpoints()))
+    for listen, expected in (("0", last), ("8", best)):
+        words = ("mobilespeech", "--out", str(tmp_path), "--corpus", str(tmp_path), "--listen", listen)
+        assert command.run(options(*words), hear=lambda *_: {}) == 0
+        monkeypatch.setenv("TTSBENCH_CHECKPOINTS", str(tmp_path / "checkpoints"))
+        system: Any = systems.load("mobilespeech")
+        assert distance(system.model, expected) < 0.02
+        prompt = np.sin(np.arange(48000) / 20).astype(np.float32) / 3
+        write(tmp_path / "prompt.flac", prompt, 16000)
+        sample = Sample("a", "Hello there.", prompt=tmp_path / "prompt.flac", prompt_text="One two three.")
+        assert sum(chunk.size for chunk in system.synthesize(sample, 0)) > 1000
 
 
 def test_paper_presets_are_refused_where_there_is_none(tmp_path: Path) -> None:
