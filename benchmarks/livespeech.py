@@ -31,7 +31,7 @@ from ttsbench.systems.livespeech.generate import Sampling, frames
 from ttsbench.systems.livespeech.model import LiveSpeech
 from ttsbench.systems.livespeech.system import SAMPLING, System
 
-CODEC = ("codec-fsq.safetensors", "vocoder.safetensors")
+CODEC = ("codec-fsq.safetensors", "codec-rvq.safetensors", "vocoder.safetensors")
 
 
 def formula(codebooks: int, factor: float, frame_rate: float) -> float:

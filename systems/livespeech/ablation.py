@@ -1,4 +1,4 @@
-"""The paper's ablation in small: lambda 0 / 0.05 / 0.1, with and without p_max, 1 / 2 / 4 groups.
+"""The paper's ablation in small: lambda 0 / 0.05 / 0.1, with and without p_max, 1 / 2 / 4 groups; and the two codecs.
 
     python -m ttsbench.systems.livespeech.ablation CORPUS OUT --steps 1200
 
@@ -15,30 +15,31 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ttsbench.systems.livespeech.train import SMALL_RECIPE, Recipe, small
 from ttsbench.systems.training.trainer import read_log
 
-ROWS: dict[str, dict[str, float | int]] = {
+RVQ = {"codec": "rvq", "codebooks": (1024,) * 8, "digits": ()}
+ROWS: dict[str, dict[str, Any]] = {
     "lambda-0": {"strength": 0.0, "groups": 1},
     "lambda-0.05": {"strength": 0.05, "groups": 1},
     "lambda-0.1": {"strength": 0.1, "groups": 1},
     "lambda-0.1-pmax-0.5": {"strength": 0.1, "p_max": 0.5, "groups": 1},
     "groups-2": {"strength": 0.05, "groups": 2},
     "groups-4": {"strength": 0.05, "groups": 4},
+    "rvq": {"strength": 0.1, "groups": 2, **RVQ},
+    "fsq": {"strength": 0.1, "groups": 2},
 }
 
 
 def recipe_of(row: str, steps: int, base: Recipe = SMALL_RECIPE) -> Recipe:
-    """The small recipe with one row's weights and groups, trained for so many steps."""
+    """The small recipe with one row's changes, trained for so many steps."""
     change = ROWS[row]
-    return replace(
-        base,
-        design=replace(base.design, groups=int(change["groups"])),
-        strength=float(change["strength"]),
-        p_max=change.get("p_max"),
-        settings=replace(base.settings, steps=steps),
-    )
+    design = {name: change[name] for name in ("groups", "codebooks", "digits") if name in change}
+    recipe = {name: change[name] for name in ("strength", "p_max", "codec") if name in change}
+    settings = replace(base.settings, steps=steps)
+    return replace(base, design=replace(base.design, **design), settings=settings, **recipe)
 
 
 def last_figures(folder: Path) -> dict[str, float]:
@@ -48,7 +49,7 @@ def last_figures(folder: Path) -> dict[str, float]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m ttsbench.systems.livespeech.ablation", description=__doc__)
-    parser.add_argument("corpus", type=Path, help="a corpus folder with FSQ codes")
+    parser.add_argument("corpus", type=Path, help="a corpus folder with codes")
     parser.add_argument("out", type=Path, help="where the runs go, a folder per row")
     parser.add_argument("--steps", type=int, default=1200, help="of each row's training (default: 1200)")
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), help="only these rows")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -38,10 +39,8 @@ def without_lead(batch: Batch) -> Batch:
     return batch._replace(codes=codes, lengths=lengths, ends=(batch.ends - cut[:, None]).clamp_min(0))
 
 
-def from_corpus(batch: TtsBatch) -> Batch:
-    """The shared trainer's batch of FSQ digits, packed into LiveSpeech's codebooks, without opening silence."""
-    from ttsbench.systems.livespeech import layout
-
+def from_corpus(batch: TtsBatch, pack: Callable[[Tensor], Tensor]) -> Batch:
+    """The shared trainer's batch of a codec's codes, `pack`ed into LiveSpeech's codebooks, without opening silence."""
     ends = batch.durations.cumsum(1).float()
-    codes, voice = layout.pack(batch.target), layout.pack(batch.prompt)
+    codes, voice = pack(batch.target), pack(batch.prompt)
     return without_lead(Batch(batch.phones, ends, codes, batch.lengths, voice, batch.prompt_lengths))

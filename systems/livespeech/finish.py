@@ -17,7 +17,8 @@ from pathlib import Path
 import torch
 
 from ttsbench.systems import increments
-from ttsbench.systems.livespeech import layout
+from ttsbench.systems.codecs import load_codec
+from ttsbench.systems.livespeech.layout import Layout
 from ttsbench.systems.livespeech.model import INCREMENTS, load
 from ttsbench.systems.livespeech.train import SMALL_RECIPE, batches_of, fit
 from ttsbench.systems.training.trainer import Settings
@@ -42,8 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     model = load(options.base)
     increments.start(model, teacher.state_dict())
     recipe = replace(SMALL_RECIPE, settings=replace(SETTINGS, steps=options.steps))
-    given, held_out = batches_of(options.corpus, recipe)
-    fit(recipe, given, held_out, layout.vectors, options.out, print, model=model, teacher=teacher)
+    books = Layout(load_codec(recipe.codec))
+    given, held_out = batches_of(options.corpus, recipe, books)
+    fit(recipe, given, held_out, books.vectors, options.out, print, model=model, teacher=teacher)
     increments.finish(model, options.out / INCREMENTS, options.base)
     return 0
 

@@ -69,17 +69,21 @@ class SpeechEncoder(nn.Module):
 
 class CodeTables(nn.Module):
     """One table (vocabulary, dim) per codebook. For finite-scalar codebooks a table is, in training, the sum of one
-    vector per digit plus a free one that starts at zero: similar codes begin as neighbours. `fold` makes it plain.
+    vector per digit plus a free one that starts at zero: similar codes begin as neighbours. `follow` does so for
+    learned entries. `fold` makes it plain.
     """
 
     digits: nn.Parameter | None
+    maps: nn.Parameter | None
     places: Tensor
+    entries: Tensor
 
     def __init__(self, design: Design, scale: float) -> None:
         super().__init__()
         size = (design.count, design.vocabulary, design.dim)
         self.weight = nn.Parameter(torch.randn(size) * scale)
-        self.digits = None
+        self.digits = self.maps = None
+        self.scale = scale
         if design.digits:
             places, total = _places(design)
             self.register_buffer("places", places, persistent=False)
@@ -90,16 +94,28 @@ class CodeTables(nn.Module):
 
     def forward(self) -> Tensor:
         """(codebooks, vocabulary, dim)."""
+        if self.maps is not None:
+            return self.weight + F.pad(
+                self.entries @ self.maps, (0, 0, 0, self.weight.shape[1] - self.entries.shape[1])
+            )
         if self.digits is None:
             return self.weight
         digits = F.pad(self.digits, (0, 0, 0, 1))
         return self.weight + F.embedding(self.places, digits).sum(dim=-2)
 
     @torch.no_grad()
+    def follow(self, entries: Tensor) -> None:
+        """From here on a table is a linear map of the codec's `entries` (codebooks, entries, k), plus a free one."""
+        count, size, width = entries.shape
+        self.register_buffer("entries", entries / entries.std(dim=(1, 2), keepdim=True), persistent=False)
+        self.maps = nn.Parameter(torch.randn(count, width, self.weight.shape[-1]) * (self.scale * width**-0.5))
+        self.weight[:, :size] = 0
+
+    @torch.no_grad()
     def fold(self) -> None:
-        """Put the digit vectors into the table; afterwards it is a plain one."""
+        """Put the digit vectors, or the mapped entries, into the table; afterwards it is a plain one."""
         self.weight.copy_(self())
-        self.digits = None
+        self.digits = self.maps = None
 
 
 def _places(design: Design) -> tuple[Tensor, int]:

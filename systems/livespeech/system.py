@@ -15,9 +15,9 @@ from ttsbench import audio
 from ttsbench.records import Sample
 from ttsbench.systems import cards
 from ttsbench.systems.codecs import checkpoints, load_codec
-from ttsbench.systems.livespeech import layout
 from ttsbench.systems.livespeech.aids import Guide
 from ttsbench.systems.livespeech.generate import Sampling, frames
+from ttsbench.systems.livespeech.layout import SIZES, Layout
 from ttsbench.systems.livespeech.loss import delay
 from ttsbench.systems.livespeech.model import LiveSpeech, load
 from ttsbench.systems.livespeech.text import clauses, symbols_of
@@ -44,11 +44,8 @@ class System:
             torch.set_num_threads(1)  # a step is one frame: threads would only wait for each other
         self.readers = at_most_two()  # threads for prompts and histories
         self.model = load(folder / "livespeech.safetensors", self.device).requires_grad_(False)
-        self.codec = load_codec("fsq", folder, self.device)
-        if tuple(self.codec.levels) != layout.LEVELS:
-            raise ValueError(
-                f"{folder}: the FSQ codec has levels {self.codec.levels}, LiveSpeech needs {layout.LEVELS}"
-            )
+        self.codec = load_codec("fsq" if self.model.design.codebooks == SIZES else "rvq", folder, self.device)
+        self.layout = Layout(self.codec)
         self.sampling, self.chunk_frames = sampling or SAMPLING, LATER
         parameters = sum(p.numel() for p in self.model.parameters()) + self.codec.parameters
         self.card = replace(cards.read(Path(__file__).with_name("card.toml"))[0], parameters=parameters)
@@ -107,9 +104,9 @@ class System:
             heard = audio.read_at(prompt, self.codec.sample_rate, stop=None if whole else 10.0)
             onset = audio.first_audible(heard, self.codec.sample_rate) or 0
             heard = heard[max(0, onset - 640) :]
-            codes = layout.pack(self.codec.encode(torch.from_numpy(heard)[None]))
+            codes = self.layout.pack(self.codec.encode(torch.from_numpy(heard)[None]))
             enrolled = codes[:, : round(PROMPT_SECONDS * self.codec.frame_rate)]
-            enrollment = self.model.enrollment(layout.vectors(enrolled))
+            enrollment = self.model.enrollment(self.layout.vectors(enrolled))
         self._voices = dict(list(self._voices.items())[-31:])
         self._voices[key] = (enrollment, codes[0])
         return self._voices[key]
@@ -132,7 +129,7 @@ class System:
         made = frames(self.model, memory, symbols.shape[1], self.sampling, generator, history)
         before = [] if history is None else list(history[-CONTEXT:])
         drop = len(before) * self.codec.hop
-        pieces = self.codec.decode_stream(chunked(before, made, self.chunk_frames))
+        pieces = self.codec.decode_stream(map(self.layout.unpack, chunked(before, made, self.chunk_frames)))
         while True:
             with threads(self.readers if drop else torch.get_num_threads()):  # the history is read, and decoded again
                 piece = next(pieces, None)
@@ -170,15 +167,15 @@ def tail(model: LiveSpeech, enrollment: Tensor, codes: Tensor, text: str, most: 
 
 
 def chunked(before: list[Tensor], made: Iterable[Tensor], later: int = LATER) -> Iterator[Tensor]:
-    """Digits (1, frames, digits) for the codec: `before` with the first few frames, then `later` at a time."""
+    """Codes (1, frames, codebooks) for the codec: `before` with the first few frames, then `later` at a time."""
     held, wanted = list(before), len(before) + FIRST
     for frame in made:
         held.append(frame)
         if len(held) == wanted:
-            yield layout.unpack(torch.stack(held)[None])
+            yield torch.stack(held)[None]
             held, wanted = [], later
     if held:
-        yield layout.unpack(torch.stack(held)[None])
+        yield torch.stack(held)[None]
 
 
 def without_silence(stream: Iterable[np.ndarray], rate: int) -> Iterator[np.ndarray]:

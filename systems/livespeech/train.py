@@ -12,11 +12,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ttsbench.systems.codecs import load_codec
 from ttsbench.systems.corpus.reader import Corpus
-from ttsbench.systems.livespeech import layout
 from ttsbench.systems.livespeech.aids import Guide, hidden_rows, shares_of
 from ttsbench.systems.livespeech.data import Batch, from_corpus
 from ttsbench.systems.livespeech.design import PAPER_GROUPS, SMALL, Design
+from ttsbench.systems.livespeech.layout import Layout
 from ttsbench.systems.livespeech.loss import agreement, code_loss, delay
 from ttsbench.systems.livespeech.model import LiveSpeech, save
 from ttsbench.systems.training.data import TtsBatches
@@ -28,6 +29,7 @@ class Recipe:
     """A design and how it is trained. `strength` and `p_max` belong to the adaptive weights; `guide` is the weight of
     the attention guide and `hide` the largest share of hidden input rows (0: no aid). Every `textless`-th batch comes
     without its text (0: none), so that the model can also say what follows whatever the text: see `Sampling.guidance`.
+    `codec`: whose codes it learns, 'fsq' or 'rvq'; the design's codebooks are that codec's.
     """
 
     design: Design
@@ -39,6 +41,7 @@ class Recipe:
     hide: float = 0.0
     short_until: int = 0
     textless: int = 0
+    codec: str = "fsq"
 
 
 SMALL_RECIPE = Recipe(
@@ -127,29 +130,35 @@ def small(
     device: str = "cpu",
     listen: Judge | None = None,
 ) -> LiveSpeech:
-    """Train the small preset on a corpus folder whose FSQ codes exist; the checkpoint comes to lie in `folder`."""
-    given, held = batches_of(corpus, recipe)
-    model = fit(recipe, given, held, layout.vectors, folder, say, True, device, listen)
+    """Train the small preset on a corpus folder whose codes exist; the checkpoint comes to lie in `folder`."""
+    torch.manual_seed(recipe.settings.seed)
+    model = LiveSpeech(recipe.design)
+    books = Layout(load_codec(recipe.codec, device=device))
+    given, held = batches_of(corpus, recipe, books)
+    if books.entries is not None:
+        model.codes.follow(books.entries)
+        model.heads.follow(books.entries)
+    model = fit(recipe, given, held, books.vectors, folder, say, True, device, listen, model.to(device))
     save(model, folder / "livespeech.safetensors")
     return model
 
 
-def batches_of(corpus: Path, recipe: Recipe) -> tuple[Callable[[int], Batch], list[Batch]]:
+def batches_of(corpus: Path, recipe: Recipe, books: Layout) -> tuple[Callable[[int], Batch], list[Batch]]:
     """Training batches by step, and the held-out ones.
 
     Two batches in three are synthetic voices, many of them, where there are any; the third is anything.
     """
-    data, seed = Corpus(corpus), recipe.settings.seed
+    data, seed, codec, pack = Corpus(corpus), recipe.settings.seed, books.codec.name, books.pack
     rate = recipe.design.frame_rate
     many = TtsBatches(
-        data, "fsq", rate, frames=recipe.frames, seed=seed, short_first=recipe.short_until, source=data.many("train")
+        data, codec, rate, frames=recipe.frames, seed=seed, short_first=recipe.short_until, source=data.many("train")
     )
-    every = TtsBatches(data, "fsq", rate, frames=recipe.frames, seed=seed + 1, short_first=recipe.short_until)
-    held = TtsBatches(data, "fsq", rate, split="dev", frames=recipe.frames, source=data.many("dev"))
+    every = TtsBatches(data, codec, rate, frames=recipe.frames, seed=seed + 1, short_first=recipe.short_until)
+    held = TtsBatches(data, codec, rate, split="dev", frames=recipe.frames, source=data.many("dev"))
 
     def given(step: int) -> Batch:
-        batch = from_corpus(every(step) if step % 3 == 2 else many(step))
+        batch = from_corpus(every(step) if step % 3 == 2 else many(step), pack)
         silenced = recipe.textless and step % recipe.textless == recipe.textless - 1
         return batch._replace(symbols=torch.zeros_like(batch.symbols)) if silenced else batch
 
-    return given, [from_corpus(held(step)) for step in range(4)]
+    return given, [from_corpus(held(step), pack) for step in range(4)]

@@ -70,6 +70,23 @@ def test_the_codebooks_are_those_of_a_residual_quantizer_over_the_codecs_values(
     assert all(later < before for before, later in itertools.pairwise(gone))
 
 
+def test_tables_that_follow_a_codecs_entries_make_neighbours_and_fold_into_plain_ones() -> None:
+    torch.manual_seed(0)
+    model = LiveSpeech(dataclasses.replace(DESIGN, codebooks=(16,) * 8, digits=()))
+    entries = torch.randn(8, 16, 24) * torch.logspace(0, -3, 8)[:, None, None]
+    entries[:, 1] = entries[:, 0]
+    model.codes.follow(entries)
+    tables = model.codes()
+    assert tables.shape == (8, 18, 32)
+    assert torch.equal(tables[:, 0], tables[:, 1]) and not torch.equal(tables[:, 0], tables[:, 2])
+    rough = tables[:, :16].std(dim=(1, 2))
+    assert rough.max() < 2 * rough.min()  # fine codebooks are heard as well as coarse ones
+    assert {name for name, _ in model.codes.named_parameters()} == {"weight", "maps"}
+    model.codes.fold()
+    torch.testing.assert_close(model.codes(), tables)
+    assert {name for name, _ in model.codes.named_parameters()} == {"weight"}
+
+
 def test_opening_silence_is_cut_to_two_frames() -> None:
     codes = torch.arange(15)[None, :, None].repeat(2, 1, 3)
     symbols, ends = torch.tensor([[1, 5], [5, 6]]), torch.tensor([[9.0, 15.0], [9.0, 12.0]])
@@ -88,7 +105,7 @@ def test_the_shared_trainers_batches_fit() -> None:
         durations=torch.tensor([[4, 2, 3], [3, 4, 0]]), target=digits, lengths=torch.tensor([9, 7]),
         prompt=digits[:, :4], prompt_lengths=torch.tensor([4, 2]), speakers=("a", "b"), ids=("1", "2"),
     )  # fmt: skip
-    batch = from_corpus(theirs)
+    batch = from_corpus(theirs, layout.pack)
     assert batch.lengths.tolist() == [7, 7]
     assert batch.ends.tolist() == [[2.0, 4.0, 7.0], [3.0, 7.0, 7.0]]
     assert torch.equal(layout.unpack(batch.codes[0, :7]), digits[0, 2:])
@@ -156,7 +173,7 @@ def test_a_longer_training_ships_as_steps_on_the_checkpoint_before(
     for name, model in (("base", base), ("trained", trained)):
         (tmp_path / name).mkdir()
         save(model, tmp_path / name / "livespeech.safetensors")
-    monkeypatch.setattr(finish, "batches_of", lambda corpus, recipe: (example, [example(9)]))
+    monkeypatch.setattr(finish, "batches_of", lambda corpus, recipe, books: (example, [example(9)]))
     files = [str(tmp_path / name / "livespeech.safetensors") for name in ("trained", "base")]
     assert finish.main([str(tmp_path), *files, str(tmp_path / "base"), "--steps", "8"]) == 0
 
