@@ -78,17 +78,22 @@ def errors(files: Sequence[Path], samples: Sequence[Sample]) -> float:
 
 
 def similarity(files: Sequence[Path], samples: Sequence[Sample]) -> tuple[float, float, float]:
-    """Mean cosine to the own prompt, to the prompts of other speakers, and the share of rows where own is higher."""
-    made = features(SPEAKER, files)
+    """Mean cosine to the own prompt, to the prompts of other speakers, and the share of rows where own is higher.
+
+    A row without enough speech to have a voice is in no mean, and own is not higher there.
+    """
+    heard = [_loaded(SPEAKER)([Request(SPEAKER, file)])[0] for file in files]
+    made = [None if feature.error else feature for feature in heard]
     prompts = features(SPEAKER, [sample.prompt for sample in samples if sample.prompt])
-    own = np.array([cosine(a, b) for a, b in zip(made, prompts, strict=True)])
-    other = np.array(
-        [
-            np.mean([cosine(a, b) for b, s in zip(prompts, samples, strict=True) if s.speaker != sample.speaker])
-            for a, sample in zip(made, samples, strict=True)
-        ]
-    )
-    return float(own.mean()), float(other.mean()), float((own > other).mean())
+    rows = []
+    for voice, prompt, sample in zip(made, prompts, samples, strict=True):
+        if voice is None:
+            rows.append((np.nan, np.nan))
+            continue
+        others = [cosine(voice, p) for p, s in zip(prompts, samples, strict=True) if s.speaker != sample.speaker]
+        rows.append((cosine(voice, prompt), float(np.mean(others))))
+    own, other = np.array(rows).T
+    return float(np.nanmean(own)), float(np.nanmean(other)), float((own > other).mean())
 
 
 def lengths(files: Sequence[Path], samples: Sequence[Sample]) -> tuple[float, float]:
