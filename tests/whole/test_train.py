@@ -22,8 +22,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_shard(
         folder, "0", "libritts",
         iter([
-            (f"u{i}", f"s{i % 2}", "dev" if i < 4 else "train", "hi there", rng.normal(0, 0.1, 16000).astype(np.float32), marks)
-            for i in range(12)
+            (f"u{i}", f"s{i % 2}", "dev" if i < 4 else "train", "hi there", noise, marks)
+            for i, noise in enumerate(rng.normal(0, 0.1, (12, 16000)).astype(np.float32))
         ]),
     )  # fmt: skip
     collect(folder)
