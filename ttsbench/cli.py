@@ -306,7 +306,7 @@ def _list(options: argparse.Namespace) -> int:
 
 
 class Progress:
-    """One progress bar on standard error, silent when that is not a terminal."""
+    """One progress bar on standard error; a line for whatever begins where that is no terminal, but a file or a CI."""
 
     def __init__(self) -> None:
         self._bar: Any = None
@@ -316,13 +316,17 @@ class Progress:
         """A callback (done, total, what) that drives this bar."""
 
         def note(done: int, total: int, what: str) -> None:
+            key, before = (title, what, total), self._key
             if not sys.stderr.isatty():
+                self._key = key
+                if key != before and done < total:
+                    print(f"{title}: {what}, {done} of {total} done", file=sys.stderr, flush=True)
                 return
             from tqdm import tqdm
 
-            if self._key != (title, what, total):
+            if key != before:
                 self.close()
-                self._key = (title, what, total)
+                self._key = key
                 self._bar = tqdm(total=total, desc=f"{title}: {what}", leave=False, dynamic_ncols=True)
             self._bar.n = done
             self._bar.refresh()

@@ -78,6 +78,7 @@ def test_every_bad_row_is_counted_and_the_run_ends_in_a_page(hostile: tuple[Path
     table = (tmp_path / "results.csv").read_text()
     assert all(not line.startswith(("=", "+", "-", "@")) for line in table.splitlines())
     assert "rows have no usable output" in done.stderr
+    assert "made on truth: scoring, " in done.stderr  # who reads a log sees what it is at
     assert not list(tmp_path.parent.glob("etc")) and "Traceback" not in done.stderr
 
 
