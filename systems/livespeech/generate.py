@@ -64,18 +64,20 @@ def frames(
     sampling: Sampling,
     generator: torch.Generator,
     history: Tensor | None = None,
+    told: int = 0,
 ) -> Iterator[Tensor]:
     """Frames of codes, (codebooks,) each, as soon as their last codebook is known: `codebooks` - 1 steps later.
 
     `memory` of one utterance, `symbols` its text length. `history` (frames, codebooks): codes of what was said before,
-    for a continuation; they are not given out again, and count in the bounds.
+    the first `told` symbols, for a continuation; they are not given out again, and count in the bounds.
     """
     design = model.design
     pad, count = design.pad, design.count
     least, most = sampling.bounds(symbols, design.frame_rate)
     never = forbidden(design).to(memory.vectors.device)
     known = 0 if history is None else len(history)
-    most = max(most, known + 1)
+    least = max(least, known + sampling.bounds(symbols - told, design.frame_rate)[0]) if known else least
+    most = max(most, least, known + 1)
     guided = sampling.guidance != 1.0
     if guided:
         memory = model.with_textless(memory)

@@ -64,13 +64,13 @@ class System:
         generator = torch.Generator().manual_seed(seed)
         for text in [sample.text] if continued else passages(sample.text):
             symbols_of(text)  # a text with nothing to say is an error whatever the prompt says
-            said: str
+            before: str
             history: Tensor | None
             if continued:
-                said, history = f"{sample.prompt_text} {text}".strip(), codes
+                before, history = sample.prompt_text, codes
             else:
-                said, history = self._primed(sample.prompt_text, text, enrollment, codes)
-            stream = self._speak(said, enrollment, history, generator)
+                before, history = self._primed(sample.prompt_text, text, enrollment, codes)
+            stream = self._speak(text, enrollment, history, generator, before)
             yield from stream if continued else without_silence(stream, self.codec.sample_rate)
 
     @torch.inference_mode()
@@ -112,21 +112,28 @@ class System:
         return self._voices[key]
 
     def _primed(self, before: str, text: str, enrollment: Tensor, codes: Tensor) -> tuple[str, Tensor | None]:
-        """What is said and the history that is part of it: the last words of the prompt, where its text is known."""
+        """The last words of the prompt, where its text is known, and the history in which they are said."""
         if not before:
-            return text, None
+            return "", None
         with threads(self.readers):
             last, history = tail(self.model, enrollment, codes, before, round(HISTORY_SECONDS * self.codec.frame_rate))
-        said = f"{last} {text}".strip()
-        return (said, history) if len(symbols_of(said)) <= LONGEST else (text, None)
+        return (last, history) if len(symbols_of(f"{last} {text}")) <= LONGEST else ("", None)
 
     def _speak(
-        self, text: str, enrollment: Tensor, history: Tensor | None, generator: torch.Generator
+        self,
+        text: str,
+        enrollment: Tensor,
+        history: Tensor | None,
+        generator: torch.Generator,
+        told: str = "",
     ) -> Iterator[np.ndarray]:
-        """Audio chunks (n,) of one passage; after `history` (frames, codebooks) where that is given."""
-        symbols = torch.tensor([symbols_of(text)], device=enrollment.device)
+        """Audio chunks (n,) of one passage; after `history` (frames, codebooks), which says `told`, where given."""
+        symbols = torch.tensor([symbols_of(f"{told} {text}".strip())], device=enrollment.device)
         memory = self.model.join(enrollment, symbols)
-        made = frames(self.model, memory, symbols.shape[1], self.sampling, generator, history)
+        count = symbols.shape[1]
+        made = frames(
+            self.model, memory, count, self.sampling, generator, history, max(0, count - len(symbols_of(text)))
+        )
         before = [] if history is None else list(history[-CONTEXT:])
         drop = len(before) * self.codec.hop
         pieces = self.codec.decode_stream(map(self.layout.unpack, chunked(before, made, self.chunk_frames)))

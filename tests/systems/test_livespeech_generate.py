@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -34,7 +35,7 @@ def memory(model: LiveSpeech) -> Memory:
         return model.remember(torch.randn(1, 9, 12, generator=generator), torch.tensor([[1, 2, 3]]))
 
 
-def speak(model: LiveSpeech, memory: Memory, sampling: Sampling, seed: int = 0, **more: torch.Tensor) -> torch.Tensor:
+def speak(model: LiveSpeech, memory: Memory, sampling: Sampling, seed: int = 0, **more: Any) -> torch.Tensor:
     return torch.stack(list(frames(model, memory, 3, sampling, torch.Generator().manual_seed(seed), **more)))
 
 
@@ -77,9 +78,19 @@ def test_the_seed_alone_decides(model: LiveSpeech, memory: Memory) -> None:
     assert all(bool((one[:, q] < size).all()) for q, size in enumerate(DESIGN.codebooks))
 
 
-@pytest.mark.parametrize(("push", "expected"), [(-100.0, 122), (100.0, 6)])
-def test_speech_ends_by_itself_or_at_the_cap(model: LiveSpeech, memory: Memory, push: float, expected: int) -> None:
-    """`push` moves the end-of-speech symbol: never (the cap of 50 * (2 + 0.15 * 3) frames), or at once (the least)."""
+LONG = {"history": torch.zeros(30, 4, dtype=torch.long)}
+
+
+@pytest.mark.parametrize(
+    ("push", "more", "expected"),
+    [(-100.0, {}, 122), (100.0, {}, 6), (100.0, LONG, 6), (100.0, {**LONG, "told": 2}, 2), (-100.0, LONG, 92)],
+)
+def test_speech_ends_by_itself_or_at_the_cap(
+    model: LiveSpeech, memory: Memory, push: float, more: dict[str, Any], expected: int
+) -> None:
+    """`push` moves the end-of-speech symbol: never (the cap of 50 * (2 + 0.15 * 3) frames), or at once (the least, also
+    after a slow history: what is new is always said).
+    """
     original = model.read_out
 
     def pushed(streams: torch.Tensor) -> torch.Tensor:
@@ -89,7 +100,7 @@ def test_speech_ends_by_itself_or_at_the_cap(model: LiveSpeech, memory: Memory, 
 
     model.read_out = pushed  # type: ignore[method-assign]
     try:
-        assert len(speak(model, memory, Sampling())) == expected
+        assert len(speak(model, memory, Sampling(), **more)) == expected
     finally:
         model.read_out = original  # type: ignore[method-assign]
 

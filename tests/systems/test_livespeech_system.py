@@ -139,11 +139,11 @@ def test_words_are_spoken_while_later_ones_are_still_to_come(system: System, sam
 
 
 def test_a_prompt_with_a_transcript_goes_before_as_history(system: System, sample: Sample) -> None:
-    given: list[tuple[str, bool]] = []
+    given: list[tuple[str, str, bool]] = []
     original = system._speak
 
-    def listening(text: str, enrollment: torch.Tensor, history: torch.Tensor | None, generator: torch.Generator):  # type: ignore[no-untyped-def]
-        given.append((text, history is not None))
+    def listening(text: str, _: object, history: torch.Tensor | None, __: object, told: str = ""):  # type: ignore[no-untyped-def]
+        given.append((told, text, history is not None))
         return iter([np.ones(320, np.float32)])
 
     system._speak = listening  # type: ignore[method-assign]
@@ -152,7 +152,7 @@ def test_a_prompt_with_a_transcript_goes_before_as_history(system: System, sampl
             list(system.synthesize(dataclasses.replace(sample, prompt_text=prompt_text), 0))
     finally:
         system._speak = original  # type: ignore[method-assign]
-    assert given == [("Hello there.", False), ("Well. Hello there.", True), ("Hello there.", False)]
+    assert given == [("", "Hello there.", False), ("Well.", "Hello there.", True), ("", "Hello there.", False)]
 
 
 def test_only_the_last_words_of_a_long_prompt_go_before(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
