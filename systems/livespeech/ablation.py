@@ -1,4 +1,4 @@
-"""The paper's ablation in small: lambda 0 / 0.05 / 0.1, with and without p_max, 1 / 2 / 4 groups; and the two codecs.
+"""The paper's ablation in small: lambda 0 / 0.05 / 0.1, with and without p_max, 1 / 2 / 4 groups; and the other codec.
 
     python -m ttsbench.systems.livespeech.ablation CORPUS OUT --steps 1200
 
@@ -28,8 +28,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "lambda-0.1-pmax-0.5": {"strength": 0.1, "p_max": 0.5, "groups": 1},
     "groups-2": {"strength": 0.05, "groups": 2},
     "groups-4": {"strength": 0.05, "groups": 4},
-    "rvq": {"strength": 0.1, "groups": 2, **RVQ},
-    "fsq": {"strength": 0.1, "groups": 2},
+    "groups-2-rvq": {"strength": 0.05, "groups": 2, **RVQ},
 }
 
 
