@@ -46,6 +46,11 @@ class System:
         self.model = load(folder / "livespeech.safetensors", self.device).requires_grad_(False)
         self.codec = load_codec("fsq" if self.model.design.codebooks == SIZES else "rvq", folder, self.device)
         self.layout = Layout(self.codec)
+        if self.model.design.codebooks != self.layout.sizes:
+            raise ValueError(
+                f"{folder / 'livespeech.safetensors'}: codebooks of {self.model.design.codebooks} entries; the codec "
+                f"{self.codec.name} beside it has {self.layout.sizes}"
+            )
         self.sampling, self.chunk_frames = sampling or SAMPLING, LATER
         parameters = sum(p.numel() for p in self.model.parameters()) + self.codec.parameters
         self.card = replace(cards.read(Path(__file__).with_name("card.toml"))[0], parameters=parameters)

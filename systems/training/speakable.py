@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 
-def write(what: str, module: Any, folder: Path, codecs: Path) -> Path:
-    """Write the weights of `module`, a system `what` in training, to FOLDER/WHAT.safetensors; returns that path.
+def write(what: str, module: Any, folder: Path, codecs: Path) -> None:
+    """Write the weights of `module`, a system `what` in training, to FOLDER/WHAT.safetensors.
 
     The codecs' files of the folder `codecs` are copied, so that TTSBENCH_CHECKPOINTS=FOLDER is enough to speak.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for path in (codecs / "vocoder.safetensors", *codecs.glob("codec-*.safetensors")):
+    for path in (*codecs.glob("codec-*.safetensors"), codecs / "vocoder.safetensors"):  # the vocoder marks a whole set
         if path.resolve() != (folder / path.name).resolve():
-            shutil.copyfile(path, folder / path.name)
-    target = folder / f"{what}.safetensors"
-    _save(what, module, target)
-    return target
+            part = folder / f".{path.name}.part"
+            shutil.copyfile(path, part)
+            os.replace(part, folder / path.name)
+    _save(what, module, folder / f"{what}.safetensors")
 
 
 def _save(what: str, module: Any, path: Path) -> None:

@@ -209,6 +209,14 @@ def test_another_codec_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch)
         System(folder)
 
 
+def test_codebooks_that_no_codec_has_are_refused(folder: Path, tmp_path: Path) -> None:
+    save(LiveSpeech(dataclasses.replace(TINY, codebooks=(512,) * 8, digits=())), tmp_path / "livespeech.safetensors")
+    export(build("rvq").state_dict(), tmp_path / "codec-rvq.safetensors")
+    (tmp_path / "vocoder.safetensors").symlink_to(folder / "vocoder.safetensors")
+    with pytest.raises(ValueError, match=r"livespeech.safetensors: codebooks of \(512"):
+        System(tmp_path)
+
+
 def test_a_checkpoint_over_the_rvq_codebooks_streams_through_the_rvq_codec(folder: Path, tmp_path: Path) -> None:
     torch.manual_seed(1)
     design = dataclasses.replace(TINY, codebooks=(1024,) * 8, digits=())
