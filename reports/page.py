@@ -127,18 +127,18 @@ def _options(table: Table, key: str) -> list[str]:
     return found if len(found) > 1 else []
 
 
-def _not_applicable(table: Table) -> list[tuple[str, str]]:
-    """(metric title, reason) of every metric that some rows were not asked."""
-    found: dict[tuple[str, str], None] = {}
+def _not_applicable(table: Table) -> list[tuple[str, str, str]]:
+    """(metric titles, systems, reason) wherever rows were not asked; systems is empty where it is so for all."""
+    found: dict[tuple[str, str], list[str]] = {}
     for metric in table.metrics:
         for entry in table.entries:
-            for score in entry.scores[metric.name]:
-                if score.na:
-                    found[metric.title, score.na] = None
-    reasons: dict[str, list[str]] = {}
-    for title, reason in found:
-        reasons.setdefault(reason, []).append(title)
-    return [(", ".join(titles), reason) for reason, titles in reasons.items()]
+            for reason in dict.fromkeys(score.na for score in entry.scores[metric.name] if score.na):
+                found.setdefault((metric.title, reason), []).append(entry.name)
+    notes: dict[tuple[str, str], list[str]] = {}
+    for (title, reason), names in found.items():
+        who = "" if len(names) == len(table.entries) else ", ".join(names)
+        notes.setdefault((who, reason), []).append(title)
+    return [(", ".join(titles), who, reason) for (who, reason), titles in notes.items()]
 
 
 def _word_errors(table: Table, entry: Entry) -> words.Errors | None:

@@ -63,6 +63,15 @@ def test_page_is_self_contained_and_escaped(written):
     assert "not aligned in time" in text  # why PESQ has no column
 
 
+def test_a_metric_that_some_lack_names_who_lacks_it(written):
+    text = (written[0] / "report.html").read_text("utf-8")
+    notes = dict(re.findall(r"<dt>(.*?)</dt><dd>(not applicable.*?): ", text))
+    assert next(said for titles, said in notes.items() if "RTF" in titles) == (
+        "not applicable to <bdi>ground-truth</bdi>"
+    )
+    assert next(said for titles, said in notes.items() if "PESQ" in titles) == "not applicable"
+
+
 def test_ground_truth_is_first_and_the_excess_is_paired(written):
 
     table = tables.tables(tables.find(written[1]))[0]
