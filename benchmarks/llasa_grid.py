@@ -19,10 +19,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ttsbench import listing, scaling, testsets
+from ttsbench import testsets
+from ttsbench.commands import listing
 from ttsbench.systems.codecs import checkpoints
 from ttsbench.systems.llasa.system import System
 from ttsbench.systems.llasa.train import SMALL, small
+from ttsbench.systems.scaling import sweep as scaling
 from ttsbench.systems.training.trainer import read_log
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -30,7 +30,7 @@ def main() -> None:
     import ray
 
     from ttsbench import testsets
-    from ttsbench.bench import Plan, limited, run_one, score_run
+    from ttsbench.benchmark import Plan, limited, run_one, score_run
 
     out = Path(tempfile.mkdtemp(prefix="ttsbench-"))
     folder = options.folder.resolve()

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from speaking import RATE, SPEAKER, features
 
-from ttsbench import audio, listing, systems
+from ttsbench import audio, systems
+from ttsbench.commands import listing
 from ttsbench.metrics.sim import cosine
 from ttsbench.records import Feature, Sample
 

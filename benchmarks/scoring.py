@@ -24,7 +24,7 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 def one_by_one(run_folder: Path) -> float:
     """Seconds to compute every feature of a run in this process, one request at a time, models loaded once."""
     from ttsbench import metrics
-    from ttsbench.score import _items, _wanted, extracting
+    from ttsbench.scoring import _items, _wanted, extracting
     from ttsbench.store import Run
 
     items = _items(Run.open(run_folder))
@@ -39,7 +39,7 @@ def one_by_one(run_folder: Path) -> float:
 
 def all_cores(run_folder: Path) -> float:
     """Seconds to score a run again from nothing, on all cores."""
-    from ttsbench.bench import Plan, score_run
+    from ttsbench.benchmark import Plan, score_run
     from ttsbench.store import Run
 
     shutil.rmtree(run_folder / "features")

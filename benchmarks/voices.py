@@ -20,13 +20,15 @@ from typing import Any
 import numpy as np
 from speaking import RECOGNISER, SPEAKER, features
 
-from ttsbench import audio, listing, scaling, systems, testsets
+from ttsbench import audio, systems, testsets
+from ttsbench.commands import listing
 from ttsbench.metrics.sim import cosine
 from ttsbench.metrics.text import rules
 from ttsbench.metrics.wer import compare
 from ttsbench.records import Feature, Recorded, Sample
+from ttsbench.speaking import seed_for
 from ttsbench.store import file_name
-from ttsbench.synth import seed_for
+from ttsbench.systems.scaling import sweep as scaling
 
 Row = dict[str, Any]
 

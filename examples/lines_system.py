@@ -1,4 +1,4 @@
-"""A system that speaks JSON lines (the protocol is in systems/outside/lines.py). Needs no package but its own.
+"""A system that speaks JSON lines (the protocol is in systems/adapters/lines.py). Needs no package but its own.
 
 It "speaks" by a tone per letter, at the pitch of its prompt's length: replace `speak` by a model.
 """

@@ -1,7 +1,7 @@
 """Metrics: one file each, put together into named protocols. Importing this package imports nothing heavy.
 
-`protocol(name)` gives the columns of a protocol, `protocols()` the names, `extractor(name)` the module that turns audio
-into a feature. An extractor module has
+`protocol(name)` gives the columns of a protocol, `protocol_names()` the names, `extractor(name)` the module that turns
+audio into a feature. An extractor module has
 
 - `BATCH`, how many requests make a good call;
 - `identity(settings)`, a small printable dict: model, package version, digest of the weights. It names the feature in
@@ -16,10 +16,11 @@ import importlib
 import typing
 from collections.abc import Callable, Sequence
 
+from ttsbench.errors import UserError
 from ttsbench.metrics.models import MissingModel
 from ttsbench.records import Feature, Protocol, Request
 
-__all__ = ["Extract", "Extractor", "MissingModel", "extractor", "protocol", "protocols"]
+__all__ = ["Extract", "Extractor", "MissingModel", "extractor", "protocol", "protocol_names"]
 
 Extract = Callable[[Sequence[Request]], list[Feature]]
 
@@ -40,21 +41,21 @@ def extractor(name: str) -> Extractor:
         return typing.cast(Extractor, importlib.import_module(f"ttsbench.metrics.{name}"))
     except ModuleNotFoundError as fault:
         if fault.name is not None and f"ttsbench.metrics.{name}".startswith(fault.name):
-            raise ValueError(f"no extractor {name!r}: no module ttsbench.metrics.{name}") from fault
+            raise UserError(f"no extractor {name!r}: no module ttsbench.metrics.{name}") from fault
         raise
 
 
-def protocols() -> list[str]:
+def protocol_names() -> list[str]:
     """Names of the protocols, for `--protocol`."""
-    from ttsbench.metrics.profiles import MAKERS
+    from ttsbench.metrics.protocols import MAKERS
 
     return list(MAKERS)
 
 
 def protocol(name: str) -> Protocol:
     """The protocol called `name`; raises ValueError with the known names for another."""
-    from ttsbench.metrics.profiles import MAKERS
+    from ttsbench.metrics.protocols import MAKERS
 
     if name not in MAKERS:
-        raise ValueError(f"no protocol {name!r}; there are: {', '.join(MAKERS)}")
+        raise UserError(f"no protocol {name!r}; there are: {', '.join(MAKERS)}")
     return MAKERS[name]()

@@ -11,13 +11,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ttsbench.errors import UserError
 from ttsbench.records import Feature, Request
 
 if TYPE_CHECKING:
     import numpy as np
 
 
-class MissingModel(RuntimeError):
+class MissingModel(UserError):
     """A model file or package that is not on this machine; the message says which one and where to put it."""
 
 
@@ -80,7 +81,7 @@ def short(value: float) -> float:
     """Six significant digits; raises ValueError for NaN and infinity, which are never a score."""
     value = float(value)
     if value != value or value in (float("inf"), float("-inf")):
-        raise ValueError(f"the model answered {value}")
+        raise UserError(f"the model answered {value}")
     return float(f"{value:.6g}")
 
 
@@ -90,7 +91,7 @@ def pack(vector: np.ndarray) -> dict[str, Any]:
 
     data = numpy.asarray(vector, dtype="<f4").reshape(-1)
     if not numpy.isfinite(data).all():
-        raise ValueError("the model answered NaN or infinite values")
+        raise UserError("the model answered NaN or infinite values")
     return {"vector": base64.b64encode(data.tobytes()).decode("ascii"), "size": int(data.size)}
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ttsbench.errors import UserError
+
 GRAPH, INITIALIZER = 7, 5  # fields of ModelProto and GraphProto
 DIMS, DATA_TYPE, FLOATS, NAME, RAW = 1, 2, 4, 8, 9  # fields of TensorProto
 FLOAT = 1  # TensorProto.DataType
@@ -36,7 +38,7 @@ def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
         elif kind in (1, 5):
             size = 8 if kind == 1 else 4
         else:
-            raise ValueError(f"wire type {kind} at byte {at}")
+            raise UserError(f"wire type {kind} at byte {at}")
         yield key >> 3, data[at : at + size]
         at += size
 
@@ -71,7 +73,7 @@ def floats(path: Path) -> dict[str, np.ndarray]:
                 shape = _dims([value for key, value in parts if key == DIMS])
                 found[name] = np.frombuffer(data, dtype="<f4").reshape(shape)
     except (IndexError, ValueError, StopIteration, UnicodeDecodeError) as fault:
-        raise ValueError(f"{path}: not an ONNX model ({fault})") from fault
+        raise UserError(f"{path}: not an ONNX model ({fault})") from fault
     if not found:
-        raise ValueError(f"{path}: no constants found in it")
+        raise UserError(f"{path}: no constants found in it")
     return found

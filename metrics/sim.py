@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from ttsbench.errors import UserError
 from ttsbench.metrics import items
 from ttsbench.metrics.models import short, unpack
 from ttsbench.records import Feature, Item, Measure, Metric, Request, Score
@@ -21,7 +22,7 @@ def cosine(left: Feature, right: Feature) -> float:
     one, two = (unpack(each.value).astype(np.float64) for each in (left, right))
     size = float(np.linalg.norm(one) * np.linalg.norm(two))
     if size == 0.0:
-        raise ValueError("a speaker vector is zero")
+        raise UserError("a speaker vector is zero")
     return short(min(1.0, max(-1.0, float(one @ two) / size)))
 
 

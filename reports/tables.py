@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ttsbench import stats
+from ttsbench.errors import UserError
 from ttsbench.records import Cell, Metric, Sample, Score, Synthesis
 from ttsbench.stats import Difference
 from ttsbench.store import Run, file_digest
@@ -19,7 +20,7 @@ ANCHORS = ("copy-prompt", "silence")  # known extremes: shown, never ranked, nev
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
-class ReportError(ValueError):
+class ReportError(UserError):
     """Runs that cannot be reported as asked; the message says which and why."""
 
 

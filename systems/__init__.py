@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from ttsbench.errors import UserError
 from ttsbench.records import Card, Cost, Recorded, System
 
 HERE = Path(__file__).parent
-CARDS = HERE / "outside" / "cards"
+CARDS = HERE / "adapters" / "cards"
 ENTRY_POINTS = "ttsbench.systems"
 ANCHORS = ("ground-truth", "copy-prompt", "silence")
 Kind = Literal["in-repo", "outside program", "anchor", "entry point"]
@@ -59,7 +60,7 @@ def load(spec: str) -> System | Recorded:
     """
     name, _, rest = spec.partition(":")
     if spec in ANCHORS:
-        from ttsbench.systems.outside import anchors
+        from ttsbench.systems.adapters import anchors
 
         return anchors.load(_anchor_card(spec))
     if spec in {path.name for path in _own()}:
@@ -69,23 +70,23 @@ def load(spec: str) -> System | Recorded:
     if spec.endswith(".toml"):
         return _from_card(Path(spec))
     if name == "recorded":
-        from ttsbench.systems.outside import recorded
+        from ttsbench.systems.adapters import recorded
 
         return recorded.Folder(Card(f"recorded-{Path(rest).resolve().name}"), recorded.Options(folder=Path(rest)))
     if name in ("http", "https"):
-        from ttsbench.systems.outside import http
+        from ttsbench.systems.adapters import http
 
         return http.from_url(spec if rest.startswith("//") else rest)
     if name == "python":
-        from ttsbench.systems.outside import python
+        from ttsbench.systems.adapters import python
 
         return python.from_file(rest)
     for point in _entry_points():
         if point.name == spec:
-            from ttsbench.systems.outside import python
+            from ttsbench.systems.adapters import python
 
             return python.from_entry_point(point)
-    raise ValueError(_unknown(spec))
+    raise UserError(_unknown(spec))
 
 
 def with_costs() -> list[str]:
@@ -96,7 +97,7 @@ def with_costs() -> list[str]:
 def costs(name: str, seconds: float) -> tuple[list[Cost], int]:
     """What `seconds` of speech cost the full-size model of one of our own systems, and its parameters."""
     if name not in with_costs():
-        raise ValueError(f"no full-size cost for {name!r}; there is one for: {', '.join(with_costs())}")
+        raise UserError(f"no full-size cost for {name!r}; there is one for: {', '.join(with_costs())}")
     return importlib.import_module(f"ttsbench.systems.{name}.cost").costs(seconds)
 
 
@@ -122,27 +123,27 @@ def _from_card(path: Path) -> System | Recorded:
     adapter = options.pop("adapter", None)
     folder = path.resolve().parent
     if adapter == "command":
-        from ttsbench.systems.outside import command
+        from ttsbench.systems.adapters import command
 
         return command.Program(card, cards.convert(options, command.Options, path), folder)
     if adapter == "json-lines":
-        from ttsbench.systems.outside import lines
+        from ttsbench.systems.adapters import lines
 
         return lines.Speaker(card, cards.convert(options, lines.Options, path), folder)
     if adapter == "http":
-        from ttsbench.systems.outside import http
+        from ttsbench.systems.adapters import http
 
         return http.Server(card, cards.convert(options, http.Options, path))
     if adapter == "python":
-        from ttsbench.systems.outside import python
+        from ttsbench.systems.adapters import python
 
         return python.from_card(card, cards.given(path), cards.convert(options, python.Options, path), folder)
     if adapter == "recorded":
-        from ttsbench.systems.outside import recorded
+        from ttsbench.systems.adapters import recorded
 
         own = cards.convert(options, recorded.Options, path)
         return recorded.Folder(card, recorded.Options(folder / own.folder, own.pattern))
-    raise ValueError(
+    raise UserError(
         f"{path}: adapter = {adapter!r}; it must be one of 'command', 'json-lines', 'http', 'python', 'recorded'"
     )
 

@@ -1,7 +1,7 @@
 """Cards of systems in small TOML files, so that listing them loads no system.
 
 A card file holds the fields of `ttsbench.records.Card`. One that describes an outside program also says
-`adapter = "..."` and gives that adapter's own fields (see `ttsbench.systems.outside`).
+`adapter = "..."` and gives that adapter's own fields (see `ttsbench.systems.adapters`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from ttsbench.errors import UserError
 from ttsbench.records import Card
 
 if sys.version_info >= (3, 11):
@@ -42,9 +43,9 @@ def _table(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as fault:
-        raise ValueError(f"{path}: cannot read the card ({fault.strerror})") from fault
+        raise UserError(f"{path}: cannot read the card ({fault.strerror})") from fault
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
-        raise ValueError(f"{path}: not a TOML file: {fault}") from fault
+        raise UserError(f"{path}: not a TOML file: {fault}") from fault
 
 
 def convert(table: dict[str, Any], kind: type[Options], path: Path) -> Options:
@@ -54,8 +55,8 @@ def convert(table: dict[str, Any], kind: type[Options], path: Path) -> Options:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"; did you mean {close[0]!r}?" if close else f"; known fields: {', '.join(known)}"
-            raise ValueError(f"{path}: unknown field {name!r}{hint}")
+            raise UserError(f"{path}: unknown field {name!r}{hint}")
     try:
         return msgspec.convert(table, kind, dec_hook=lambda wanted, value: wanted(value))  # str to Path
     except msgspec.ValidationError as fault:
-        raise ValueError(f"{path}: {fault}") from fault
+        raise UserError(f"{path}: {fault}") from fault

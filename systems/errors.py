@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ttsbench.errors import UserError
 
-class SpeechError(RuntimeError):
+
+class SpeechError(UserError):
     """Why one utterance has no, or not all of its, audio. The message says what happened and what to do."""

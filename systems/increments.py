@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from ttsbench.errors import UserError
 from ttsbench.systems import packing
 
 STEPS, SCALE = ".steps", ".step-scale"
@@ -102,7 +103,7 @@ def add(weights: dict[str, Tensor], path: Path, base: Path) -> dict[str, Tensor]
 
     with safe_open(path, framework="pt") as file:
         if (file.metadata() or {}).get(BASE) != digest(base):
-            raise ValueError(f"{path}: belongs to another {base.name} than {base}; take both from one place")
+            raise UserError(f"{path}: belongs to another {base.name} than {base}; take both from one place")
         kept = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     out: dict[str, Tensor] = {}
     try:
@@ -114,7 +115,7 @@ def add(weights: dict[str, Tensor], path: Path, base: Path) -> dict[str, Tensor]
             else:
                 out[name] = kept[name].float() if kept[name].is_floating_point() else kept[name]
     except (KeyError, RuntimeError) as fault:
-        raise ValueError(f"{path}: does not fit {base}: {fault}") from fault
+        raise UserError(f"{path}: does not fit {base}: {fault}") from fault
     return out
 
 

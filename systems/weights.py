@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ttsbench.errors import UserError
+
 CACHE_VARIABLE = "TTSBENCH_WEIGHTS"
 
 
-class MissingWeights(RuntimeError):
+class MissingWeights(UserError):
     """A weights file that is not on this machine, or not the right one; says which file to put where."""
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ttsbench.errors import UserError
 from ttsbench.records import Sample
 
 LONGEST_SHOWN = 120
@@ -28,7 +29,7 @@ class Fault:
         return f"{place}: {self.problem}: {value}; {self.remedy}"
 
 
-class TestSetError(ValueError):
+class TestSetError(UserError):
     """A test set that cannot be used; `faults` holds every fault found."""
 
     __test__ = False  # pytest must not collect it

@@ -9,6 +9,7 @@ import numpy as np
 import soundfile
 import soxr
 
+from ttsbench.errors import UserError
 from ttsbench.store import file_digest as digest  # the rooms know it by this name
 
 __all__ = ["AudioError", "check", "digest", "first_audible", "peculiarities", "read", "read_at", "resample", "write"]
@@ -18,7 +19,7 @@ SILENCE = 2.0**-12  # a peak below -72 dBFS carries no speech
 SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus")
 
 
-class AudioError(ValueError):
+class AudioError(UserError):
     """An audio file that cannot be used; the message names the file, the fault and what to do."""
 
 

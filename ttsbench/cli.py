@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ttsbench import __version__
+from ttsbench.errors import UserError
 
 # Commands of the rooms: a module with add_arguments(parser) and run(options) -> exit status, imported when called.
 ROOM_COMMANDS = {
@@ -22,12 +23,15 @@ ROOM_COMMANDS = {
     "compare": ("ttsbench.reports.compare", "did it get worse? two runs side by side, exit 1 on regression"),
     "calibrate": ("ttsbench.reports.calibrate", "learn the spread of repeated runs, for compare"),
     "ratings": ("ttsbench.reports.ratings", "blind rating sheets for listeners: export, import"),
-    "profile": ("ttsbench.profile", "latency, throughput and memory on this hardware"),
-    "flops": ("ttsbench.flops", "floating-point operations, with the convention printed"),
-    "train": ("ttsbench.training", "make the corpus, train codecs and systems"),
-    "scaling": ("ttsbench.scaling", "more compute at synthesis: best of N and beam search, quality against cost"),
-    "doctor": ("ttsbench.metrics.doctor", "what is here, what is missing, which protocols can run"),
-    "fetch": ("ttsbench.metrics.fetch", "download what a protocol needs"),
+    "profile": ("ttsbench.commands.profile", "latency, throughput and memory on this hardware"),
+    "flops": ("ttsbench.speed.operations", "floating-point operations, with the convention printed"),
+    "train": ("ttsbench.commands.train", "make the corpus, train codecs and systems"),
+    "scaling": (
+        "ttsbench.systems.scaling.sweep",
+        "more compute at synthesis: best of N and beam search, quality against cost",
+    ),
+    "doctor": ("ttsbench.commands.doctor", "what is here, what is missing, which protocols can run"),
+    "fetch": ("ttsbench.commands.fetch", "download what a protocol needs"),
 }
 DEFAULT_TESTSETS = ("seed-mini", "librispeech-mini", "emergent-en", "emergent-zh", "hard-en")
 
@@ -56,16 +60,9 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
-    except Exception as fault:
-        if not _is_ours(fault):
-            raise
+    except UserError as fault:
         print(f"ttsbench: {fault}", file=sys.stderr)
         return 1
-
-
-def _is_ours(fault: Exception) -> bool:
-    """Faults whose text is written for the user. Everything else is a bug and keeps its traceback."""
-    return isinstance(fault, (ValueError, OSError)) or type(fault).__module__.startswith("ttsbench.")
 
 
 def _parser(command: str) -> argparse.ArgumentParser:
@@ -140,8 +137,8 @@ def _common(parser: argparse.ArgumentParser) -> None:
 
 
 def _plan(options: argparse.Namespace) -> Any:
-    from ttsbench.bench import Plan
-    from ttsbench.shards import parse
+    from ttsbench.benchmark import Plan
+    from ttsbench.execute.shards import parse
 
     return Plan(
         protocols=tuple(options.protocol or ("embedded",)),
@@ -180,7 +177,7 @@ def _score(options: argparse.Namespace) -> int:
         print("ttsbench: give run folders or folders of recordings, not both", file=sys.stderr)
         return 2
     if again:
-        from ttsbench.bench import score_run
+        from ttsbench.benchmark import score_run
         from ttsbench.store import Run
 
         plan, bar = _plan(options), Progress()
@@ -205,10 +202,10 @@ def _short_names(folders: list[Path]) -> list[str]:
 def _bench(options: argparse.Namespace, specs: list[str], testsets: list[str], titles: list[str] | None = None) -> int:
     """Every system on every test set whose language it speaks, with the ground truth beside."""
     from ttsbench import testsets as room
-    from ttsbench.bench import limited, run_one, speaks
-    from ttsbench.shards import piece
+    from ttsbench.benchmark import limited, run_one, speaks
+    from ttsbench.execute.shards import piece
+    from ttsbench.speaking import card_of
     from ttsbench.store import StoreError
-    from ttsbench.synth import card_of
 
     plan = _plan(options)
     sets = [limited(room.load(spec), plan.limit) for spec in testsets]
@@ -275,8 +272,8 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _merge(options: argparse.Namespace) -> int:
-    from ttsbench.bench import Plan, score_run
-    from ttsbench.shards import merge
+    from ttsbench.benchmark import Plan, score_run
+    from ttsbench.execute.shards import merge
 
     run = merge(options.runs, options.into)
     bar = Progress()
@@ -294,7 +291,7 @@ def _scored(path: Path) -> list[str]:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from ttsbench import listing
+    from ttsbench.commands import listing
 
     text = listing.explain(options.what, options.explain) if options.explain else ""
     rows = [] if text else listing.rows(options.what)

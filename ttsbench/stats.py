@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from ttsbench.errors import UserError
 from ttsbench.records import Cell, Metric, Score
 
 RESAMPLES = 2000
@@ -305,6 +306,6 @@ def _distances(values: np.ndarray, totals: np.ndarray, level: str) -> np.ndarray
     if level == "interval":
         return (values[:, None] - values[None, :]) ** 2
     if level != "ordinal":
-        raise ValueError(f"level is 'nominal', 'ordinal' or 'interval', not {level!r}")
+        raise UserError(f"level is 'nominal', 'ordinal' or 'interval', not {level!r}")
     middle = np.cumsum(totals) - totals / 2
     return (middle[:, None] - middle[None, :]) ** 2

@@ -18,13 +18,14 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from ttsbench.errors import UserError
 from ttsbench.records import Feature, Metric, Sample, Score, Synthesis
 
 T = TypeVar("T")
 FORMAT = 1
 
 
-class StoreError(RuntimeError):
+class StoreError(UserError):
     """A run folder that cannot be used as asked; the message says what to do."""
 
 
@@ -108,7 +109,7 @@ def file_digest(path: Path | str) -> str:
 def file_name(sample_id: str) -> str:
     """A file name for a sample id. Raises ValueError for ids that could leave the folder or confuse it."""
     if not sample_id or sample_id.startswith(".") or re.search(r"[/\\\x00-\x1f:]", sample_id):
-        raise ValueError(f"id {sample_id!r} cannot name a file: no slash, colon, control character or first dot")
+        raise UserError(f"id {sample_id!r} cannot name a file: no slash, colon, control character or first dot")
     if len(sample_id.encode()) > 180:
         return sample_id[:40] + "-" + hashlib.sha256(sample_id.encode()).hexdigest()[:16]
     return sample_id

@@ -20,7 +20,7 @@ from full_size import Place, Replay, Stepper, ready
 sys.path.append(str(Path(__file__).parents[1]))
 from decoding import TINY, race, theirs
 
-from ttsbench.limits import probe
+from ttsbench.speed.limits import probe
 from ttsbench.systems.llasa import core
 from ttsbench.systems.nn.cache import Cache
 

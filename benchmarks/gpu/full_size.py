@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ttsbench.limits import probe
+from ttsbench.speed.limits import probe
 from ttsbench.systems.codecs.encodec import EnCodec
 from ttsbench.systems.codecs.flowvae_full import FlowVAE, FlowVAEShape
 from ttsbench.systems.codecs.xcodec2 import XCodec2, XCodec2Shape

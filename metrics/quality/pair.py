@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ttsbench.errors import UserError
 from ttsbench.metrics.models import one_by_one, short, version
 from ttsbench.records import Feature, Request
 
@@ -32,11 +33,11 @@ def load(settings: dict[str, str], device: str = "cpu") -> Callable[[Sequence[Re
 
     def measure(request: Request) -> dict[str, Any]:
         if request.reference is None:
-            raise ValueError("no reference signal")
+            raise UserError("no reference signal")
         degraded = audio.read_at(request.audio, RATE, start=request.start)
         clean = audio.read_at(request.reference, RATE, start=request.reference_start)
         if abs(len(degraded) - len(clean)) > DIFFERENCE * RATE:
-            raise ValueError(
+            raise UserError(
                 f"{len(degraded) / RATE:.2f} s against {len(clean) / RATE:.2f} s: not aligned in time, "
                 "so neither PESQ nor STOI means anything"
             )
@@ -52,14 +53,14 @@ def pesq_pair(clean: Any, degraded: Any) -> dict[str, Any]:
     import pesq
 
     if len(clean) < RATE // 4:
-        raise ValueError(f"{len(clean) / RATE:.2f} s: PESQ needs at least 0.25 s")
+        raise UserError(f"{len(clean) / RATE:.2f} s: PESQ needs at least 0.25 s")
     if not np.any(degraded) or not np.any(clean):
-        raise ValueError("one of the signals is silent")
+        raise UserError("one of the signals is silent")
     try:
         return {mode: short(pesq.pesq(RATE, clean, degraded, mode)) for mode in ("wb", "nb")}
     except pesq.PesqError as fault:
         text = fault.args[0].decode() if fault.args and isinstance(fault.args[0], bytes) else str(fault)
-        raise ValueError(f"PESQ: {text or type(fault).__name__}") from fault
+        raise UserError(f"PESQ: {text or type(fault).__name__}") from fault
 
 
 def stoi_pair(clean: Any, degraded: Any) -> dict[str, Any]:
@@ -70,7 +71,7 @@ def stoi_pair(clean: Any, degraded: Any) -> dict[str, Any]:
     from pystoi import stoi
 
     if not np.any(degraded) or not np.any(clean):
-        raise ValueError("one of the signals is silent")
+        raise UserError("one of the signals is silent")
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
         try:
@@ -83,5 +84,5 @@ def stoi_pair(clean: Any, degraded: Any) -> dict[str, Any]:
             finally:
                 np.random.set_state(state)
         except RuntimeWarning as fault:
-            raise ValueError("STOI: fewer than 30 frames (0.4 s) within 40 dB of the loudest") from fault
+            raise UserError("STOI: fewer than 30 frames (0.4 s) within 40 dB of the loudest") from fault
     return {"stoi": short(plain), "estoi": short(extended)}

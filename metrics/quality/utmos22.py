@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ttsbench.errors import UserError
 from ttsbench.metrics import weights
 from ttsbench.metrics.models import one_by_one, short
 from ttsbench.metrics.resample import read
@@ -48,9 +49,9 @@ def load(settings: dict[str, str], device: str = "cpu") -> Callable[[Sequence[Re
     def measure(request: Request) -> dict[str, Any]:
         samples = read(request.audio, RATE, how, start=request.start)
         if len(samples) < SHORTEST:
-            raise ValueError(f"{request.audio}: {len(samples) / RATE:.3f} s is too short to judge")
+            raise UserError(f"{request.audio}: {len(samples) / RATE:.3f} s is too short to judge")
         if len(samples) > LONGEST * RATE:
-            raise ValueError(f"{request.audio}: {len(samples) / RATE:.0f} s, at most {LONGEST:.0f} s can be judged")
+            raise UserError(f"{request.audio}: {len(samples) / RATE:.0f} s, at most {LONGEST:.0f} s can be judged")
         return {"utmos": short(float(score(model, torch.from_numpy(samples.copy()).to(device))))}
 
     return one_by_one(measure)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ttsbench.errors import UserError
 from ttsbench.metrics import weights
 from ttsbench.metrics.models import MissingModel, one_by_one, version
 from ttsbench.metrics.recognisers.guards import flags
@@ -49,7 +50,7 @@ def load(settings: dict[str, str], device: str = "cpu") -> Callable[[Sequence[Re
     def transcribe(request: Request) -> dict[str, Any]:
         samples = read(request.audio, RATE, how, start=request.start)
         if len(samples) < SHORTEST:
-            raise ValueError(f"{request.audio}: {len(samples) / RATE:.3f} s is too short to recognise")
+            raise UserError(f"{request.audio}: {len(samples) / RATE:.3f} s is too short to recognise")
         inputs = prepare(samples[: round(LONGEST * RATE)], sampling_rate=RATE, return_tensors="pt").input_values
         found = model(inputs.to(device)).logits[0].argmax(-1).cpu()
         text = letters.decode(found)

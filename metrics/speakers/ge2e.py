@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ttsbench.errors import UserError
 from ttsbench.metrics.models import MissingModel, cheap_digest, one_by_one, pack, packaged, version
 from ttsbench.records import Feature, Request
 
@@ -50,7 +51,7 @@ def speech(samples: np.ndarray) -> np.ndarray:
 
     root = float(np.sqrt(np.mean(samples.astype(np.float64) ** 2)))
     if root == 0.0:
-        raise ValueError("no speech: the audio is silent")
+        raise UserError("no speech: the audio is silent")
     gain = 10.0 ** ((LOUDNESS - 20.0 * np.log10(root)) / 20.0)
     samples = samples * np.float32(max(1.0, gain))
     samples = samples[: len(samples) - len(samples) % VAD_WINDOW]
@@ -61,13 +62,13 @@ def speech(samples: np.ndarray) -> np.ndarray:
     windows = pcm.reshape(-1, VAD_WINDOW)
     voiced = np.array([vad.process(detector, RATE, window.tobytes(), VAD_WINDOW) for window in windows], dtype=float)
     if not voiced.any():
-        raise ValueError("no speech: the voice activity detector found none")
+        raise UserError("no speech: the voice activity detector found none")
     around = np.concatenate([np.zeros((VAD_SMOOTH - 1) // 2), voiced, np.zeros(VAD_SMOOTH // 2)])
     mean = np.convolve(around, np.ones(VAD_SMOOTH) / VAD_SMOOTH, mode="valid")
     # np.round sends a half to even, so that four voiced windows of eight are not speech, as in the package.
     kept = np.convolve(np.round(mean), np.ones(VAD_REACH + 1), mode="full")[VAD_REACH // 2 :][: len(voiced)] > 0.5
     if not kept.any():
-        raise ValueError("no speech: less than a quarter of a second of it in one place")
+        raise UserError("no speech: less than a quarter of a second of it in one place")
     return np.asarray(windows_of(samples)[kept].reshape(-1), dtype=np.float32)
 
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ttsbench.errors import UserError
 from ttsbench.metrics import weights
 from ttsbench.metrics.models import MissingModel, one_by_one, pack, version
 from ttsbench.metrics.resample import read
@@ -97,7 +98,7 @@ def build(state: Mapping[str, torch.Tensor], config: WavLMConfig) -> tuple[WavLM
     gone = model.load_state_dict(speech, strict=False)
     lost = [name for name in gone.missing_keys if name != "masked_spec_embed"]
     if lost or gone.unexpected_keys:
-        raise RuntimeError(f"WavLM: lacks {lost[:3]}, has unknown {gone.unexpected_keys[:3]}")
+        raise UserError(f"WavLM: lacks {lost[:3]}, has unknown {gone.unexpected_keys[:3]}")
     top = EcapaHead(layers=config.num_hidden_layers + 1, features=config.hidden_size)
     top.load_state_dict(head)
     return model.eval(), top.eval()
@@ -139,7 +140,7 @@ def load(settings: dict[str, str], device: str = "cpu") -> Callable[[Sequence[Re
     def measure(request: Request) -> dict[str, Any]:
         samples = read(request.audio, RATE, how, start=request.start)[: round(LONGEST * RATE)]
         if len(samples) < SHORTEST:
-            raise ValueError(f"{request.audio}: {len(samples) / RATE:.2f} s is too short for a speaker vector")
+            raise UserError(f"{request.audio}: {len(samples) / RATE:.2f} s is too short for a speaker vector")
         wave = torch.from_numpy(samples.copy())[None].to(device)
         return pack(embed(model, head, wave)[0].cpu().numpy())
 

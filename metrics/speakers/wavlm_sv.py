@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ttsbench.errors import UserError
 from ttsbench.metrics import weights
 from ttsbench.metrics.models import MissingModel, one_by_one, pack, version
 from ttsbench.metrics.resample import read
@@ -41,7 +42,7 @@ def load(settings: dict[str, str], device: str = "cpu") -> Callable[[Sequence[Re
     def measure(request: Request) -> dict[str, Any]:
         samples = read(request.audio, RATE, how, start=request.start)[: round(LONGEST * RATE)]
         if len(samples) < SHORTEST:
-            raise ValueError(f"{request.audio}: {len(samples) / RATE:.2f} s is too short for a speaker vector")
+            raise UserError(f"{request.audio}: {len(samples) / RATE:.2f} s is too short for a speaker vector")
         inputs = prepare(samples, sampling_rate=RATE, return_tensors="pt").input_values
         return pack(model(inputs.to(device)).embeddings[0].cpu().numpy())
 

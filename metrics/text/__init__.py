@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ttsbench.errors import UserError
 from ttsbench.metrics.text import plain, seed, whisper
 from ttsbench.metrics.text.steps import Rules
 
@@ -16,5 +17,5 @@ RULES: dict[str, Rules] = {each.name: each for each in (*plain.RULES, *seed.RULE
 def rules(name: str) -> Rules:
     """The rules called `name`; raises ValueError with the known names for another."""
     if name not in RULES:
-        raise ValueError(f"no text rules {name!r}; there are: {', '.join(sorted(RULES))}")
+        raise UserError(f"no text rules {name!r}; there are: {', '.join(sorted(RULES))}")
     return RULES[name]

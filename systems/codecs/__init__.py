@@ -20,6 +20,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from ttsbench.errors import UserError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -65,5 +67,5 @@ def load_codec(name: str, folder: Path | None = None, device: str = "cpu") -> Sm
     from ttsbench.systems.codecs.small import load
 
     if name not in NAMES:
-        raise ValueError(f"no small codec is called {name!r}; there are {', '.join(NAMES)}")
+        raise UserError(f"no small codec is called {name!r}; there are {', '.join(NAMES)}")
     return load(name, folder or checkpoints(), device)

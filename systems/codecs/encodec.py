@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ttsbench.errors import UserError
 from ttsbench.systems import weights
 from ttsbench.systems.codecs.stateful import Memory
 
@@ -35,7 +36,7 @@ class EnCodec(nn.Module):
         config = EncodecConfig()
         offered = [round(rate * 1000 / FRAME_RATE / CODEBOOK_BITS) for rate in config.target_bandwidths]
         if codebooks not in offered:
-            raise ValueError(f"EnCodec at 24 kHz has {offered} codebooks, not {codebooks}")
+            raise UserError(f"EnCodec at 24 kHz has {offered} codebooks, not {codebooks}")
         self.codebooks, self.levels = codebooks, (self.codebook_size,) * codebooks
         self.bandwidth = config.target_bandwidths[offered.index(codebooks)]
         self.bits_per_second = self.frame_rate * codebooks * CODEBOOK_BITS

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ttsbench.errors import UserError
 from ttsbench.systems.nn.convnext import ConvNeXt
 from ttsbench.systems.nn.mel import N_MELS
 from ttsbench.systems.nn.quantizers import FSQ, ResidualVQ
@@ -241,7 +242,7 @@ def build(name: str) -> QuantizedCodec | FlowVAE:
         return QuantizedCodec(FSQ(FSQ_LEVELS), len(FSQ_LEVELS))
     if name == "flowvae":
         return FlowVAE()
-    raise ValueError(f"no codec is called {name!r}; there are rvq, fsq and flowvae")
+    raise UserError(f"no codec is called {name!r}; there are rvq, fsq and flowvae")
 
 
 def bits(codec: MelCodec) -> float | None:

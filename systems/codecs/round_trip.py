@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from ttsbench import audio
+from ttsbench.errors import UserError
 from ttsbench.records import Card, CodecFacts, Sample
 from ttsbench.systems.codecs import NAMES, Codec, closed_loop, load_codec
 from ttsbench.systems.codecs.small import SmallCodec
@@ -27,9 +28,9 @@ class System:
         self.device = os.environ.get("TTSBENCH_DEVICE", "cpu")
         self.codec = _load(codec, codebooks, self.device)
         if codebooks is not None and codebooks > self.codec.codebooks:
-            raise ValueError(f"codec {codec}: has {self.codec.codebooks} codebooks, not {codebooks}")
+            raise UserError(f"codec {codec}: has {self.codec.codebooks} codebooks, not {codebooks}")
         if rounds and not isinstance(self.codec, SmallCodec):
-            raise ValueError(f"codec {codec}: closed loops are for {', '.join(NAMES)}")
+            raise UserError(f"codec {codec}: closed loops are for {', '.join(NAMES)}")
         self.codebooks, self.rounds = codebooks or self.codec.codebooks, rounds
         bits = self.codec.bits_per_second
         facts = CodecFacts(
@@ -70,4 +71,4 @@ def _load(name: str, codebooks: int | None, device: str) -> Codec:
         from ttsbench.systems.codecs.xcodec2 import XCodec2
 
         return cast(Codec, XCodec2.published().to(device))
-    raise ValueError(f"no codec {name!r}; there are {', '.join((*NAMES, 'encodec', 'xcodec2'))}")
+    raise UserError(f"no codec {name!r}; there are {', '.join((*NAMES, 'encodec', 'xcodec2'))}")

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ttsbench.errors import UserError
 from ttsbench.systems.codecs.mel_codec import RVQ_SIZE, FlowVAE, QuantizedCodec, adopt, bits, build
 from ttsbench.systems.nn.mel import HOP, RATE, log_mel
 from ttsbench.systems.nn.quantizers import FSQ
@@ -133,4 +134,4 @@ def _fill(module: torch.nn.Module, weights: dict[str, Tensor], path: Path) -> No
     try:
         module.load_state_dict(weights)
     except RuntimeError as fault:
-        raise ValueError(f"{path}: does not fit this version's model: {str(fault)[:400]}") from fault
+        raise UserError(f"{path}: does not fit this version's model: {str(fault)[:400]}") from fault

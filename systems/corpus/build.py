@@ -24,12 +24,13 @@ from pathlib import Path
 import numpy as np
 
 from ttsbench.audio import AudioError, read_at
+from ttsbench.errors import UserError
 from ttsbench.systems.corpus.align import align
 from ttsbench.systems.corpus.sentences import generated, quotations
+from ttsbench.systems.corpus.voices import VOICES, Voice, VoiceError, random_voice, speak
 from ttsbench.systems.nn.mel import HOP, RATE, log_mel
 from ttsbench.systems.text.dictionary import dictionary
 from ttsbench.systems.text.phones import canonical
-from ttsbench.voices import VOICES, Voice, VoiceError, random_voice, speak
 
 SPEAKERS = 120
 REAL_WARPS = (1.0, 0.9, 1.12)  # resampling of real recordings: more speakers from few
@@ -166,7 +167,7 @@ def transcribed(folder: Path) -> list[tuple[Path, str]]:
                 pairs.append((path, " ".join(text.read_text(encoding="utf-8").split())))
                 break
     if not pairs:
-        raise ValueError(f"{folder}: no recording with X.normalized.txt or X.txt beside it")
+        raise UserError(f"{folder}: no recording with X.normalized.txt or X.txt beside it")
     return pairs
 
 
@@ -229,7 +230,7 @@ def build(
     Returns the number of utterances. Raises VoiceError where flite is missing, ValueError where `real` lacks a folder.
     """
     if hours <= 0 and real is None and libritts is None:
-        raise ValueError("nothing to make a corpus of: give hours above 0, or folders of recordings")
+        raise UserError("nothing to make a corpus of: give hours above 0, or folders of recordings")
     if hours > 0:
         speak("Is flite here?", VOICES[0])
     folder.mkdir(parents=True, exist_ok=True)
@@ -237,7 +238,7 @@ def build(
     if real is not None:
         for name in ("kathleen", "librispeech-train-clean-100-sample"):
             if not (real / name).is_dir():
-                raise ValueError(f"{real}: no folder {name}/ here; see systems/corpus/README.md, or leave --real out")
+                raise UserError(f"{real}: no folder {name}/ here; see systems/corpus/README.md, or leave --real out")
         libri = real / "librispeech-train-clean-100-sample"
         tasks += [(folder, f"libri-{n}", "librispeech", librispeech, (libri, n, 2)) for n in range(2)]
         tasks += [(folder, f"kathleen-{n}", "kathleen", kathleen, (real / "kathleen", n, 4)) for n in range(4)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ttsbench.audio import write
+from ttsbench.errors import UserError
 from ttsbench.systems.corpus.reader import Corpus
 from ttsbench.systems.nn.mel import RATE
 
@@ -18,7 +19,7 @@ def write_held_out(corpus: Path, folder: Path, split: str = "test") -> int:
     data = Corpus(corpus)
     chosen = [u for u in data.select(split) if u.text]
     if not chosen:
-        raise ValueError(f"{corpus}: no utterance with a transcript in split {split!r}")
+        raise UserError(f"{corpus}: no utterance with a transcript in split {split!r}")
     lines = ["utt\tseconds\ttext"]
     for u in chosen:
         write(folder / u.speaker / f"{u.id}.flac", data.audio(u), RATE)

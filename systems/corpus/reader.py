@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ttsbench.errors import UserError
 from ttsbench.systems.corpus.build import Utterance
 from ttsbench.systems.nn.mel import HOP, N_MELS
 
@@ -29,7 +30,7 @@ class Corpus:
                 row["phones"], row["ends"] = tuple(row["phones"]), tuple(row["ends"])
                 self.utterances.append(Utterance(**row))
             except (json.JSONDecodeError, TypeError, KeyError) as fault:
-                raise ValueError(f"{path}, line {number}: not an utterance ({fault}): {line[:80]!r}") from fault
+                raise UserError(f"{path}, line {number}: not an utterance ({fault}): {line[:80]!r}") from fault
         self._maps: dict[str, np.ndarray] = {}
 
     def _map(self, name: str) -> np.ndarray:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from ttsbench.audio import read_at, resample
+from ttsbench.errors import UserError
 from ttsbench.records import Card, Sample
 from ttsbench.systems import weights
 from ttsbench.systems.codecs.flowvae_full import FlowVAE
@@ -93,7 +94,7 @@ class Released:
         then = self.tokenizer.encode(text).ids
         marks = [self.tokenizer.token_to_id(mark) for mark in (END_OF_TEXT, START_OF_SPEECH)]
         if None in marks:
-            raise ValueError(f"this tokenizer has no {END_OF_TEXT} or {START_OF_SPEECH}: it is not KALL-E's")
+            raise UserError(f"this tokenizer has no {END_OF_TEXT} or {START_OF_SPEECH}: it is not KALL-E's")
         return torch.tensor([[*first, *(then[1:] if first else then), *marks]], device=self.device)
 
     def synthesize(self, sample: Sample, seed: int) -> Iterator[np.ndarray]:

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ttsbench.errors import UserError
 from ttsbench.systems.codecs.flowvae_full import FlowVAE
 from ttsbench.systems.corpus.build import Utterance
 from ttsbench.systems.corpus.reader import Corpus
@@ -54,7 +55,7 @@ def usable(corpus: Corpus, split: str) -> list[Utterance]:
     """Utterances with a transcript, up to `LONGEST`. ValueError where there is none."""
     found = [u for u in corpus.select(split) if u.text and u.frames / 100 <= LONGEST]
     if not found:
-        raise ValueError(f"{corpus.folder}: no utterance with a transcript in split {split!r}")
+        raise UserError(f"{corpus.folder}: no utterance with a transcript in split {split!r}")
     return found
 
 
@@ -66,7 +67,7 @@ def batches(
     found = [tokenizer.token_to_id(mark) for mark in (END_OF_TEXT, START_OF_SPEECH)]
     marks = [token for token in found if token is not None]
     if len(marks) < 2:
-        raise ValueError(f"this tokenizer has no {END_OF_TEXT} or {START_OF_SPEECH}: it is not KALL-E's")
+        raise UserError(f"this tokenizer has no {END_OF_TEXT} or {START_OF_SPEECH}: it is not KALL-E's")
 
     @torch.no_grad()
     def posterior(audio: np.ndarray) -> tuple[Tensor, Tensor]:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ttsbench.errors import UserError
+
 if TYPE_CHECKING:
     from ttsbench.systems.codecs.small import SmallCodec
 
@@ -56,7 +58,7 @@ class Layout:
         self.codec, self.packed = codec, codec.name == "fsq"
         self.sizes = SIZES if self.packed else codec.levels
         if codec.name not in ("fsq", "rvq") or (self.packed and codec.levels != LEVELS):
-            raise ValueError(
+            raise UserError(
                 f"codec {codec.name} has levels {codec.levels}; LiveSpeech needs {LEVELS}, or the codec rvq"
             )
 

@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ttsbench.errors import UserError
 from ttsbench.systems import increments, packing
 from ttsbench.systems.livespeech.design import Design
 from ttsbench.systems.nn.cache import Cache
@@ -306,7 +307,7 @@ def load(path: Path, device: str = "cpu") -> LiveSpeech:
         metadata = file.metadata() or {}
         weights = packing.unpack({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     if "design" not in metadata:
-        raise ValueError(f"{path}: no design in its metadata; it was not written by LiveSpeech's `save`")
+        raise UserError(f"{path}: no design in its metadata; it was not written by LiveSpeech's `save`")
     later = path.with_name(INCREMENTS)
     if later.is_file():
         weights = increments.add(weights, later, path)

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from ttsbench.audio import resample
+from ttsbench.errors import UserError
 from ttsbench.systems.codecs.encodec import EnCodec
 from ttsbench.systems.corpus.build import Utterance
 from ttsbench.systems.corpus.reader import Corpus
@@ -48,7 +49,7 @@ def batches(corpus: Corpus, codec: EnCodec, split: str, seed: int, size: int = B
     """A function from step to a batch of `size` utterances, characters and EnCodec codes, drawn from (seed, step)."""
     usable = [u for u in corpus.select(split) if u.text and u.frames / 100 <= LONGEST]
     if not usable:
-        raise ValueError(f"{corpus.folder}: no utterance with a transcript in split {split!r}")
+        raise UserError(f"{corpus.folder}: no utterance with a transcript in split {split!r}")
     speakers: dict[str, list[Utterance]] = {}
     for u in usable:
         speakers.setdefault(u.speaker, []).append(u)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ttsbench import audio
+from ttsbench.errors import UserError
 from ttsbench.records import Sample
 from ttsbench.systems import cards
 from ttsbench.systems.codecs import checkpoints, load_codec
@@ -47,7 +48,7 @@ class System:
         self.codec = load_codec("fsq" if self.model.design.codebooks == SIZES else "rvq", folder, self.device)
         self.layout = Layout(self.codec)
         if self.model.design.codebooks != self.layout.sizes:
-            raise ValueError(
+            raise UserError(
                 f"{folder / 'livespeech.safetensors'}: codebooks of {self.model.design.codebooks} entries; the codec "
                 f"{self.codec.name} beside it has {self.layout.sizes}"
             )
@@ -63,7 +64,7 @@ class System:
         which the paper does not do. ValueError where there is no prompt or nothing to say.
         """
         if sample.prompt is None:
-            raise ValueError("LiveSpeech speaks in the voice of a prompt, and this sample has none")
+            raise UserError("LiveSpeech speaks in the voice of a prompt, and this sample has none")
         continued = sample.task == "continuation"
         enrollment, codes = self._voice(sample.prompt, whole=continued)
         generator = torch.Generator().manual_seed(seed)

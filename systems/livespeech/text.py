@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from ttsbench.errors import UserError
 from ttsbench.systems.livespeech.design import CHARACTERS
 
 
@@ -22,7 +23,7 @@ def symbols_of(text: str) -> list[int]:
 
     symbols = text_to_ids(text)
     if set(symbols) <= {1}:
-        raise ValueError(f"nothing to say in {text!r}")
+        raise UserError(f"nothing to say in {text!r}")
     return symbols
 
 

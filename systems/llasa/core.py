@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ttsbench.errors import UserError
 from ttsbench.systems.nn.cache import Cache
 from ttsbench.systems.nn.step import Product, identity, packable
 from ttsbench.systems.nn.transformer import Rope, Shape, Transformer
@@ -106,10 +107,10 @@ def config_of(published: dict[str, Any]) -> Config:
     """The Config that a published config.json says. Raises ValueError for what this core does not do."""
     for key, ours in (("hidden_act", "silu"), ("attention_bias", False), ("mlp_bias", False)):
         if published.get(key, ours) != ours:
-            raise ValueError(f"config.json: {key} is {published[key]!r}, this Llama does only {ours!r}")
+            raise UserError(f"config.json: {key} is {published[key]!r}, this Llama does only {ours!r}")
     dim, heads = published["hidden_size"], published["num_attention_heads"]
     if published.get("head_dim", dim // heads) != dim // heads:
-        raise ValueError(f"config.json: head_dim is {published['head_dim']}, this Llama does only {dim // heads}")
+        raise UserError(f"config.json: head_dim is {published['head_dim']}, this Llama does only {dim // heads}")
     shape = Shape(
         dim,
         published["num_hidden_layers"],
@@ -133,7 +134,7 @@ def _rope(published: dict[str, Any]) -> Rope:
     if kind == "default":
         return Rope(theta)
     if kind != "llama3":
-        raise ValueError(f"config.json: rope_type is {kind!r}, this Llama does only 'default' and 'llama3'")
+        raise UserError(f"config.json: rope_type is {kind!r}, this Llama does only 'default' and 'llama3'")
     low, high = scaling["low_freq_factor"], scaling["high_freq_factor"]
     return Rope(theta, scaling["factor"], low, high, scaling["original_max_position_embeddings"])
 
@@ -152,10 +153,10 @@ def load(folder: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) 
         weights.pop("lm_head.weight", None)  # some copies store the shared matrix twice
     missing, extra = sorted(expected.keys() - weights.keys()), sorted(weights.keys() - expected.keys())
     if missing or extra:
-        raise ValueError(f"{folder}: not this Llama's weights; missing {missing[:3]}, not known {extra[:3]}")
+        raise UserError(f"{folder}: not this Llama's weights; missing {missing[:3]}, not known {extra[:3]}")
     for name, value in weights.items():
         if tuple(value.shape) != expected[name]:
-            raise ValueError(f"{folder}: {name} is {tuple(value.shape)}, config.json says {expected[name]}")
+            raise UserError(f"{folder}: {name} is {tuple(value.shape)}, config.json says {expected[name]}")
     model.load_state_dict(weights, assign=True)
     return model.eval().requires_grad_(False)
 

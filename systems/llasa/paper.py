@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ttsbench.errors import UserError
 from ttsbench.systems.llasa import prompt
 from ttsbench.systems.llasa.core import CODES, SPEECH, Llama
 from ttsbench.systems.llasa.decoding import Sampling, draw
@@ -40,7 +41,7 @@ class PaperWriter:
         sampling: Sampling,
     ) -> None:
         if len(tokens) >= CONTEXT:
-            raise ValueError(
+            raise UserError(
                 f"text and prompt are {len(tokens)} tokens, Llasa reads {CONTEXT} in all: cut the prompt or the text"
             )
         self.model, self.decode, self.sampling = model, decode, sampling

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ttsbench.errors import UserError
 from ttsbench.systems.llasa.core import CODES, MARKERS, SPEECH, TEXT, VOCABULARY
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     wanted |= {"<|s_0|>": SPEECH, f"<|s_{CODES - 1}|>": VOCABULARY - 1}
     for token, at in wanted.items():
         if tokenizer.token_to_id(token) != at:
-            raise ValueError(
+            raise UserError(
                 f"{path}: {token} has id {tokenizer.token_to_id(token)}, Llasa's vocabulary puts it at {at}"
             )
     return tokenizer

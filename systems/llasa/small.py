@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ttsbench.errors import UserError
 from ttsbench.systems import packing
 from ttsbench.systems.llasa.decoding import Sampling, draw
 from ttsbench.systems.nn.cache import Cache
@@ -238,5 +239,5 @@ def load(path: Path, device: str = "cpu") -> SmallLlasa:
         model = SmallLlasa(Size(**{**table, "levels": tuple(table["levels"])})).to(device)
         model.load_state_dict(weights)
     except (KeyError, TypeError, RuntimeError) as fault:
-        raise ValueError(f"{path}: does not fit this version's model: {str(fault)[:400]}") from fault
+        raise UserError(f"{path}: does not fit this version's model: {str(fault)[:400]}") from fault
     return model.eval().requires_grad_(False)

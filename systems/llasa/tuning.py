@@ -23,6 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ttsbench.errors import UserError
 from ttsbench.systems.codecs import Codec
 from ttsbench.systems.corpus.reader import Corpus
 from ttsbench.systems.llasa import prompt
@@ -54,7 +55,7 @@ def row(tokenizer: Tokenizer, text: str, codes: Sequence[int], length: int = CON
     before = prompt.encode(tokenizer, prompt.join("", text))
     filler = tokenizer.token_to_id("<|eot_id|>")
     if filler is None:
-        raise ValueError("the tokenizer has no <|eot_id|>: it is not a Llama 3 tokenizer")
+        raise UserError("the tokenizer has no <|eot_id|>: it is not a Llama 3 tokenizer")
     ids = torch.full((length,), filler)
     said = torch.tensor([*before, *(SPEECH + int(code) for code in codes), prompt.END])[:length]
     ids[: len(said)] = said
@@ -121,7 +122,7 @@ class Rows(Sequence[Row]):
         self.stored, self.tokenizer, self.length = StoredCodes(corpus, name), tokenizer, length
         self.utterances = [u for u in corpus.select(split) if u.id in self.stored.index]
         if not self.utterances:
-            raise ValueError(f"{corpus.folder}: no utterance with a transcript in split {split!r}")
+            raise UserError(f"{corpus.folder}: no utterance with a transcript in split {split!r}")
 
     def __len__(self) -> int:
         return len(self.utterances)

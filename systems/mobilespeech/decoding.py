@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ttsbench.errors import UserError
 from ttsbench.systems.mobilespeech.masking import remaining
 from ttsbench.systems.mobilespeech.model import MobileSpeech, hide_from, whole_frames
 
@@ -33,7 +34,7 @@ def speak(
 ) -> Tensor:
     """Phone numbers (P,) and prompt symbols (R, K) to symbols (T, K). T is the sum of the rounded durations."""
     if len(settings.passes) != len(model.design.levels) or min(settings.passes) < 1:
-        raise ValueError(f"passes {settings.passes}: give 1 or more for each of {len(model.design.levels)} levels")
+        raise UserError(f"passes {settings.passes}: give 1 or more for each of {len(model.design.levels)} levels")
     generator = torch.Generator(device=phones.device).manual_seed(seed)
     text, mask = model.text(phones[None])
     heard, _ = model.hear(prompt[None], None)

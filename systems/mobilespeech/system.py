@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ttsbench import audio
+from ttsbench.errors import UserError
 from ttsbench.records import Sample
 from ttsbench.systems import cards
 from ttsbench.systems.codecs import checkpoints, load_codec
@@ -57,7 +58,7 @@ class System:
         self.codec = load_codec("fsq", device=self.device)
         design = self.model.design
         if tuple(self.codec.levels) != design.columns:
-            raise ValueError(f"{path}: made for a codec of levels {design.columns}, this one has {self.codec.levels}")
+            raise UserError(f"{path}: made for a codec of levels {design.columns}, this one has {self.codec.levels}")
         self.settings = Settings((passes, *(min(passes, finer) for finer in FINER_PASSES)), temperature)
         self.in_clauses = in_clauses
         parameters = sum(p.numel() for p in self.model.parameters()) + self.codec.parameters

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ttsbench.errors import UserError
 from ttsbench.systems import packing
 from ttsbench.systems.mobilespeech.design import SMALL, Design
 from ttsbench.systems.mobilespeech.loss import Batch, draw_masks, forgetful, losses
@@ -114,5 +115,5 @@ def restore(path: Path, cross_attention: bool = True, prompt_durations: bool = T
     try:
         model.load_state_dict(tensors)
     except RuntimeError as fault:
-        raise ValueError(f"{path}: does not fit this version's model: {str(fault)[:400]}") from fault
+        raise UserError(f"{path}: does not fit this version's model: {str(fault)[:400]}") from fault
     return model.eval()

@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ttsbench.errors import UserError
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -137,7 +139,7 @@ def _codec(name: str, corpus: Path, out: Path, steps: int, minutes: float | None
     fsq = out / "fsq" / "last.safetensors"
     warm = fsq if name == "rvq" and fsq.is_file() else None
     if steps == 0 and warm is None:
-        raise ValueError(f"{fsq}: not there. Train fsq first, or say how long rvq is trained: --steps or --minutes")
+        raise UserError(f"{fsq}: not there. Train fsq first, or say how long rvq is trained: --steps or --minutes")
     train_codec(name, corpus, out / name, steps, minutes, warm=warm)
 
 
@@ -174,7 +176,7 @@ def _paper(args: argparse.Namespace, folder: Path) -> int:
     from ttsbench.systems.training.paper import train_paper
 
     if args.minutes or args.steps:
-        raise ValueError("--preset paper: the published settings say how many steps; leave --minutes and --steps out")
+        raise UserError("--preset paper: the published settings say how many steps; leave --minutes and --steps out")
     Corpus(args.corpus)
     train_paper(args.what, args.corpus, folder, args.device, _say)
     _say(f"{args.what}: done, in {folder}")

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ttsbench.audio import resample
+from ttsbench.errors import UserError
 from ttsbench.systems.codecs import Codec
 from ttsbench.systems.codecs.small import SmallCodec
 from ttsbench.systems.corpus.build import Utterance
@@ -162,7 +163,7 @@ class TtsBatches:
         chosen = [u for u in corpus.select(split, source, phones=True) if u.id in index]
         self.utterances = [u for u in chosen if 0.4 < u.frames / 100 <= longest and index[u.id][1] > 0]
         if not self.utterances:
-            raise ValueError(f"{corpus.folder}: no utterance with phones in split {split!r}")
+            raise UserError(f"{corpus.folder}: no utterance with phones in split {split!r}")
         self.by_speaker: dict[str, list[Utterance]] = defaultdict(list)
         for u in self.utterances:
             self.by_speaker[u.speaker].append(u)

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from ttsbench.audio import write
+from ttsbench.errors import UserError
 from ttsbench.records import Sample
 from ttsbench.systems.corpus.reader import Corpus
 from ttsbench.systems.nn.mel import RATE
@@ -48,7 +49,7 @@ def held_out(corpus: Corpus, folder: Path, count: int) -> list[Sample]:
     """Sentences of 'dev', evenly spread, each in the voice of another utterance of its speaker, written to `folder`."""
     told = [u for u in corpus.select("dev") if u.text and u.frames <= 1000]
     if not told:
-        raise ValueError(f"{corpus.folder}: no held-out sentence to speak; train with --listen 0")
+        raise UserError(f"{corpus.folder}: no held-out sentence to speak; train with --listen 0")
     chosen = [told[i * len(told) // count] for i in range(min(count, len(told)))]
     samples = []
     for u in chosen:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ttsbench.errors import UserError
 from ttsbench.systems.training.trainer import Settings
 
 SEQUENCES, DEVICES, EPOCHS = 8, 40, 2
@@ -34,6 +35,6 @@ def start_from(model: nn.Module, tensors: dict[str, Tensor], prefix: str = "") -
         shape = None if given is None else tuple(given.shape)
         grown = given is not None and name.endswith(TABLES) and len(given) <= len(value)
         if given is None or given.shape[1:] != value.shape[1:] or not (grown or len(given) == len(value)):
-            raise ValueError(f"not the Llama to start from: {name} is {shape}, wanted {tuple(value.shape)}")
+            raise UserError(f"not the Llama to start from: {name} is {shape}, wanted {tuple(value.shape)}")
         value[: len(given)] = given.to(value.dtype)
         value[len(given) :].normal_(std=0.02)

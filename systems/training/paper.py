@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
+from ttsbench.errors import UserError
 from ttsbench.systems import weights
 from ttsbench.systems.codecs import Codec
 
@@ -22,7 +23,7 @@ def train_paper(what: str, corpus: Path, folder: Path, device: str, say: Say) ->
         "livespeech": _livespeech, "mobilespeech": _mobilespeech, "kalle": _kalle, "llasa": _llasa
     }  # fmt: skip
     if what not in presets:
-        raise ValueError(f"train {what} --preset paper: only {', '.join(presets)} have a paper preset")
+        raise UserError(f"train {what} --preset paper: only {', '.join(presets)} have a paper preset")
     presets[what](corpus, folder, device, say)
 
 

@@ -103,7 +103,7 @@ def test_stalls_add_up_the_dry_moments():
 
 
 def test_names_are_unique_and_safe_in_file_names():
-    for protocol in map(metrics.protocol, metrics.protocols()):
+    for protocol in map(metrics.protocol, metrics.protocol_names()):
         names = [each.metric.name for each in protocol.measures]
         assert len(set(names)) == len(names)
         assert all(set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-") for name in names)
@@ -120,7 +120,7 @@ def test_the_front_is_light():
     import sys
 
     code = (
-        "import sys, ttsbench.metrics as m; [m.protocol(n) for n in m.protocols()];"
+        "import sys, ttsbench.metrics as m; [m.protocol(n) for n in m.protocol_names()];"
         "print([n for n in ('torch', 'numpy', 'librosa', 'onnxruntime', 'jiwer', 'transformers') if n in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

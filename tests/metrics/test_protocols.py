@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from ttsbench import metrics
-from ttsbench.metrics import doctor, fetch, weights
+from ttsbench.commands import doctor, fetch
+from ttsbench.metrics import weights
 from ttsbench.metrics.models import MissingModel, unpack
 from ttsbench.metrics.wer import count
 from ttsbench.records import Card, Feature, Item, Request, Sample, Synthesis
@@ -21,10 +22,10 @@ NAMED = """embedded seed-tts-eval f5-tts zipvoice-hubert valle-continuation live
 
 
 def test_the_named_protocols_are_there():
-    assert set(NAMED) <= set(metrics.protocols())
+    assert set(NAMED) <= set(metrics.protocol_names())
 
 
-@pytest.mark.parametrize("name", metrics.protocols())
+@pytest.mark.parametrize("name", metrics.protocol_names())
 def test_a_protocol_explains_itself_and_names_its_models(name):
     found = metrics.protocol(name)
     assert found.name == name
@@ -223,7 +224,7 @@ def test_reported_rows_name_source_and_protocol(path):
     assert rows
     for row in rows:
         assert None not in row and None not in row.values(), row
-        assert row["source"] and row["protocol"] in (*metrics.protocols(), "none"), row
+        assert row["source"] and row["protocol"] in (*metrics.protocol_names(), "none"), row
 
 
 @pytest.mark.skipif(not (SHARED / "reported").is_dir(), reason="needs ../shared/reported")

@@ -15,10 +15,10 @@ from ttsbench.systems.corpus.build import build, plan, transcribed
 from ttsbench.systems.corpus.held_out import write_held_out
 from ttsbench.systems.corpus.reader import Corpus, segments
 from ttsbench.systems.corpus.sentences import generated, quotations
+from ttsbench.systems.corpus.voices import VOICES, distance, speak, voice
 from ttsbench.systems.nn.mel import log_mel
 from ttsbench.systems.nn.vocoder import Vocoder
 from ttsbench.systems.training.data import TtsBatches, durations, encode_corpus
-from ttsbench.voices import VOICES, distance, speak, voice
 
 pytestmark = pytest.mark.skipif(shutil.which("flite") is None, reason="flite is not installed")
 

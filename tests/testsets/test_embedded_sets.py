@@ -15,8 +15,8 @@ import soundfile
 
 from ttsbench import audio, testsets
 from ttsbench.records import TestSet
+from ttsbench.systems.corpus.voices import VOICES, voice
 from ttsbench.testsets.embedded import choose, make
-from ttsbench.voices import VOICES, voice
 
 FOLDER = Path(choose.__file__).parent
 ROWS = {"emergent-en": 140, "emergent-zh": 70, "hard-en": 38, "librispeech-mini": 30, "seed-mini": 72}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ttsbench import energy
+from ttsbench.speed import energy
 
 
 def package(folder: Path, name: str, microjoules: int, limit: int = 999_999) -> Path:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from ttsbench import cli
-from ttsbench.latency import Point, Reading, gaps, quantiles, stall_seconds, throughputs
-from ttsbench.limits import Work, probe, shares
 from ttsbench.records import Chunk, Synthesis
+from ttsbench.speed.latency import Point, Reading, gaps, quantiles, stall_seconds, throughputs
+from ttsbench.speed.limits import Work, probe, shares
 
 SYSTEM = """
 import time

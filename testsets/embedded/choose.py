@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from ttsbench.voices import RATE, VOICES, Voice, speak
+from ttsbench.systems.corpus.voices import RATE, VOICES, Voice, speak
 
 SENTENCES = Path(__file__).parent / "sentences"
 # The recogniser as the embedded protocol sets it.

@@ -21,9 +21,9 @@ import numpy as np
 import soundfile
 
 from ttsbench import audio
+from ttsbench.systems.corpus.voices import RATE, Voice, speak, voice
 from ttsbench.testsets import load
 from ttsbench.testsets.embedded.choose import OTHERS, SENTENCES, TESTED, Tried, hear, read_tried, word_errors, words
-from ttsbench.voices import RATE, Voice, speak, voice
 
 HERE = Path(__file__).parent
 LICENCE = "Apache-2.0 (sentences, recordings by free synthesisers)"

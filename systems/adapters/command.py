@@ -1,0 +1,130 @@
+"""A program that is started once for each utterance."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from ttsbench import audio
+from ttsbench.errors import UserError
+from ttsbench.records import Card, Sample
+from ttsbench.systems.adapters import fill, sound
+from ttsbench.systems.adapters.process import Program as Running
+from ttsbench.systems.errors import SpeechError
+
+
+@dataclass(frozen=True)
+class Options:
+    """The fields of a card with `adapter = "command"`.
+
+    `argv`: program and arguments, each an item of its own; no shell reads them. `stdin`: what is written to standard
+    input. Both may hold {text} {text_file} {language} {prompt} {prompt_text} {output} {seed} {python} {here}.
+    `output`: 'file' (the program writes {output}, a file with `suffix`), or standard output as 'wav' or as raw
+    16-bit 'pcm'; these two are passed on as they come. `seconds`: time limit of one utterance.
+    `language_names`: what the program calls a language, such as zh = "cmn". `environment`: variables to set.
+    """
+
+    argv: tuple[str, ...]
+    stdin: str = ""
+    output: Literal["file", "wav", "pcm"] = "file"
+    suffix: str = ".wav"
+    seconds: float = 120.0
+    language_names: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+class Program:
+    """The adapter: `synthesize` runs the program and yields what it says."""
+
+    def __init__(self, card: Card, options: Options, folder: Path) -> None:
+        """`folder` is the program's working directory and {here}. Raises ValueError for a card that cannot work."""
+        where = f"card {card.name!r}"
+        if not options.argv:
+            raise UserError(f"{where}: argv is empty; give the program and its arguments as a list")
+        for template in (*options.argv, options.stdin):
+            fill.check(template, where, tuple(name for name in fill.NAMES if name != "prompt_base64"))
+        if (options.output == "file") != any("{output}" in part for part in options.argv):
+            raise UserError(f"{where}: output = {options.output!r}; {{output}} in argv goes with 'file' alone")
+        if options.suffix not in audio.SUFFIXES:
+            raise UserError(f"{where}: suffix = {options.suffix!r}; it must be one of {', '.join(audio.SUFFIXES)}")
+        self.card = card
+        self.options = options
+        self.folder = folder
+
+    def synthesize(self, sample: Sample, seed: int) -> Iterator[np.ndarray]:
+        """Yield float32 chunks. Raises SpeechError for whatever keeps the utterance from being whole."""
+        until = time.monotonic() + self.options.seconds
+        with tempfile.TemporaryDirectory(prefix="ttsbench-") as place:
+            output = Path(place) / f"output{self.options.suffix}"
+            argv, stdin = self._filled(sample, seed, Path(place), output)
+            with open(stdin, "rb") as source:
+                stdout = None if self.options.output == "file" else subprocess.PIPE
+                running = Running(
+                    argv, Path(place) / "errors.txt", source, stdout, self.folder, self.options.environment
+                )
+            try:
+                if self.options.output != "file":
+                    yield from self._stream(running, until)
+                running.wait(until)
+                if self.options.output == "file":
+                    yield read_output(output, self.card.sample_rate, running)
+            finally:
+                running.end()
+
+    def _filled(self, sample: Sample, seed: int, place: Path, output: Path) -> tuple[list[str], Path]:
+        """The argument list, and the file that standard input reads."""
+        values = fill.values(sample, seed, self.options.language_names)
+        values.update(output=str(output), python=sys.executable, here=str(self.folder))
+        values["text_file"] = str(place / "text.txt")
+        stdin = place / "stdin.txt"
+        try:
+            (place / "text.txt").write_text(sample.text, encoding="utf-8")
+            stdin.write_text(fill.fill(self.options.stdin, values), encoding="utf-8")
+        except UnicodeEncodeError as fault:
+            raise SpeechError(f"the text cannot be written as UTF-8: {fault}") from fault
+        return [fill.fill(part, values) for part in self.options.argv], stdin
+
+    def _stream(self, running: Running, until: float) -> Iterator[np.ndarray]:
+        """Standard output, decoded as it comes."""
+        rate = self.card.sample_rate
+        decoder = sound.Wav(rate) if self.options.output == "wav" else sound.Pcm(sound.Format(rate))
+        try:
+            while data := running.read(until):
+                chunk = decoder.feed(data)
+                if chunk.size:
+                    yield chunk
+            running.wait(until)  # how it ended says more than what is missing
+            decoder.finish()
+        except SpeechError as fault:
+            if running.name in str(fault):
+                raise
+            raise SpeechError(f"{running.name}: {fault}{running.last_words()}") from fault
+
+
+def read_output(path: Path, rate: int, running: Running) -> np.ndarray:
+    """The file a program wrote, float32 (n,). Raises SpeechError where it is absent, broken or cut short."""
+    if not path.is_file():
+        raise SpeechError(f"{running.name} ended well but wrote no file{running.last_words()}")
+    with open(path, "rb") as handle:
+        start = handle.read(16)
+    try:
+        if start.startswith(b"RIFF"):  # libsndfile reads half a WAV without a word
+            decoder = sound.Wav(rate)
+            samples = decoder.feed(path.read_bytes())
+            decoder.finish()
+            return samples
+        samples, own = audio.read(path)
+    except (SpeechError, audio.AudioError) as fault:
+        why = str(fault).replace(str(path), "its output")
+        raise SpeechError(f"{running.name}: {why}{running.last_words()}") from fault
+    if own != rate:
+        raise SpeechError(f"{running.name}: the audio has {own} Hz, the card says {rate}: correct sample_rate")
+    return samples

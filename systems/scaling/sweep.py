@@ -1,0 +1,297 @@
+"""`ttsbench scaling`: what a system that can search makes of more compute at synthesis time (Llasa's Tables 2 and 5).
+
+Every sentence is spoken by direct sampling, best of N, beam search with a process reward, and both together; each
+pick is judged by the verifiers that may have chosen it and by measures that no verifier sees. Rows are kept as they
+come (rows.jsonl), so a run that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ttsbench.errors import UserError
+from ttsbench.records import Metric, Sample, Score
+
+NUMBERS = (1, 2, 4, 8, 16)
+COLUMNS = ("wer", "sim-o", "per", "timbre", "dnsmos")  # the verifiers' own, then those that no search sees
+TITLES = {"wer": "WER %", "sim-o": "SIM-o", "per": "PER %", "timbre": "timbre", "dnsmos": "DNSMOS"}
+SCALES = {"wer": 100, "per": 100, "sim-o": 1, "timbre": 1, "dnsmos": 1}
+BEST = {"wer": "lower", "sim-o": "higher", "per": "lower", "timbre": "higher", "dnsmos": "higher"}
+Row = dict[str, Any]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument("--system", default="llasa", help="a system with `writers` (default llasa)")
+    parser.add_argument("--testset", default="seed-mini", metavar="SPEC")
+    parser.add_argument("--limit", type=int, default=10, help="sentences, spread over the set (default 10; 0: all)")
+    parser.add_argument("--out", type=Path, default=Path("runs/scaling"), metavar="DIR")
+    parser.add_argument("--beams", type=int, default=4, help="beams of the process search (paper 16)")
+    parser.add_argument("--samples", type=int, default=4, help="continuations of each beam (paper 16)")
+    parser.add_argument("--step", type=int, default=25, help="frames a step (paper 25, half a second)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="length of the partial search (paper 2)")
+    parser.add_argument("--only", choices=("orm", "prm", "all"), default="all", help="which searches to run")
+    parser.add_argument("--shard", metavar="I/N", default="1/1", help="every N-th sentence from the I-th (same DIR)")
+    parser.add_argument("--full-prm", action="store_true", help="also the beam search to the very end")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", action="store_true", help="print the table as JSON")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Speak, judge, write table and plot; 1 where sentences failed."""
+    from ttsbench import systems, testsets
+
+    piece, _, pieces = options.shard.partition("/")
+    if not (piece.isdigit() and pieces.isdigit() and 1 <= int(piece) <= int(pieces)):
+        raise UserError(f"--shard {options.shard}: give I/N with I from 1 to N, such as 1/2")
+    samples = spread(testsets.load(options.testset).samples, options.limit)[int(piece) - 1 :: int(pieces)]
+    system = systems.load(options.system)
+    if not hasattr(system, "writers"):
+        raise UserError(f"{options.system} cannot search: it has no `writers(sample)` (systems/llasa/search.py)")
+    options.out.mkdir(parents=True, exist_ok=True)
+    rows = _read(options.out / "rows.jsonl")
+    done = {row["sample"] for row in rows if _same(row, options)}
+    for sample in _progress([sample for sample in samples if sample.id not in done]):
+        fresh = [row | _asked(options) for row in judged(system, sample, options)]
+        rows += fresh
+        with (options.out / "rows.jsonl").open("a", encoding="utf-8") as handle:
+            handle.write("".join(json.dumps(row) + "\n" for row in fresh))
+    rows = [row for row in rows if _same(row, options)]
+    return _close(rows, options)
+
+
+def spread(samples: tuple[Sample, ...], limit: int) -> list[Sample]:
+    """`limit` of the samples, evenly spread (0: all), so that few sentences still have many speakers."""
+    if not limit or limit >= len(samples):
+        return list(samples)
+    return [samples[round(place * (len(samples) - 1) / max(1, limit - 1))] for place in range(limit)]
+
+
+def judged(system: Any, sample: Sample, options: argparse.Namespace) -> list[Row]:
+    """One sentence through every search: rows of scores and costs, or one row with an error."""
+    try:
+        writers = system.writers(sample)
+        if len(writers) != 1:
+            return [{"sample": sample.id, "search": "", "error": "the text is spoken in pieces, searches need one"}]
+        return [*_anchors(system, sample), *_searches(writers[0], sample, system.card.sample_rate, options)]
+    except Exception as fault:  # one sentence's fault is its row, never the run's
+        return [{"sample": sample.id, "search": "", "error": f"{type(fault).__name__}: {fault}"}]
+
+
+def _anchors(system: Any, sample: Sample) -> Iterator[Row]:
+    """The recording, and the recording after the system's codec: what the searches can hope for."""
+    from ttsbench import audio
+
+    if sample.truth is None:
+        return
+    rate = system.card.sample_rate
+    sound, judges = audio.read_at(sample.truth, rate), _judges(sample, rate)
+    sounds = {"ground truth": sound}
+    if hasattr(system, "resynthesize"):
+        sounds["codec"] = system.resynthesize(sound, rate)
+    for name, heard in sounds.items():
+        scores = {key: judge(heard) for key, judge in judges.items()}
+        yield {"sample": sample.id, "search": name, "scores": _finite(scores), "candidates": 0} | {
+            "frames": 0, "decodes": 0, "calls": {},
+        }  # fmt: skip
+
+
+def _judges(sample: Sample, rate: int) -> dict[str, Callable[..., float]]:
+    """The two that searches may choose by, then those that no search sees."""
+    from ttsbench.systems.scaling import verifiers
+
+    assert sample.prompt is not None
+    return {
+        "wer": verifiers.words(sample.text, rate),
+        "sim-o": verifiers.voice(sample.prompt, rate),
+        "per": verifiers.phones(sample.text, rate),
+        "timbre": verifiers.timbre(sample.prompt, rate),
+        "dnsmos": verifiers.quality(rate),
+    }
+
+
+def _finite(scores: dict[str, float]) -> dict[str, float | None]:
+    return {key: None if math.isinf(value) else value for key, value in scores.items()}
+
+
+def _searches(writer: Any, sample: Sample, rate: int, options: argparse.Namespace) -> Iterator[Row]:
+    import torch
+
+    from ttsbench.audio import write
+    from ttsbench.speaking import seed_for
+    from ttsbench.store import file_name
+    from ttsbench.systems.llasa import search
+
+    judges = _judges(sample, rate)
+    both = tuple(search.Verifier(key, judges.pop(key)) for key in ("wer", "sim-o"))
+    voice, beam = both[1], search.Beam(options.step, options.beams, options.samples)
+
+    def generator() -> torch.Generator:
+        return torch.Generator().manual_seed(seed_for(options.seed, sample.id))
+
+    def row(name: str, best: Any, candidates: list[Any], cost: Any) -> Row:
+        sound = writer.audio(best.frames)
+        search.judge(writer, [best], both, search.Cost())
+        scores = best.scores | {key: other(sound) for key, other in judges.items()}
+        write(options.out / "audio" / name.replace(" ", "-") / f"{file_name(sample.id)}.flac", sound, rate)
+        return {"sample": sample.id, "search": name, "scores": _finite(scores), "candidates": len(candidates)} | {
+            "frames": cost.frames, "decodes": cost.decodes, "calls": cost.calls,
+        }  # fmt: skip
+
+    if options.only in ("orm", "all"):
+        found = search.best_of_n(writer, max(NUMBERS), both, generator())
+        for n in NUMBERS:  # the first n of the same candidates: the numbers are nested
+            first = found.candidates[:n]
+            frames = sum(len(candidate.frames) + 1 for candidate in first)
+            calls = {} if n == 1 else {"wer": n, "sim-o": n}
+            name = "direct" if n == 1 else f"ORM N={n:02d}"
+            yield row(name, search.choose(first, both if n > 1 else ()), first, search.Cost(frames, n, calls))
+    if options.only in ("prm", "all"):
+        found = search.partial_prm(writer, beam, voice, both, generator(), options.seconds)
+        spent = search.Cost(found.cost.frames, found.cost.decodes, {"sim-o": found.cost.calls["sim-o"]})
+        yield row("partial PRM", search.choose(found.candidates, (voice,)), found.candidates, spent)
+        yield row("partial PRM + ORM", found.best, found.candidates, found.cost)
+    if options.full_prm:
+        whole = search.process_beam(writer, beam, voice, generator())
+        yield row("PRM", whole.best, whole.candidates, whole.cost)
+
+
+# --- the table and the plot -----------------------------------------------------------------------------------------
+
+
+def table(rows: list[Row]) -> list[Row]:
+    """One row a search: means with 95 % intervals over sentences, frames a sentence and relative to direct sampling."""
+    from ttsbench.stats import cell
+
+    direct = [row["frames"] for row in rows if row["search"] == "direct"]
+    out = []
+    for name in dict.fromkeys(row["search"] for row in rows):
+        mine = [row for row in rows if row["search"] == name]
+        line: Row = {"search": name, "sentences": len(mine)}
+        for key in COLUMNS:
+            better: Any = BEST[key]
+            metric = Metric(key, TITLES[key], "", better, None, None, "search", "")
+            found = cell(metric, [_score(row, key) for row in mine])
+            line[key] = {"value": found.value, "low": found.low, "high": found.high, "scored": found.scored}
+        line["frames"] = sum(row["frames"] for row in mine) / len(mine)
+        line["times"] = line["frames"] / (sum(direct) / len(direct)) if direct else None
+        line["decodes"] = sum(row["decodes"] for row in mine) / len(mine)
+        line["calls"] = sum(sum(row["calls"].values()) for row in mine) / len(mine)
+        out.append(line)
+    return out
+
+
+def _score(row: Row, key: str) -> Score:
+    """A judge's score as a Score: error rates count upwards again, and what nobody could hear is the worst of them."""
+    rate, value = key in ("wer", "per"), row["scores"].get(key)
+    if value is None:
+        return Score(row["sample"], value=1.0 if rate else None, error="not measured")
+    return Score(row["sample"], value=-value if rate else value)
+
+
+def plot(lines: list[Row], path: Path) -> None:
+    """Each measure over the frames drawn, relative to direct sampling: best of N a line, process rewards points."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(2, 2, figsize=(9, 6.5), sharex=True)
+    for axis, key in zip(axes.T.flat, ("wer", "per", "sim-o", "timbre"), strict=True):
+        known = [line for line in lines if line[key]["value"] is not None and line["times"]]
+        sampled = [line for line in known if "PRM" not in line["search"]]
+        scale = SCALES[key]
+        bars = [[scale * _reach(line[key], end) for line in sampled] for end in ("low", "high")]
+        values = [scale * line[key]["value"] for line in sampled]
+        axis.errorbar([line["times"] for line in sampled], values, bars, marker="o", capsize=3, label="best of N (ORM)")
+        for line in known:
+            if "PRM" in line["search"]:
+                axis.plot(line["times"], scale * line[key]["value"], "s", label=line["search"])
+        for name, style in (("ground truth", "-"), ("codec", "--")):
+            for line in lines:
+                if line["search"] == name and line[key]["value"] is not None:
+                    axis.axhline(scale * line[key]["value"], color="gray", linestyle=style, linewidth=1, label=name)
+        seen = "the verifier itself" if key in ("wer", "sim-o") else "no verifier sees it"
+        axis.set_title(f"{TITLES[key]} ({BEST[key]} is better; {seen})", fontsize=9)
+        axis.set_xscale("log", base=2)
+        axis.grid(alpha=0.3)
+    for axis in axes[1]:
+        axis.set_xlabel("frames drawn, times direct sampling")
+    axes[0, 0].legend(fontsize=7)
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
+    pyplot.close(figure)
+
+
+def _reach(found: Row, end: str) -> float:
+    """From a mean to an end of its interval; 0 where there are too few sentences for one."""
+    return 0.0 if found[end] is None else abs(float(found[end]) - float(found["value"]))
+
+
+def _close(rows: list[Row], options: argparse.Namespace) -> int:
+    from ttsbench.commands import listing
+
+    failed = [row for row in rows if row.get("error")]
+    lines = table([row for row in rows if not row.get("error")])
+    (options.out / "table.json").write_text(json.dumps(lines, indent=1), encoding="utf-8")
+    if lines:
+        plot(lines, options.out / "scaling.png")
+    shown = [_shown(line) for line in lines]
+    (options.out / "table.md").write_text(_markdown(shown), encoding="utf-8")
+    print(json.dumps(lines) if options.json else listing.table(shown))  # noqa: T201 (a command's output)
+    for row in failed:
+        print(f"{row['sample']}: {row['error']}")  # noqa: T201
+    spoken = len({row["sample"] for row in rows}) - len(failed)
+    print(f"{spoken} sentences searched, {len(failed)} not; table, plot and audio are in {options.out}.")  # noqa: T201
+    return 1 if failed or not lines else 0
+
+
+def _shown(line: Row) -> Row:
+    out: Row = {"search": line["search"], "n": line["sentences"]}
+    for key in COLUMNS:
+        found, scale = line[key], SCALES[key]
+        digits = 1 if scale == 100 else 3
+        out[TITLES[key]] = "-" if found["value"] is None else f"{scale * found['value']:.{digits}f}"
+        if found["low"] is not None:
+            out[TITLES[key]] += f" [{scale * found['low']:.{digits}f}, {scale * found['high']:.{digits}f}]"
+    times = "-" if not line["times"] else f"{line['times']:.1f}"
+    return out | {"frames x": times, "decodes": f"{line['decodes']:.0f}", "verifier calls": f"{line['calls']:.0f}"}
+
+
+def _markdown(shown: list[Row]) -> str:
+    if not shown:
+        return ""
+    keys = list(shown[0])
+    lines = ["| " + " | ".join(keys) + " |", "|" + " --- |" * len(keys)]
+    return "\n".join(lines + ["| " + " | ".join(str(row[key]) for key in keys) + " |" for row in shown]) + "\n"
+
+
+def _asked(options: argparse.Namespace) -> Row:
+    names = ("system", "testset", "beams", "samples", "step", "seconds", "only", "full_prm", "seed")
+    return {"asked": {name: getattr(options, name) for name in names}}
+
+
+def _same(row: Row, options: argparse.Namespace) -> bool:
+    return bool(row.get("asked") == _asked(options)["asked"])
+
+
+def _read(path: Path) -> list[Row]:
+    """Rows of an earlier run; a torn last line is dropped."""
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return rows
+
+
+def _progress(samples: list[Sample]) -> Any:
+    from tqdm import tqdm
+
+    return tqdm(samples, unit="sentence", disable=None)

@@ -1,0 +1,92 @@
+"""`ttsbench doctor`: which models and packages are here, what is missing and how to get it, which protocols can run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from ttsbench.metrics import protocol, protocol_names
+from ttsbench.metrics.models import MissingModel, version
+from ttsbench.metrics.weights import BY_NAME, TABLE, Weights, find
+
+
+def missing(model: Weights) -> str:
+    """What stands in the way of this model, "" where it can run."""
+    packages = [name for name in model.needs if not version(name)]
+    try:
+        find(model.name)
+        gone = ""
+    except MissingModel as fault:
+        gone = str(fault)
+    install = f"pip install {' '.join(packages)}" if packages else ""
+    return "; ".join(part for part in (install, gone) if part)
+
+
+def models() -> list[dict[str, Any]]:
+    """A row for each model of the weights table."""
+    return [
+        {
+            "model": model.name,
+            "here": not missing(model),
+            "about": model.about,
+            "licence": model.licence,
+            "mib": round(model.size / (1 << 20)) if model.size else None,
+            "from": model.origin,
+            "revision": model.revision or ("" if model.package else "unknown"),
+            "sha256": model.sha256 or ("" if model.package else "unknown"),
+            "missing": missing(model),
+        }
+        for model in TABLE
+    ]
+
+
+def able() -> list[dict[str, Any]]:
+    """A row for each protocol: can it run, and which models stand in the way."""
+    rows = []
+    for name in protocol_names():
+        needed = protocol(name).models
+        gone = [each for each in needed if missing(BY_NAME[each])]
+        rows.append({"protocol": name, "runs": not gone, "models": list(needed), "missing": gone})
+    return rows
+
+
+def report() -> list[dict[str, Any]]:
+    """All rows: models first, then protocols."""
+    return [*models(), *able()]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `ttsbench doctor`."""
+    parser.add_argument("--protocol", metavar="NAME", help="exit non-zero unless this protocol can run")
+    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the report. Exit status 1 where the protocol asked for cannot run."""
+    lines = able()
+    chosen = [row for row in lines if row["protocol"] == options.protocol]
+    if options.protocol and not chosen:
+        raise MissingModel(f"no protocol {options.protocol!r}; there are: {', '.join(protocol_names())}")
+    stuck = [row for row in chosen if not row["runs"]]
+    if options.json:
+        _say(json.dumps({"models": models(), "protocols": lines}, indent=1))
+        return 1 if stuck else 0
+    for row in models():
+        size = f"{row['mib']} MiB" if row["mib"] else "size unknown"
+        _say(f"{'here   ' if row['here'] else 'missing'} {row['model']:24} {row['about']} ({row['licence']}, {size})")
+        if row["missing"]:
+            _say(f"        {row['missing']}")
+    _say("")
+    for row in lines:
+        state = "can run" if row["runs"] else f"needs {', '.join(row['missing'])}"
+        _say(f"{row['protocol']:20} {state}")
+    ready = sum(row["runs"] for row in lines)
+    _say(f"\n{ready} of {len(lines)} protocols can run on this machine.")
+    return 1 if stuck else 0
+
+
+def _say(line: str) -> None:
+    import sys
+
+    sys.stdout.write(line + "\n")

@@ -1,0 +1,128 @@
+"""`ttsbench fetch`: download what a protocol needs, into the weights folder, and write down what came."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+from pathlib import Path
+
+from ttsbench.metrics import protocol, protocol_names
+from ttsbench.metrics.models import MissingModel
+from ttsbench.metrics.weights import BY_NAME, TABLE, Weights, find, folder, lacking
+
+BLOCK = 1 << 20
+
+
+def names(what: str) -> list[str]:
+    """Models of a protocol, or the one model of that name. Raises MissingModel for an unknown name."""
+    if what in BY_NAME:
+        return [what]
+    if what not in protocol_names():
+        raise MissingModel(
+            f"no protocol or model {what!r}; protocols: {', '.join(protocol_names())}; "
+            f"models: {', '.join(model.name for model in TABLE)}"
+        )
+    return list(protocol(what).models)
+
+
+def fetch(what: str) -> list[Path]:
+    """Get every model that `what` (a protocol or a model) needs; their folders. Raises MissingModel."""
+    found = []
+    for name in names(what):
+        try:
+            found.append(find(name))
+        except MissingModel:
+            model = BY_NAME[name]
+            if model.package:
+                raise
+            _get(model)
+            found.append(find(name))
+    return found
+
+
+def _get(model: Weights) -> None:
+    place = folder(model.name)
+    place.mkdir(parents=True, exist_ok=True)
+    commit = _from_hub(model, place) if model.hub else _from_url(model, place)
+    digests = {str(path.relative_to(place)): digest(path) for path in sorted(place.rglob("*")) if _kept(path)}
+    receipt = {"model": model.name, "from": model.origin, "commit": commit, "sha256": digests}
+    if model.sha256 and model.sha256 not in digests.values():
+        raise MissingModel(f"{place}: sha256 is not {model.sha256}, as published; delete the file and fetch again")
+    (place / "receipt.json").write_text(json.dumps(receipt, indent=1) + "\n")
+    if lacking(model, place):
+        raise MissingModel(f"{model.origin} gave no {', '.join(lacking(model, place))}; put it into {place} by hand")
+
+
+def _kept(path: Path) -> bool:
+    return path.is_file() and path.name != "receipt.json" and ".cache" not in path.parts[-4:]
+
+
+def _from_hub(model: Weights, place: Path) -> str:
+    try:
+        import huggingface_hub
+    except ImportError as fault:
+        raise MissingModel("fetching needs huggingface-hub: pip install 'ttsbench[paper]'") from fault
+    wanted = [*model.files, *model.any_of, "*.json", "*.txt"] if len(model.files) > 1 else list(model.files)
+    try:
+        info = huggingface_hub.HfApi().model_info(model.hub, revision=model.revision or None)
+        if "model.safetensors" in {each.rfilename for each in info.siblings or ()}:
+            wanted = [each for each in wanted if each != "pytorch_model.bin"]
+        huggingface_hub.snapshot_download(
+            model.hub, revision=info.sha, allow_patterns=wanted, local_dir=place, max_workers=2
+        )
+    except Exception as fault:  # the client raises a score of kinds, all of which mean the same here
+        raise MissingModel(_offline(model, place, fault)) from fault
+    return str(info.sha)
+
+
+def _from_url(model: Weights, place: Path) -> str:
+    import httpx
+
+    target = place / model.files[0]
+    part = target.with_name(f".{target.name}.part")
+    try:
+        with httpx.stream("GET", model.url, follow_redirects=True, timeout=60.0) as answer, part.open("wb") as sink:
+            answer.raise_for_status()
+            for block in answer.iter_bytes(BLOCK):
+                sink.write(block)
+        os.replace(part, target)
+    except (httpx.HTTPError, OSError) as fault:
+        raise MissingModel(_offline(model, place, fault)) from fault
+    finally:
+        part.unlink(missing_ok=True)
+    return ""
+
+
+def _offline(model: Weights, place: Path, fault: Exception) -> str:
+    gone = ", ".join(lacking(model, place))
+    return f"could not fetch {model.name} from {model.origin} ({fault}); without a network, put {gone} into {place}"
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, 64 hex digits."""
+    found = hashlib.sha256()
+    with path.open("rb") as handle:
+        while block := handle.read(BLOCK):
+            found.update(block)
+    return found.hexdigest()
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `ttsbench fetch`."""
+    parser.add_argument("what", metavar="PROTOCOL", help="a protocol, or a single model of `ttsbench doctor`")
+    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Fetch, say where it lies."""
+    found = dict(zip(names(options.what), fetch(options.what), strict=True))
+    if options.json:
+        sys.stdout.write(json.dumps({name: str(path) for name, path in found.items()}, indent=1) + "\n")
+        return 0
+    for name, path in found.items():
+        sys.stdout.write(f"{name:24} {path}\n")
+    sys.stdout.write(f"Everything that {options.what} needs is here.\n")
+    return 0

@@ -1,0 +1,182 @@
+"""`ttsbench profile SYSTEM ...`: measure, print a table, write profile.json and profile.html."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `ttsbench profile`."""
+    parser.add_argument("systems", nargs="+", metavar="SYSTEM", help="as for run --system")
+    parser.add_argument("--words", type=int, nargs="+", default=[5, 10, 20, 40, 60], help="text lengths")
+    parser.add_argument(
+        "--prompt-seconds",
+        type=float,
+        nargs="+",
+        default=[3.0, 6.0, 10.0],
+        help="prompt lengths; the first one goes with all other settings",
+    )
+    parser.add_argument("--concurrency", type=int, nargs="+", default=[1, 2, 4], help="utterances at once")
+    parser.add_argument(
+        "--chunk-frames", type=int, nargs="*", default=[2, 10, 25], help="chunk sizes, of systems that have them"
+    )
+    parser.add_argument("--batch", type=int, nargs="*", default=[2, 8], help="batch sizes, of systems that have them")
+    parser.add_argument("--repeat", type=int, default=10, help="repetitions of each point (default: 10)")
+    parser.add_argument("--testset", default="seed-mini", help="lends a prompt (default: seed-mini)")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps")
+    parser.add_argument("--timeout", type=float, default=120.0, metavar="S", help="seconds an utterance may take")
+    parser.add_argument("--out", type=Path, default=Path("profile"), help="folder of profile.json and profile.html")
+    parser.add_argument("--json", action="store_true", help="print the profile as one JSON line")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure every system. Returns 1 where a repetition failed."""
+    from ttsbench import testsets
+    from ttsbench.benchmark import machine
+    from ttsbench.cli import Progress
+    from ttsbench.reports.latency import write_page
+    from ttsbench.speaking import card_of
+    from ttsbench.speed import energy, latency, limits
+    from ttsbench.store import write_atomically
+
+    prompt = next(sample for sample in testsets.load(options.testset).samples if sample.prompt)
+    points = _points(options)
+    bar = Progress()
+    systems = []
+    found = limits.probe(options.device)
+    options.out.mkdir(parents=True, exist_ok=True)
+    for spec in options.systems:
+        card = card_of(spec)
+        readings = latency.profile(
+            spec,
+            prompt,
+            points,
+            repeat=options.repeat,
+            device=options.device,
+            timeout=options.timeout,
+            folder=options.out,
+            progress=bar.named(card.name),
+        )
+        systems.append(_system(card, readings, found))
+    bar.close()
+    data = {
+        "machine": machine(),
+        "probe": found,
+        "energy": meter if isinstance(meter := energy.counter(options.device), str) else "whole package or card",
+        "device": options.device,
+        "repeat": options.repeat,
+        "base": asdict(points[0]),
+        "systems": systems,
+    }
+    text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
+    write_atomically(options.out / "profile.json", text.encode() + b"\n")
+    page = write_page(data, options.out)
+    print(json.dumps(data, ensure_ascii=False) if options.json else _table(data))
+    failed = sum(len(system["errors"]) for system in systems)
+    print(f"{len(systems)} systems profiled; open {page}." + (f" {failed} repetitions failed." if failed else ""))
+    return 1 if failed else 0
+
+
+def _middle(values: list[int]) -> int:
+    return sorted(values)[len(values) // 2]
+
+
+def _points(options: argparse.Namespace) -> list[Any]:
+    """The middle length with the first prompt, one at a time, goes first; then one setting after the other changes."""
+    from ttsbench.speed.latency import Point
+
+    words, prompts = _middle(options.words), options.prompt_seconds
+    points = [Point(words, prompts[0])]
+    points += [Point(length, prompts[0]) for length in options.words]
+    points += [Point(words, prompt) for prompt in prompts]
+    points += [Point(words, prompts[0], concurrency=count) for count in options.concurrency]
+    points += [Point(words, prompts[0], batch=count) for count in options.batch]
+    points += [Point(words, prompts[0], chunk_frames=count) for count in options.chunk_frames]
+    return list(dict.fromkeys(points))
+
+
+def _system(card: Any, readings: list[Any], limits: dict[str, float]) -> dict[str, Any]:
+    from ttsbench.speed.latency import Reading, summary
+
+    good = [reading for reading in readings if isinstance(reading, Reading)]
+    longest = max(good, key=_by_length, default=None)
+    rate = card.sample_rate
+    return {
+        "name": card.name,
+        "version": card.version,
+        "parameters": card.parameters,
+        "load_seconds": max((r.load_seconds for r in good if r.point.concurrency == 1), default=0.0),
+        "frame_rate": card.frame_rate,
+        "rows": summary(good, card.frame_rate, limits),
+        "timeline": [(c.at, c.samples / rate) for c in longest.synthesis.chunks] if longest else [],
+        "errors": [reading for reading in readings if isinstance(reading, str)],
+    }
+
+
+def _by_length(reading: Any) -> tuple[bool, float]:
+    """Orders utterances for the timeline: spoken alone and in the system's own chunks before others, then by length."""
+    return reading.point.alone and reading.point.chunk_frames is None, reading.synthesis.seconds
+
+
+def _table(data: dict[str, Any]) -> str:
+    """Times, then what they amount to on this machine, with its probe."""
+    from ttsbench.commands.listing import table
+
+    rows = [(system["name"], row) for system in data["systems"] for row in system["rows"]]
+    parts = [
+        table([_times(name, row) for name, row in rows]),
+        table([_limits(name, row) for name, row in rows if row["chunk_frames"] is None]),
+        "Limits, by a short probe: " + ", ".join(f"{_words(name)} {value:g}" for name, value in data["probe"].items()),
+        "Machine: " + ", ".join(f"{name} {value}" for name, value in data["machine"].items()),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _words(name: str) -> str:
+    return name.replace("_per_s", "/s").replace("_gb", " GB").replace("_gflop", " GFLOP")
+
+
+def _point(name: str, row: dict[str, Any]) -> dict[str, Any]:
+    """What was asked for, as the first columns of both tables."""
+    names = {"words": "words", "prompt s": "prompt_seconds", "at once": "concurrency", "batch": "batch"}
+    return {"system": name} | {column: row[key] for column, key in names.items()}
+
+
+def _times(name: str, row: dict[str, Any]) -> dict[str, Any]:
+    def ms(key: str, quantile: str) -> str:
+        return "-" if row[key] is None else f"{1000 * row[key][quantile][0]:.0f}"
+
+    return {
+        **_point(name, row),
+        "chunk": row["chunk_frames"] or "own",
+        "RTF": "n/a" if row["rtf"] is None else f"{row['rtf']:.3f}",
+        "audio s/s": row["throughput"],
+        "first chunk p50 ms": ms("first_chunk", "p50"),
+        "audible p50 ms": ms("first_audible", "p50"),
+        "audible p95 ms": ms("first_audible", "p95"),
+        "whole p50 ms": ms("total", "p50"),
+        "gap p95 ms": ms("gap", "p95"),
+        "stalls": f"{row['stalls']}/{row['n']}",
+    }
+
+
+def _limits(name: str, row: dict[str, Any]) -> dict[str, Any]:
+    work, frames = row["work"], row["frames_per_second"]
+    device = row["device_bytes"]
+    return {
+        **_point(name, row),
+        "frames/s": "-" if frames is None else f"{frames:.0f}",
+        "GFLOP per audio s": "-" if work is None else f"{work['gflop_per_audio_second']:.2f}",
+        "GFLOP/s": "-" if work is None else f"{work['gflop_per_s']:.1f}",
+        "of arithmetic": "-" if work is None else f"{100 * work['arithmetic']:.1f} %",
+        "GB/s": "-" if work is None else f"{work['gb_per_s']:.1f}",
+        "of bandwidth": "-" if work is None else f"{100 * work['bandwidth']:.0f} %",
+        "load s": f"{row['load_seconds']:.1f}",
+        "host MiB": row["host_bytes"] // 2**20,
+        "device MiB": "-" if device is None else device // 2**20,
+        "J per audio s": "not reported" if row["joules_per_second"] is None else f"{row['joules_per_second']:.2f}",
+    }
