@@ -214,7 +214,9 @@ class Score:
 class Cell:
     """One number of one system on one test set: `value` is the headline, `low` and `high` its 95 % interval.
 
-    `asked` counts rows the question applies to, `scored` those measured without an error.
+    `asked` counts rows the metric applies to, `scored` those measured without an error, `failed` the others. `reasons`
+    are the commonest errors with how many rows have each. `na` says why there is no number although nothing failed: the
+    metric applies to no row of this system.
     """
 
     metric: str
@@ -227,6 +229,8 @@ class Cell:
     corpus: float | None = None
     median: float | None = None
     na: str = ""
+    failed: int = 0
+    reasons: tuple[tuple[str, int], ...] = ()
 
 
 # --- what a metric asks for, and how a protocol puts metrics together ---------------------------------------------

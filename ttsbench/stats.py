@@ -5,9 +5,12 @@ Everything is seeded, so that the same scores give the same table on every machi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypedDict
 
 import numpy as np
 
@@ -15,6 +18,9 @@ from ttsbench.errors import UserError
 from ttsbench.records import Cell, Metric, Score
 
 RESAMPLES = 2000
+FOLDER = re.compile(r"(?<![\w:/.])(?:/|\.{1,2}/|[A-Za-z]:\\)(?:[^\s/\\:]+[/\\])*")  # the folders before a file's name
+FILE = re.compile(r"[^\s/]+\.(?:wav|flac|mp3|ogg|opus)\b")
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
 MIN_CLUSTERS = 8  # below this a bootstrap over speakers is mostly noise: utterances are drawn instead
 
 
@@ -54,21 +60,58 @@ def cell(
 
     The interval is a percentile bootstrap over whole speakers (over utterances where `resampled` says so), widened
     for few clusters as in Hesterberg 2015, "What teachers should know about the bootstrap", section 3.3.
-    Rows with an error and a worst-case value enter the mean; rows with an error and no value are asked, not scored.
+    A row with an error is failed: with a worst-case value it still enters the mean, without one it does not.
     """
     asked = [score for score in scores if not score.na]
-    scored = sum(1 for score in asked if not score.error and score.value is not None)
+    faults = [fault for fault in map(_fault, asked) if fault]
+    scored = len(asked) - len(faults)
+    failures: Failures = {"failed": len(faults), "reasons": tally(faults)}
     rows = [score for score in asked if usable(score)]
     if not rows:
-        na = "" if asked else next((score.na for score in scores if score.na), "no rows")
-        return Cell(metric.name, None, None, None, scored, len(asked), na=na)
+        na = "" if asked else next((reason for reason, _ in tally(score.na for score in scores)), "no rows")
+        return Cell(metric.name, None, None, None, scored, len(asked), na=na, **failures)
     values, weights = _columns(rows)
+    if metric.shown == "corpus" and weights.sum() <= 0:
+        na = "no row has any weight: the corpus value is not defined"
+        return Cell(metric.name, None, None, None, scored, len(asked), float(values.mean()), na=na, **failures)
     mean, corpus = float(values.mean()), _ratio(float((values * weights).sum()), float(weights.sum()))
     groups = _groups([row.sample for row in rows], clusters)
     sums = _sums(values, weights if metric.shown == "corpus" else np.ones_like(weights), groups)
     low, high = interval(_draw_rates(sums, seed, resamples), len(sums))
     value = corpus if metric.shown == "corpus" else mean
-    return Cell(metric.name, value, low, high, scored, len(asked), mean, corpus, float(np.median(values)))
+    median = float(np.median(values))
+    return Cell(metric.name, value, low, high, scored, len(asked), mean, corpus, median, **failures)
+
+
+class Failures(TypedDict):
+    """The fields of a Cell about rows that failed."""
+
+    failed: int
+    reasons: tuple[tuple[str, int], ...]
+
+
+def _fault(score: Score) -> str:
+    """Why an asked row counts as failed, "" where it was measured."""
+    if score.error:
+        return score.error
+    if score.value is None:
+        return "the metric gave neither a value nor a reason"
+    return "" if np.isfinite(score.value) else f"the metric answered {score.value}"
+
+
+def tally(reasons: Iterable[str]) -> tuple[tuple[str, int], ...]:
+    """Reasons with counts, the commonest first; those that differ in a file or a number only count as one.
+
+    Each is printed as its first example, without the folders of files.
+    """
+    first: dict[str, str] = {}
+    counts: Counter[str] = Counter()
+    for reason in filter(None, reasons):
+        text = FOLDER.sub("", reason)
+        key = NUMBER.sub("0", FILE.sub("", text))
+        first.setdefault(key, text)
+        counts[key] += 1
+    return tuple((first[key], count) for key, count in counts.most_common())
 
 
 def usable(score: Score) -> bool:

@@ -191,3 +191,45 @@ def test_alpha_edges():
     assert abs(stats.alpha_ordinal(chance)) < 0.04
     with pytest.raises(ValueError, match="ratio"):
         stats.krippendorff(np.ones((2, 2)), "ratio")
+
+
+# --- failed rows ----------------------------------------------------------------------------------------------------
+
+
+def test_a_metric_that_failed_on_every_row_says_how_often_and_why():
+    scores = [
+        Score("a", error="quality.dnsmos: /runs/x/audio/a.flac: silent (peak under -72 dBFS)"),
+        Score("b", error="the process died (SIGKILL)"),
+        Score("c", error="quality.dnsmos: /runs/x/audio/c.flac: silent (peak under -72 dBFS)"),
+        Score("d", na="no recording"),
+    ]
+    cell = stats.cell(SIM, scores)
+    assert (cell.value, cell.asked, cell.scored, cell.failed, cell.na) == (None, 3, 0, 3, "")
+    assert cell.reasons == (
+        ("quality.dnsmos: a.flac: silent (peak under -72 dBFS)", 2),
+        ("the process died (SIGKILL)", 1),
+    )
+
+
+def test_rows_counted_as_the_worst_case_are_failed_rows_of_a_number():
+    cell = stats.cell(WER, [Score("a", 0.0, 4.0), Score("b", 1.0, 4.0, error="no output")])
+    assert (cell.value, cell.asked, cell.scored, cell.failed) == (0.5, 2, 1, 1)
+    assert cell.reasons == (("no output", 1),)
+    assert stats.cell(WER, rows([0.1, 0.2])).reasons == ()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), None])
+def test_a_value_that_is_no_number_is_a_failure_and_never_enters_the_mean(value):
+    cell = stats.cell(SIM, [Score("a", 0.5), Score("b", value)])
+    assert (cell.value, cell.scored, cell.failed, cell.asked) == (0.5, 1, 1, 2)
+    assert "metric" in cell.reasons[0][0]
+
+
+def test_a_corpus_value_without_any_weight_is_not_defined():
+    cell = stats.cell(WER, [Score("a", 2.0, 0.0), Score("b", 0.0, 0.0)])
+    assert cell.value is None and cell.failed == 0 and "weight" in cell.na and cell.mean == 1.0
+
+
+def test_not_applicable_gives_the_commonest_reason():
+    scores = [Score("a", na="no prompt"), Score("b", na="no recording"), Score("c", na="no recording")]
+    assert stats.cell(SIM, scores).na == "no recording"
