@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ttsbench.records import Cell, Metric
 from ttsbench.reports.tables import Entry
-from ttsbench.reports.values import heading, interval, number, scale
+from ttsbench.reports.values import heading, interval, number, scale, value_text
 
 
 @dataclass(frozen=True)
@@ -35,21 +35,62 @@ class Chart:
     truth: float | None
 
 
+LARGEST = 1e150  # what lies beyond is drawn at the edge
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Marks from the left end of an axis to its right end, ascending and finite; places values between them."""
+
+    marks: list[float]
+    logarithmic: bool = False
+
+    def place(self, value: float | None) -> float | None:
+        """Per cent from the left end, 0 to 100; None for a value that is missing or not finite."""
+        if value is None or not math.isfinite(value):
+            return None
+        value = max(self.marks[0], min(self.marks[-1], value))
+        here, left, right = map(math.log10 if self.logarithmic else float, (value, self.marks[0], self.marks[-1]))
+        return round(100 * (here - left) / (right - left), 2)
+
+    def labels(self) -> list[tuple[float, str]]:
+        """(position in per cent, text) of every mark."""
+        return [(self.place(mark) or 0.0, f"{mark:g}".replace("-", "−")) for mark in self.marks]
+
+
+def axis(values: Iterable[float | None], logarithmic: bool = False) -> Axis:
+    """An axis that holds every finite value; from 0 to 1 where there is none."""
+    found = finite(values)
+    if not found:
+        return Axis([0.0, 1.0])
+    low, high = min(found), max(found)
+    return Axis(decades(low, high) if logarithmic else ticks(low, high), logarithmic)
+
+
+def finite(values: Iterable[float | None]) -> list[float]:
+    """The values that can be drawn."""
+    return [value for value in values if value is not None and math.isfinite(value)]
+
+
 def ticks(low: float, high: float, count: int = 4) -> list[float]:
-    """Round numbers from at most `low` to at least `high`, about `count` steps."""
-    if high <= low:
-        high = low + (abs(low) or 1.0)
+    """Round numbers from at most `low` to at least `high`, about `count` steps; equal values come to lie inside."""
+    low, high = (max(-LARGEST, min(LARGEST, value)) for value in (low, high))
+    if high - low <= 1e-9 * max(abs(low), abs(high), 1e-200):  # equal, or too close to tell apart on any screen
+        half = max(abs(low), abs(high)) / 2 or 0.5
+        low, high = low - half, high + half
     raw = (high - low) / count
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(size * power for size in (1, 2, 2.5, 5, 10) if size * power >= raw * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(index * step, 10) for index in range(first, last + 1)]
+    return [float(f"{index * step:.12g}") for index in range(first, last + 1)]
 
 
 def decades(low: float, high: float) -> list[float]:
-    """Powers of ten from at most `low` to at least `high`, both positive."""
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    return [10.0**power for power in range(first, max(last, first + 1) + 1)]
+    """Powers of ten from at most `low` to at least `high`, both positive; every second or third over a wide range."""
+    first, last = max(-300, math.floor(math.log10(low))), min(300, math.ceil(math.log10(high)))
+    last = max(last, first + 1)
+    step = -(-(last - first) // 6)
+    return [10.0**power for power in range(first, last + step, step)]
 
 
 def chart(
@@ -61,28 +102,20 @@ def chart(
 ) -> Chart:
     """A chart of (label, cell, is truth) rows; `bars` begin at zero, or at the lower of `limits`, as printed."""
     ends = [v * scale(metric) for _, cell, _ in rows for v in (cell.value, cell.low, cell.high) if v is not None]
-    ends += [limit for limit in limits if limit is not None]
-    if bars and limits[0] is None:
-        ends.append(0.0)
-    marks = ticks(min(ends), max(ends)) if ends else [0.0, 1.0]
-    left, right = marks[0], marks[-1]
+    over = axis([*ends, *limits, 0.0 if bars and limits[0] is None else None])
 
     def place(value: float | None) -> float | None:
-        return None if value is None else round(100 * (value * scale(metric) - left) / (right - left), 2)
+        return None if value is None else over.place(value * scale(metric))
 
     tracks = [
         Track(
-            label,
-            number(metric, cell.value) if cell.value is not None else "n/a" if cell.na else "failed",
-            interval(metric, cell.low, cell.high),
+            label, value_text(metric, cell), interval(metric, cell.low, cell.high),
             place(cell.value), place(cell.low), place(cell.high), truth,
         )
         for label, cell, truth in rows
     ]  # fmt: skip
-    labels = [(round(100 * (mark - left) / (right - left), 2), f"{mark:g}".replace("-", "−")) for mark in marks]
-    zero = max(0.0, min(100.0, 100 * (0 - left) / (right - left)))
     truth_at = next((track.x for track in tracks if track.truth), None)
-    return Chart(title or heading(metric), tracks, labels, round(zero, 2), truth_at)
+    return Chart(title or heading(metric), tracks, over.labels(), over.place(0.0) or 0.0, truth_at)
 
 
 def of_metric(metric: Metric, entries: Sequence[Entry]) -> Chart:
@@ -124,30 +157,24 @@ def scatter(x: Metric, y: Metric, entries: Sequence[Entry]) -> Scatter | None:
     rows = []
     for entry in entries:
         a, b = entry.cells[x.name].value, entry.cells[y.name].value
-        if a is not None and b is not None and not entry.truth and not entry.anchor:
+        if a is not None and b is not None and len(finite([a, b])) == 2 and not entry.truth and not entry.anchor:
             rows.append((entry.name, a, b))
     if len(rows) < 2:
         return None
     signs = [1.0 if metric.better == "lower" else -1.0 for metric in (x, y)]
     fronts = pareto([(a * signs[0], b * signs[1]) for _, a, b in rows])
-    spread = [a * scale(x) for _, a, _ in rows]
-    logarithmic = min(spread) > 0 and max(spread) / min(spread) > 20
-    x_marks = decades(min(spread), max(spread)) if logarithmic else ticks(min(spread), max(spread))
-    y_marks = ticks(min(b for _, _, b in rows) * scale(y), max(b for _, _, b in rows) * scale(y))
-
-    def across(value: float) -> float:
-        here, left, right = (math.log(v) if logarithmic else v for v in (value, x_marks[0], x_marks[-1]))
-        return round(100 * (here - left) / (right - left), 2)
-
-    def down(value: float) -> float:
-        return round(100 - 100 * (value - y_marks[0]) / (y_marks[-1] - y_marks[0]), 2)
-
+    wide = [a * scale(x) for _, a, _ in rows]
+    logarithmic = min(wide) > 0 and max(wide) > 20 * min(wide)
+    across, up = axis(wide, logarithmic), axis(b * scale(y) for _, _, b in rows)
     points = [
-        Point(name, across(a * scale(x)), down(b * scale(y)), front, f"{name}: {number(x, a)}, {number(y, b)}")
+        Point(
+            name, across.place(a * scale(x)) or 0.0, 100 - (up.place(b * scale(y)) or 0.0), front,
+            f"{name}: {number(x, a)}, {number(y, b)}",
+        )
         for (name, a, b), front in zip(rows, fronts, strict=True)
-    ]
+    ]  # fmt: skip
     line = sorted((point.x, point.y) for point in points if point.front)
     return Scatter(
         heading(x) + (", logarithmic" if logarithmic else ""), heading(y), points,
-        [(across(mark), f"{mark:g}") for mark in x_marks], [(down(mark), f"{mark:g}") for mark in y_marks], line,
+        across.labels(), [(100 - at, label) for at, label in up.labels()], line,
     )  # fmt: skip

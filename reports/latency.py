@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ttsbench.reports.charts import ticks
+from ttsbench.reports.charts import axis, ticks
 from ttsbench.reports.page import render
 from ttsbench.store import write_atomically
 
@@ -40,27 +40,16 @@ def plot(title: str, x_title: str, y_title: str, series: Sequence[Series]) -> Pl
     every = [(x, y) for _, points in series for x, y in points]
     if not every:
         return None
-    x_marks = ticks(0, max(x for x, _ in every))
-    y_marks = ticks(0, max(high for _, (_, _, high) in every))
-
-    def across(x: float) -> float:
-        return round(100 * x / x_marks[-1], 2)
+    across, up = axis([0.0, *(x for x, _ in every)]), axis([0.0, *(high for _, (_, _, high) in every)])
 
     def down(y: float) -> float:
-        return round(100 - 100 * y / y_marks[-1], 2)
+        return 100 - (up.place(y) or 0.0)
 
     lines = [
-        Line(label, [(across(x), down(y), down(low), down(high)) for x, (y, low, high) in points])
+        Line(label, [(across.place(x) or 0.0, down(y), down(low), down(high)) for x, (y, low, high) in points])
         for label, points in series
     ]
-    return Plot(
-        title,
-        x_title,
-        y_title,
-        lines,
-        [(across(mark), f"{mark:g}") for mark in x_marks],
-        [(down(mark), f"{mark:g}") for mark in y_marks],
-    )
+    return Plot(title, x_title, y_title, lines, across.labels(), [(100 - at, label) for at, label in up.labels()])
 
 
 def _over(systems: Sequence[dict[str, Any]], axis: str, value: str, fixed: dict[str, float | None]) -> list[Series]:

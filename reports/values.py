@@ -34,6 +34,13 @@ def interval(metric: Metric, low: float | None, high: float | None) -> str:
     return "" if low is None or high is None else f"{number(metric, low)} to {number(metric, high)}"
 
 
+def value_text(metric: Metric, cell: Cell) -> str:
+    """The headline value; "n/a" where the question does not apply, "failed" where no row could be measured."""
+    if cell.value is not None:
+        return number(metric, cell.value)
+    return "n/a" if cell.na else "failed" if cell.asked else "–"
+
+
 def other(metric: Metric, cell: Cell) -> str:
     """The average that is not the headline, where the two differ: 'corpus 9.61' or 'mean 11.25'."""
     name, value = ("mean", cell.mean) if metric.shown == "corpus" else ("corpus", cell.corpus)
