@@ -17,6 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from ttsbench import __version__
+from ttsbench.execute import Executor
+from ttsbench.execute.local import Local
+from ttsbench.execute.ray import Cluster
 from ttsbench.records import Card, TestSet
 from ttsbench.store import Run, StoreError
 
@@ -60,6 +63,11 @@ class Plan:
     ray: str | None = None
 
 
+def executor(plan: Plan) -> Executor:
+    """Where the plan's work is done."""
+    return Local() if plan.ray is None else Cluster(plan.ray)
+
+
 def run_one(spec: str, testset: TestSet, plan: Plan, progress: Progress, name: str = "") -> Run:
     """Speak and score one system on one test set, resuming what is there. Raises StoreError with what to do."""
     from ttsbench import speaking as synth
@@ -73,7 +81,7 @@ def run_one(spec: str, testset: TestSet, plan: Plan, progress: Progress, name: s
         device=plan.device,
         retry=plan.retry,
         progress=progress,
-        ray=plan.ray,
+        executor=executor(plan),
     )
     if lost:
         raise StoreError(f"{run.path}: {len(lost)} rows could not be kept; make room and run again. First: {lost[0]}")
@@ -94,7 +102,7 @@ def score_run(run: Run, plan: Plan, progress: Progress) -> None:
             device=plan.device,
             timeout=plan.timeout,
             progress=progress,
-            ray=plan.ray,
+            executor=executor(plan),
         )
     except OSError as fault:
         raise StoreError(f"{run.path}: {fault}; what was computed is kept, run again to go on") from fault
@@ -145,7 +153,7 @@ def _folder(spec: str, testset: TestSet, plan: Plan, name: str) -> Run:
         },
         "criteria": _criteria(testset),
         "shard": plan.shard,
-        "spread": None if plan.ray is None else f"Ray cluster {plan.ray or 'on this machine'}",
+        "spread": executor(plan).where or None,
         "asked": asked,
         "seed": plan.seed,
         "jobs": plan.jobs,

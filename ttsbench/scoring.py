@@ -6,19 +6,42 @@ Features are kept by content, so scoring again under another protocol or normali
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from ttsbench.execute.local import Failed, run_tasks
+from ttsbench.execute import Executor, Failed
+from ttsbench.execute.local import Local
 from ttsbench.records import Card, Feature, Item, Measure, Protocol, Request, Score, Synthesis
 from ttsbench.store import FeatureStore, Run, feature_key, file_digest
 
 Progress = Callable[[int, int, str], None]
-Batch = tuple[str, tuple[tuple[str, str], ...], list[Request]]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Requests to one model, for a worker."""
+
+    extractor: str
+    settings: tuple[tuple[str, str], ...]
+    requests: list[Request]
+
+    def files(self) -> list[Path]:
+        """Their audio."""
+        paths = (path for request in self.requests for path in (request.audio, request.reference) if path)
+        return list(dict.fromkeys(paths))
+
+    def moved(self, here: Mapping[Path, Path], folder: Path) -> Batch:
+        """The batch over copies of its audio."""
+
+        def at(path: Path) -> Path:
+            return here.get(path, path)
+
+        requests = [replace(r, audio=at(r.audio), reference=r.reference and at(r.reference)) for r in self.requests]
+        return replace(self, requests=requests)
 
 
 def score(
@@ -29,7 +52,7 @@ def score(
     device: str,
     timeout: float,
     progress: Progress,
-    ray: str | None = None,
+    executor: Executor | None = None,
 ) -> dict[str, dict[str, list[Score]]]:
     """Score `run` under the named protocols and write scores/<protocol>/. Returns protocol -> metric -> scores."""
     from ttsbench import metrics
@@ -37,11 +60,9 @@ def score(
     items = _items(run)
     protocols = [metrics.protocol(name) for name in names]
     wanted = [_wanted(protocol, items) for protocol in protocols]
-    features = _Features(run.path / "features", ray)
+    features = _Features(run.path / "features", executor or Local())
     requests = [request for plan in wanted for row in plan for reqs in row for request in reqs]
-    lost = features.compute(
-        requests, jobs=jobs, device=device, timeout=timeout, log=run.path / "log.txt", note=progress
-    )
+    lost = features.compute(requests, jobs=jobs, device=device, timeout=timeout, folder=run.path, note=progress)
     result = {}
     for protocol, plan in zip(protocols, wanted, strict=True):
         scores = {
@@ -101,9 +122,9 @@ def _write(run: Run, protocol: Protocol, scores: dict[str, list[Score]]) -> None
 class _Features:
     """Features of this run by request: cached ones from disk, missing ones from the workers."""
 
-    def __init__(self, folder: Path, ray: str | None) -> None:
+    def __init__(self, folder: Path, executor: Executor) -> None:
         self.store = FeatureStore(folder)
-        self.ray = ray
+        self.executor = executor
         self._identities: dict[tuple[str, tuple[tuple[str, str], ...]], dict[str, Any]] = {}
         self._digests: dict[Path, str] = {}
         self._broken: dict[Request, Feature] = {}
@@ -141,7 +162,7 @@ class _Features:
         return self._digests[path]
 
     def compute(
-        self, requests: list[Request], *, jobs: int, device: str, timeout: float, log: Path, note: Progress
+        self, requests: list[Request], *, jobs: int, device: str, timeout: float, folder: Path, note: Progress
     ) -> list[str]:
         """Compute what is missing. Returns what could not be written; a feature that failed carries its error."""
         missing: dict[str, Request] = {}
@@ -159,10 +180,13 @@ class _Features:
         batches = _batches(list(missing.values()), jobs)
         for round_ in (batches, None):
             if round_ is None:  # a batch that died is tried again one by one, so that one bad file costs one row
-                round_ = [(request.extractor, request.settings, [request]) for request in again]
+                round_ = [Batch(request.extractor, request.settings, [request]) for request in again]
                 again = []
-            for index, outcome in self._outcomes(round_, jobs, device, timeout, log):
-                extractor, _, batch = round_[index]
+            outcomes = self.executor.run(
+                round_, extracting, (device,), jobs=jobs, timeout=timeout, device=device, folder=folder
+            )
+            for index, outcome in outcomes:
+                extractor, batch = round_[index].extractor, round_[index].requests
                 if isinstance(outcome, Failed):
                     if len(batch) > 1:
                         again.extend(batch)
@@ -173,18 +197,6 @@ class _Features:
                 done += len(batch)
                 note(done, total, "scoring")
         return lost
-
-    def _outcomes(
-        self, batches: list[Batch], jobs: int, device: str, timeout: float, log: Path
-    ) -> Iterator[tuple[int, Any]]:
-        if self.ray is None or not batches:
-            return run_tasks(batches, extracting, (device,), jobs=jobs, timeout=timeout, log=log)
-        from ttsbench.execute import ray as cluster
-
-        cluster.connect(self.ray)
-        return cluster.run_tasks(
-            batches, cluster.pack_batch, cluster.remote_extracting, (device,), device=device, timeout=timeout
-        )
 
     def _keep(self, request: Request, feature: Feature, lost: list[str]) -> None:
         about = {"file": request.audio.name, **dict(request.settings)}
@@ -205,7 +217,7 @@ def _batches(requests: list[Request], jobs: int) -> list[Batch]:
     for (extractor, settings), group in groups.items():
         group.sort(key=lambda request: -os.path.getsize(request.audio))
         size = max(1, min(metrics.extractor(extractor).BATCH, -(-len(group) // jobs)))
-        batches += [(extractor, settings, group[at : at + size]) for at in range(0, len(group), size)]
+        batches += [Batch(extractor, settings, group[at : at + size]) for at in range(0, len(group), size)]
     return batches
 
 
@@ -221,7 +233,7 @@ def extracting(device: str) -> Callable[[Batch], list[Feature]]:
     loaded: dict[tuple[str, tuple[tuple[str, str], ...]], Any] = {}
 
     def handle(batch: Batch) -> list[Feature]:
-        extractor, settings, requests = batch
+        extractor, settings, requests = batch.extractor, batch.settings, batch.requests
         if (extractor, settings) not in loaded:
             loaded[extractor, settings] = metrics.extractor(extractor).load(dict(settings), device)
         features = loaded[extractor, settings](requests)

@@ -13,7 +13,7 @@ import random
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,7 +21,8 @@ import numpy as np
 
 from ttsbench import audio
 from ttsbench.errors import UserError
-from ttsbench.execute.local import Failed, run_tasks
+from ttsbench.execute import Executor, Failed
+from ttsbench.execute.local import Local, run_tasks
 from ttsbench.records import Card, Chunk, Recorded, Resynthesizer, Sample, Synthesis, System
 from ttsbench.store import Run, StoreError, file_digest, file_name
 
@@ -36,6 +37,15 @@ class Job:
     seed: int
     folder: Path
     name: str
+
+    def files(self) -> list[Path]:
+        """Its prompt and truth."""
+        return [path for path in (self.sample.prompt, self.sample.truth) if path]
+
+    def moved(self, here: Mapping[Path, Path], folder: Path) -> Job:
+        """The job over copies of its prompt and truth, writing below `folder`."""
+        prompt, truth = (path and here.get(path, path) for path in (self.sample.prompt, self.sample.truth))
+        return replace(self, sample=replace(self.sample, prompt=prompt, truth=truth), folder=folder)
 
 
 def seed_for(seed: int, sample_id: str) -> int:
@@ -52,7 +62,7 @@ def synthesize(
     device: str,
     retry: bool,
     progress: Progress,
-    ray: str | None = None,
+    executor: Executor | None = None,
 ) -> list[str]:
     """Speak every sample of `run` that is not done yet; rows are kept as they come. Returns those that could not be.
 
@@ -73,36 +83,16 @@ def synthesize(
     ]
     lost: list[str] = []
     progress(len(done), len(samples), "speaking")
-    if ray is None:
-        outcomes = run_tasks(tasks, speaker, (spec, device), jobs=jobs, timeout=timeout, log=run.path / "log.txt")
-    else:
-        outcomes = _on_cluster(run, tasks, spec, device, timeout, ray)
+    executor = executor or Local()
+    outcomes = executor.run(tasks, speaker, (spec, device), jobs=jobs, timeout=timeout, device=device, folder=run.path)
     for count, (index, outcome) in enumerate(outcomes, 1):
         if isinstance(outcome, Failed):
             outcome = Synthesis(todo[index].id, seed=tasks[index].seed, error=f"the system failed: {outcome.reason}")
+        if not executor.timed:
+            outcome = replace(outcome, chunks=(), total=None, audible=None)
         _keep(run, outcome, lost)
         progress(len(done) + count, len(samples), "speaking")
     return lost
-
-
-def _on_cluster(
-    run: Run, tasks: list[Job], spec: str, device: str, timeout: float, address: str
-) -> Iterator[tuple[int, Synthesis | Failed]]:
-    """The tasks' outcomes from a Ray cluster, their files written here."""
-    from ttsbench.execute import ray as cluster
-
-    cluster.connect(address)
-    outcomes = cluster.run_tasks(
-        tasks, cluster.pack_job, cluster.remote_speaker, (spec, device), device=device, timeout=timeout
-    )
-    for index, outcome in outcomes:
-        if not isinstance(outcome, Failed):
-            outcome, made = outcome
-            try:
-                cluster.keep_files(run.path, made)
-            except OSError as fault:
-                outcome = Synthesis(tasks[index].sample.id, seed=tasks[index].seed, error=_explain(fault))
-        yield index, outcome
 
 
 def _keep(run: Run, row: Synthesis, lost: list[str]) -> None:

@@ -5,20 +5,23 @@ import signal
 import textwrap
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ttsbench.records import Sample
-from ttsbench.speaking import synthesize
-from ttsbench.store import Run
-
-ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
+from ttsbench.execute.ray import Cluster, keep_files, pack, remote
+from ttsbench.records import Request, Sample
+from ttsbench.scoring import Batch
+from ttsbench.speaking import Job, synthesize
+from ttsbench.store import Run, StoreError
 
 SYSTEM = """
 import os, pathlib, time
 import numpy as np
 from ttsbench import audio
+from ttsbench.execute.ray import Cluster, keep_files, pack, remote
 from ttsbench.records import Card
 
 class Voice:
@@ -36,6 +39,7 @@ class Voice:
 
 @pytest.mark.slow
 def test_a_killed_worker_costs_nothing(tmp_path: Path) -> None:
+    ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
     seen = tmp_path / "seen"
     seen.mkdir()
     (tmp_path / "voice.py").write_text(textwrap.dedent(SYSTEM.format(folder=str(seen))))
@@ -73,7 +77,7 @@ def test_a_killed_worker_costs_nothing(tmp_path: Path) -> None:
             device="cpu",
             retry=False,
             progress=lambda done, total, what: None,
-            ray="",
+            executor=Cluster(),
         )
     finally:
         killer.join()
@@ -88,3 +92,39 @@ def test_a_killed_worker_costs_nothing(tmp_path: Path) -> None:
         assert row.error == "" and row.total is None and not row.chunks  # timings of spread runs mean nothing
         path = run.audio(row)
         assert path is not None and path.exists() and row.seconds == pytest.approx(0.01 * len(sample.text))
+
+
+@pytest.mark.parametrize("name", ["../outside", "audio/../../outside", "/outside"])
+def test_a_worker_cannot_write_outside_the_run_folder(tmp_path: Path, name: str) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    with pytest.raises(StoreError, match="outside the run folder"):
+        keep_files(run, {name: b"x"})
+    assert not (tmp_path / "outside").exists() and not Path("/outside").exists()
+    keep_files(run, {"audio/a.flac": b"x"})
+    assert (run / "audio" / "a.flac").read_bytes() == b"x"
+
+
+def reading() -> Callable[[Any], str]:
+    """A handler that reads the files its task names and writes one below the task's folder."""
+
+    def handle(task: Any) -> str:
+        if isinstance(task, Job):
+            task.folder.joinpath("made").write_bytes(b"made")
+        return " ".join(path.read_text() for path in task.files())
+
+    return handle
+
+
+def test_files_travel_with_a_task_and_back(tmp_path: Path) -> None:
+    prompt, truth = tmp_path / "p.wav", tmp_path / "t.wav"
+    prompt.write_text("prompt")
+    truth.write_text("truth")
+    do = remote(reading, ())
+    job = pack(Job(Sample("a", "x", prompt=prompt, truth=truth), 0, tmp_path, "a"))
+    requests = [Request("e", prompt, reference=truth), Request("e", prompt)]
+    batch = pack(Batch("e", (), requests))
+    prompt.unlink()  # the other machine does not have them
+    truth.unlink()
+    assert do(job) == ("prompt truth", {"made": b"made"})
+    assert do(batch) == ("prompt truth", {})

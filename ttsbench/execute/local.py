@@ -14,28 +14,35 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from ttsbench.errors import UserError
+from ttsbench.execute import Failed, Setup, Task, WorkerError
 
-Handler = Callable[[Any], Any]
-Setup = Callable[..., Handler]
-
-
-@dataclass(frozen=True)
-class Failed:
-    """Why a task has no result. `fatal`: the worker could not even be set up."""
-
-    reason: str
-    fatal: bool = False
+LOG = "log.txt"
 
 
-class WorkerError(UserError):
-    """No worker could be set up; the message is the worker's own."""
+class Local:
+    """The executor of this machine: one process a job."""
+
+    timed = True
+    where = ""
+
+    def run(
+        self,
+        tasks: Sequence[Task],
+        setup: Setup,
+        args: tuple[Any, ...],
+        *,
+        jobs: int,
+        timeout: float,
+        device: str,
+        folder: Path,
+    ) -> Iterator[tuple[int, Any]]:
+        """See `execute.Executor`; what workers print goes to log.txt in `folder`."""
+        return run_tasks(tasks, setup, args, jobs=jobs, timeout=timeout, log=folder / LOG)
 
 
 def _die_with_parent() -> None:

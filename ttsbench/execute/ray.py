@@ -10,14 +10,12 @@ import hashlib
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ttsbench.execute.local import Failed, Setup
-from ttsbench.records import Feature, Request, Synthesis
-from ttsbench.speaking import Job, speaker
+from ttsbench.execute import Failed, Setup, Task
 from ttsbench.store import StoreError, write_atomically
 
 TRIES = 3
@@ -27,8 +25,39 @@ TRIES = 3
 class Parcel:
     """A task and the files it names, by the path they have here."""
 
-    task: Any
-    files: dict[str, bytes]
+    task: Task
+    files: dict[Path, bytes]
+
+
+class Cluster:
+    """The executor of a Ray cluster: at `address`, or one started on this machine for ''."""
+
+    timed = False
+
+    def __init__(self, address: str = "") -> None:
+        self.address = address
+        self.where = f"Ray cluster {address or 'on this machine'}"
+
+    def run(
+        self,
+        tasks: Sequence[Task],
+        setup: Setup,
+        args: tuple[Any, ...],
+        *,
+        jobs: int,
+        timeout: float,
+        device: str,
+        folder: Path,
+    ) -> Iterator[tuple[int, Any]]:
+        """See `execute.Executor`; the cluster's size sets the number of workers, not `jobs`."""
+        if not tasks:
+            return
+        connect(self.address)
+        for index, outcome in run_tasks(tasks, pack, remote, (setup, args), device=device, timeout=timeout):
+            if not isinstance(outcome, Failed):
+                outcome, made = outcome
+                keep_files(folder, made)
+            yield index, outcome
 
 
 def connect(address: str) -> None:
@@ -108,75 +137,47 @@ class _Actor:
         return self.handle(task)
 
 
-# --- synthesis ----------------------------------------------------------------------------------------------------
+def pack(task: Task) -> Parcel:
+    """The task with its files. One that cannot be read is left out: the handler meets the same fault and names it."""
+    files = {}
+    for path in task.files():
+        try:
+            files[path] = path.read_bytes()
+        except OSError:
+            continue
+    return Parcel(task, files)
 
 
-def pack_job(job: Job) -> Parcel:
-    """The job with its prompt and truth."""
-    return Parcel(job, _files(path for path in (job.sample.prompt, job.sample.truth) if path))
+def remote(setup: Setup, args: tuple[Any, ...]) -> Callable[[Parcel], tuple[Any, dict[str, bytes]]]:
+    """Actor set-up: answers parcels with the result and the files it made, by their path within the task's folder."""
+    handle = setup(*args)
 
-
-def remote_speaker(spec: str, device: str) -> Callable[[Parcel], tuple[Synthesis, dict[str, bytes]]]:
-    """Actor set-up: answers parcels with the row and the files it made, by their path within the run folder."""
-    handle = speaker(spec, device)
-
-    def do(parcel: Parcel) -> tuple[Synthesis, dict[str, bytes]]:
+    def do(parcel: Parcel) -> tuple[Any, dict[str, bytes]]:
         with tempfile.TemporaryDirectory(prefix="ttsbench-") as place:
-            here = _unpack(parcel.files, Path(place, "in"))
-            out = Path(place, "out")
-            sample = parcel.task.sample
-            sample = replace(sample, prompt=here.get(sample.prompt), truth=here.get(sample.truth))
-            row = handle(replace(parcel.task, sample=sample, folder=out))
+            here, out = _unpack(parcel.files, Path(place, "in")), Path(place, "out")
+            out.mkdir()
+            result = handle(parcel.task.moved(here, out))
             made = {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
-            return replace(row, chunks=(), total=None, audible=None), made
+            return result, made
 
     return do
 
 
-def keep_files(run_folder: Path, made: dict[str, bytes]) -> None:
-    """Write what an actor made into the run folder. Raises OSError (disk full)."""
+def keep_files(folder: Path, made: Mapping[str, bytes]) -> None:
+    """Write what an actor made below `folder`. Raises OSError (disk full), StoreError for a path out of it."""
     for name, data in made.items():
-        target = run_folder / name
-        if not target.resolve().is_relative_to(run_folder.resolve()):
+        target = folder / name
+        if not target.resolve().is_relative_to(folder.resolve()):
             raise StoreError(f"a worker named a file outside the run folder: {name!r}")
         write_atomically(target, data)
 
 
-# --- scoring ------------------------------------------------------------------------------------------------------
-
-
-def pack_batch(batch: tuple[str, Any, list[Request]]) -> Parcel:
-    """The batch with its audio."""
-    paths = {path for request in batch[2] for path in (request.audio, request.reference) if path}
-    return Parcel(batch, _files(paths))
-
-
-def remote_extracting(device: str) -> Callable[[Parcel], list[Feature]]:
-    """Actor set-up: answers parcels with features."""
-    from ttsbench.scoring import extracting
-
-    handle = extracting(device)
-
-    def do(parcel: Parcel) -> list[Feature]:
-        with tempfile.TemporaryDirectory(prefix="ttsbench-") as place:
-            here = _unpack(parcel.files, Path(place))
-            extractor, settings, requests = parcel.task
-            moved = [replace(r, audio=here[r.audio], reference=here.get(r.reference)) for r in requests]
-            return handle((extractor, settings, moved))
-
-    return do
-
-
-def _files(paths: Any) -> dict[str, bytes]:
-    return {str(path): Path(path).read_bytes() for path in paths}
-
-
-def _unpack(files: dict[str, bytes], folder: Path) -> dict[Path | None, Path]:
+def _unpack(files: Mapping[Path, bytes], folder: Path) -> dict[Path, Path]:
     """Write the files under safe names; where each of the sender's paths lies here."""
     folder.mkdir(parents=True, exist_ok=True)
-    here: dict[Path | None, Path] = {}
-    for name, data in files.items():
-        target = folder / (hashlib.sha256(name.encode()).hexdigest()[:16] + Path(name).suffix)
+    here = {}
+    for path, data in files.items():
+        target = folder / (hashlib.sha256(str(path).encode()).hexdigest()[:16] + path.suffix)
         target.write_bytes(data)
-        here[Path(name)] = target
+        here[path] = target
     return here
