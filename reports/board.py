@@ -59,7 +59,7 @@ def add_operations(path: Path, board: Path) -> None:
 def _examples(table: Table, entry: Entry, target: Path) -> None:
     """Keep the best, the median and the worst utterance, with their clips, for one protocol."""
     order = breakdown.worst(table, entry, len(table.samples))
-    syntheses = entry.run.syntheses
+    syntheses = entry.syntheses
     spoken = [row for row in order if row[0].id in syntheses and entry.run.audio(syntheses[row[0].id])]
     if not spoken or entry.truth:
         return
@@ -107,7 +107,7 @@ def load(board: Path) -> list[Table]:
 
 def ranked(table: Table) -> list[Metric]:
     """The metrics that a leaderboard ranks: those with a better direction and a number somewhere."""
-    return [m for _, group in table.families() for m in group if m.better != "neither"]
+    return [metric for metric in table.measured if metric.better != "neither"]
 
 
 def views(table: Table) -> list[View]:
@@ -123,7 +123,7 @@ def views(table: Table) -> list[View]:
 
 
 def _view(table: Table, kind: str, name: str, ids: set[str]) -> View:
-    metrics = [metric for _, group in table.families() for metric in group]
+    metrics = table.columns
     cells: dict[str, dict[str, Cell]] = {entry.name: {} for entry in table.entries}
     ranks: dict[str, dict[str, tuple[int, int] | None]] = {entry.name: {} for entry in table.entries}
     for metric in metrics:

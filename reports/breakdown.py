@@ -76,9 +76,11 @@ def breakdown(table: Table, metric: Metric, title: str, groups: dict[str, str]) 
 
 def headline_metrics(table: Table) -> list[Metric]:
     """The first metric with a direction of each family but speed and cost."""
-    groups = [group for name, group in table.families() if name not in ("speed", "cost")]
-    directed = [[metric for metric in group if metric.better != "neither"] for group in groups]
-    return [group[0] for group in directed if group]
+    groups: dict[str, Metric] = {}
+    for metric in table.measured:
+        if metric.better != "neither" and metric.family not in ("speed", "cost"):
+            groups.setdefault(metric.family, metric)
+    return list(groups.values())
 
 
 def worst(table: Table, entry: Entry, count: int = 10) -> list[tuple[Sample, Score, Metric]]:

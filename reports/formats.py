@@ -10,7 +10,17 @@ from ttsbench.reports import board
 from ttsbench.reports.board import View
 from ttsbench.reports.reported import Reported
 from ttsbench.reports.tables import Table
-from ttsbench.reports.values import CODEC_TITLES, best, codec_cells, csv_text, heading, interval, number, rank_text
+from ttsbench.reports.values import (
+    CODEC_TITLES,
+    best,
+    codec_cells,
+    csv_text,
+    heading,
+    interval,
+    number,
+    rank_text,
+    value_text,
+)
 
 LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
@@ -42,7 +52,7 @@ def second(metric: Metric, cells: Sequence[Cell]) -> float | None:
 
 def markdown(table: Table, view: View, by: Metric, reported: Sequence[Reported] = ()) -> str:
     """One leaderboard with its heading, and the reported rows under a heading of their own."""
-    metrics = [metric for _, group in table.families() for metric in group]
+    metrics = table.columns
     codec = CODEC_TITLES if any(entry.card.get("codec") for entry in table.entries) else ()
     lines = [
         f"## {md(table.testset['name'])}, scored with {md(table.protocol['name'])} v{table.protocol['version']}",
@@ -85,7 +95,7 @@ def _count(value: object) -> str:
 def _md_value(table: Table, view: View, system: str, metric: Metric, truth: bool) -> str:
     cell = view.cells[system][metric.name]
     if cell.value is None:
-        return "n/a" if cell.na else "failed" if cell.asked else "–"
+        return value_text(metric, cell)
     top = best(metric, [view.cells[entry.name][metric.name] for entry in table.systems])
     text = number(metric, cell.value)
     text = f"**{text}**" if cell.value == top and not truth else text
@@ -125,7 +135,7 @@ def board_csv(parts: Sequence[tuple[Table, list[View]]], reported: Sequence[Repo
 
 def latex(table: Table, view: View, by: Metric) -> str:
     """A booktabs table: best bold, second underlined, ground truth set apart."""
-    metrics = [metric for _, group in table.families() for metric in group]
+    metrics = table.columns
     lines = [r"\begin{table}", r"\centering", r"\begin{tabular}{l" + "r" * len(metrics) + "}", r"\toprule"]
     lines.append("System & " + " & ".join(tex(heading(m)) for m in metrics) + r" \\")
     lines.append(r"\midrule")
@@ -135,7 +145,7 @@ def latex(table: Table, view: View, by: Metric) -> str:
         values = []
         for metric in metrics:
             cell = view.cells[entry.name][metric.name]
-            text = tex(number(metric, cell.value)) if cell.value is not None else "n/a" if cell.na else "--"
+            text = tex(value_text(metric, cell))
             if cell.value is not None and not entry.truth:
                 text = rf"\textbf{{{text}}}" if cell.value == tops[metric.name] else text
                 text = rf"\underline{{{text}}}" if cell.value == seconds[metric.name] else text

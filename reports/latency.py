@@ -90,8 +90,8 @@ def plots(data: dict[str, Any]) -> list[Plot]:
         ("Real-time factor against chunk size", "frames in a chunk", "RTF", "chunk_frames", "rtf_each"),
     ]
     found = []
-    for title, x_title, y_title, axis, value in wanted:
-        series = _over(systems, axis, value, base)
+    for title, x_title, y_title, along, value in wanted:
+        series = _over(systems, along, value, base)
         if max((len(points) for _, points in series), default=0) > 1:
             found.append(plot(title, x_title, y_title, series))
     return [item for item in found if item is not None]

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ttsbench.records import Score
-from ttsbench.reports import breakdown, charts, sound, values, words
-from ttsbench.reports.tables import Entry, Table, failures
+from ttsbench.reports import breakdown, charts, reasons, sound, values, words
+from ttsbench.reports.table import copies_text
+from ttsbench.reports.tables import Entry, Table
 from ttsbench.store import write_atomically
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ def environment() -> jinja2.Environment:
         heading=values.heading,
         codec_cells=values.codec_cells,
         covered=values.covered,
+        value_text=values.value_text,
+        failed_text=values.failed_text,
+        reasons_text=reasons.reasons_text,
         arrow=values.arrow,
         rank_text=values.rank_text,
         p_value=values.p_value,
@@ -101,18 +105,22 @@ def _title(systems: list[str]) -> str:
 
 
 def _section(table: Table, index: int, clips: sound.Clips) -> dict[str, Any]:
-    live = [metric for _, group in table.families() for metric in group]
+    measured = {metric.name for metric in table.measured}
     headlines = breakdown.headline_metrics(table)
     groups = breakdown.groupings(table.samples)
-    failed = [(entry, rows) for entry in table.entries if (rows := failures(entry))]
+    failed = [(entry, rows) for entry in table.entries if (rows := reasons.listed(table, entry))]
     misheard = [(entry, edits) for entry in table.entries if (edits := _word_errors(table, entry))]
     return {
         "table": table,
         "index": index,
-        "live": live,
-        "best": {m.name: values.best(m, [e.cells[m.name] for e in table.systems]) for m in live},
-        "notes": _not_applicable(table),
-        "families": [(name, [charts.of_metric(m, table.entries) for m in group]) for name, group in table.families()],
+        "best": {m.name: values.best(m, [e.cells[m.name] for e in table.systems]) for m in table.columns},
+        "not_applicable": reasons.not_applicable(table),
+        "failed": reasons.failed(table),
+        "copies": [(entry.name, copies_text(same)) for entry in table.entries if (same := reasons.copies(entry))],
+        "families": [
+            (name, [charts.of_metric(m, table.entries) for m in group if m.name in measured])
+            for name, group in table.families()
+        ],
         "breakdowns": [breakdown.breakdown(table, m, title, of) for title, of in groups for m in headlines],
         "errors": misheard,
         "worst": _worst(table, clips),
@@ -125,20 +133,6 @@ def _section(table: Table, index: int, clips: sound.Clips) -> dict[str, Any]:
 def _options(table: Table, key: str) -> list[str]:
     found = sorted({getattr(sample, key) for sample in table.samples} - {""})
     return found if len(found) > 1 else []
-
-
-def _not_applicable(table: Table) -> list[tuple[str, str, str]]:
-    """(metric titles, systems, reason) wherever rows were not asked; systems is empty where it is so for all."""
-    found: dict[tuple[str, str], list[str]] = {}
-    for metric in table.metrics:
-        for entry in table.entries:
-            for reason in dict.fromkeys(score.na for score in entry.scores[metric.name] if score.na):
-                found.setdefault((metric.title, reason), []).append(entry.name)
-    notes: dict[tuple[str, str], list[str]] = {}
-    for (title, reason), names in found.items():
-        who = "" if len(names) == len(table.entries) else ", ".join(names)
-        notes.setdefault((who, reason), []).append(title)
-    return [(", ".join(titles), who, reason) for (who, reason), titles in notes.items()]
 
 
 def _word_errors(table: Table, entry: Entry) -> words.Errors | None:
@@ -159,7 +153,7 @@ def _worst(table: Table, clips: sound.Clips) -> list[dict[str, Any]]:
     """Ten worst of each system (three where there are more than four systems), with spectrogram and clip numbers."""
     found = []
     for entry in table.systems:
-        syntheses = entry.run.syntheses
+        syntheses = entry.syntheses
         rows = []
         for sample, score, metric in breakdown.worst(table, entry, 10 if len(table.systems) <= 4 else 3):
             path = entry.run.audio(syntheses[sample.id]) if sample.id in syntheses else None
@@ -183,7 +177,7 @@ def utterances(table: Table, clips: sound.Clips) -> dict[str, Any]:
          "better": m.better} for m in keep
     ]  # fmt: skip
     by_sample = [{m.name: {s.sample: s for s in e.scores[m.name]} for m in table.metrics} for e in table.entries]
-    syntheses = [entry.run.syntheses for entry in table.entries]
+    syntheses = [entry.syntheses for entry in table.entries]
     messages: dict[str, int] = {}
     samples, rows = [], []
     for at, sample in enumerate(table.samples):

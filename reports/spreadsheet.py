@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ttsbench.reports import reasons
 from ttsbench.reports.tables import Table
 from ttsbench.reports.values import csv_text
 
 HEADER = (
     "system", "testset", "testset_digest", "protocol", "protocol_version", "metric", "metric_version", "unit", "better",
     "value", "low", "high", "mean", "corpus", "median", "scored", "asked", "excess", "excess_low", "excess_high",
-    "resampled", "not_applicable", "run",
+    "resampled", "failed", "reasons", "not_applicable", "equal_to_recording", "run",
 )  # fmt: skip
 
 
@@ -20,6 +21,7 @@ def results_csv(tables: Sequence[Table]) -> str:
     rows = []
     for table in tables:
         testset, protocol = table.testset, table.protocol
+        same = {entry.name: len(reasons.copies(entry)) for entry in table.entries}
         for entry in table.entries:
             for metric in table.metrics:
                 cell, excess = entry.cells[metric.name], entry.excess.get(metric.name)
@@ -27,7 +29,8 @@ def results_csv(tables: Sequence[Table]) -> str:
                 rows.append((
                     entry.name, testset["name"], testset["digest"], protocol["name"], protocol["version"], metric.name,
                     metric.version, metric.unit, metric.better, cell.value, cell.low, cell.high, cell.mean, cell.corpus,
-                    cell.median, cell.scored, cell.asked, *gap, table.unit, cell.na, entry.run.path.name,
+                    cell.median, cell.scored, cell.asked, *gap, table.unit, cell.failed,
+                    reasons.reasons_text(cell.reasons), cell.na, same[entry.name], entry.run.path.name,
                 ))  # fmt: skip
     return csv_text(HEADER, rows)
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ttsbench.records import Metric
+from ttsbench.reports import reasons
 from ttsbench.reports.tables import Entry, Table, plain
-from ttsbench.reports.values import best, heading, interval, number
+from ttsbench.reports.values import best, failed_text, heading, interval, number, value_text
 
 if TYPE_CHECKING:
     import rich.table
@@ -23,7 +24,6 @@ def terminal(table: Table, width: int = 80) -> list[rich.table.Table]:
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    live = [metric for _, group in table.families() for metric in group]
     across = max(1, (width - NAMES) // COLUMN)
     found = []
     for at in range(0, len(table.entries), across):
@@ -32,7 +32,7 @@ def terminal(table: Table, width: int = 80) -> list[rich.table.Table]:
         out.add_column("")
         for entry in entries:
             out.add_column(Text(plain(entry.name), style="dim" if entry.truth else ""), justify="right")
-        for metric in live:
+        for metric in table.columns:
             out.add_row(heading(metric), *(_cell(table, entry, metric) for entry in entries))
         found.append(out)
     return found
@@ -43,7 +43,7 @@ def _cell(table: Table, entry: Entry, metric: Metric) -> rich.text.Text:
 
     cell = entry.cells[metric.name]
     if cell.value is None:
-        return Text("n/a" if cell.na else f"failed {cell.asked}", style="dim" if cell.na else "red")
+        return Text(value_text(metric, cell), style="red" if cell.failed else "dim")
     top = best(metric, [other.cells[metric.name] for other in table.systems])
     text = Text(number(metric, cell.value), style="bold" if cell.value == top and not entry.truth else "")
     if cell.low is not None:
@@ -51,30 +51,37 @@ def _cell(table: Table, entry: Entry, metric: Metric) -> rich.text.Text:
     excess = entry.excess.get(metric.name)
     if excess:
         text.append(f"\n{number(metric, excess.value, sign=True)} over truth", style="dim not bold")
-    if cell.scored < cell.asked:
-        text.append(f"\n{cell.scored} of {cell.asked}", style="red not bold")
+    if cell.failed:
+        text.append(f"\n{failed_text(cell)}", style="red not bold")
     return text
 
 
 def _caption(table: Table) -> str:
-    live = [metric for _, group in table.families() for metric in group]
     asked = max((cell.asked for entry in table.entries for cell in entry.cells.values()), default=0)
     lines = [f"{asked} utterances; 95 % bootstrap intervals over {table.unit}s"]
-    absent: dict[str, list[str]] = {}
-    for metric in table.metrics:
-        if metric not in live:
-            reasons = [entry.cells[metric.name].na for entry in table.entries if entry.cells[metric.name].na]
-            absent.setdefault(plain(reasons[0] if reasons else "nothing measured"), []).append(metric.title)
-    lines += [f"{', '.join(titles)}: not applicable, {reason}" for reason, titles in absent.items()]
+    for titles, who, reason in reasons.not_applicable(table):
+        lines.append(f"{titles}: not applicable{f' to {who}' if who else ''}, {plain(reason)}")
+    for entry in table.entries:
+        if same := reasons.copies(entry):
+            lines.append(f"{entry.name}: {copies_text(same)}")
     return "\n".join(lines)
+
+
+def copies_text(ids: Sequence[str]) -> str:
+    """A warning about outputs that are the recordings themselves."""
+    some = ", ".join(map(plain, ids[:3])) + (", ..." if len(ids) > 3 else "")
+    return f"{len(ids)} of its outputs {'is' if len(ids) == 1 else 'are'} the recording itself, byte for byte ({some})"
 
 
 def print_tables(tables: Sequence[Table]) -> None:
     """Print every table to standard output; colours only on a terminal."""
     from rich.console import Console
+    from rich.text import Text
 
     console = Console(highlight=False)
     for table in tables:
         for part in terminal(table, console.width):
             console.print(part, markup=False)
         console.print(_caption(table), markup=False, soft_wrap=True)
+        for each in reasons.failed(table):
+            console.print(Text(str(each), style="red"), soft_wrap=True)

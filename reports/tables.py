@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ class Entry:
     truth: bool
     scores: dict[str, list[Score]]
     cells: dict[str, Cell]
+    samples: list[Sample]
+    syntheses: dict[str, Synthesis]
     excess: dict[str, Difference] = field(default_factory=dict)
 
     @property
@@ -80,9 +82,20 @@ class Table:
     def clusters(self) -> dict[str, str]:
         return speakers(self.samples)
 
+    @property
+    def columns(self) -> list[Metric]:
+        """The metrics that have a number or a failure somewhere, family by family."""
+        return [metric for _, group in self.families() for metric in group]
+
+    @property
+    def measured(self) -> list[Metric]:
+        """The columns that have a number somewhere: what can be drawn and ranked."""
+        return [m for m in self.columns if any(entry.cells[m.name].value is not None for entry in self.entries)]
+
     def families(self) -> list[tuple[str, list[Metric]]]:
-        """Metrics by family, families in reading order, only those with a number somewhere."""
-        live = [m for m in self.metrics if any(entry.cells[m.name].value is not None for entry in self.entries)]
+        """Columns by family, families in reading order."""
+        cells = {m.name: [entry.cells[m.name] for entry in self.entries] for m in self.metrics}
+        live = [m for m in self.metrics if any(cell.value is not None or cell.failed for cell in cells[m.name])]
         names = [*FAMILIES, *sorted({m.family for m in live} - set(FAMILIES))]
         groups = [(name, [m for m in live if m.family == name]) for name in names]
         return [(name, group) for name, group in groups if group]
@@ -101,13 +114,13 @@ def testset_of(run: Run) -> dict[str, Any]:
     return {**blank, **(run.info.get("testset") or {})}
 
 
-def is_truth(run: Run) -> bool:
+def is_truth(run: Run, samples: list[Sample] | None = None, spoken: dict[str, Synthesis] | None = None) -> bool:
     """Whether the run holds the test set's own recordings, by name or because its files are those files."""
     spec = str((run.info.get("system") or {}).get("spec"))
     if not spec.startswith("recorded:"):
         return spec == TRUTH
-    spoken = run.syntheses
-    own = [(sample.truth, spoken[sample.id].digest) for sample in run.samples if sample.truth and sample.id in spoken]
+    samples, spoken = samples or run.samples, spoken or run.syntheses
+    own = [(sample.truth, spoken[sample.id].digest) for sample in samples if sample.truth and sample.id in spoken]
     return bool(own) and all(path.is_file() and file_digest(path) == digest for path, digest in own[:3])
 
 
@@ -128,25 +141,34 @@ def find(paths: Sequence[Path | str], scored: bool = True) -> list[Run]:
 
 
 def tables(runs: Sequence[Run]) -> list[Table]:
-    """One table for every test set (by digest) and protocol (by version) that occurs in `runs`."""
+    """One table for every test set (by digest) and protocol (by version) in `runs`; files are read once."""
+    read = {run.path: (run.samples, run.syntheses) for run in runs}
     groups: dict[tuple[str, str, str, int], list[Run]] = {}
     for run in runs:
         testset = testset_of(run)
         for protocol in run.protocols():
             version = int(run.protocol(protocol).get("version", 1))
             groups.setdefault((testset["name"], testset["digest"], protocol, version), []).append(run)
-    return [_table(group, protocol) for (_, _, protocol, _), group in sorted(groups.items(), key=lambda item: item[0])]
+    return [
+        _table(group, protocol, read) for (_, _, protocol, _), group in sorted(groups.items(), key=lambda item: item[0])
+    ]
 
 
-def _table(runs: list[Run], protocol: str) -> Table:
-    samples = runs[0].samples
+Read = dict[Path, tuple[list[Sample], dict[str, Synthesis]]]
+
+
+def _table(runs: list[Run], protocol: str, read: Read) -> Table:
+    samples = read[runs[0].path][0]
     clusters = speakers(samples)
     cards: dict[str, Metric] = {}
     for run in runs:
         for metric in run.metrics(protocol):
             cards.setdefault(metric.name, metric)
     metrics = list(cards.values())
-    entries = [_entry(run, name, protocol, metrics, clusters) for run, name in zip(runs, _names(runs), strict=True)]
+    entries = [
+        _entry(run, name, protocol, metrics, clusters, *read[run.path])
+        for run, name in zip(runs, _names(runs), strict=True)
+    ]
     truth = next((entry for entry in entries if entry.truth), None)
     if truth:
         entries = [_with_excess(entry, truth, metrics, clusters) for entry in entries]
@@ -156,19 +178,22 @@ def _table(runs: list[Run], protocol: str) -> Table:
 
 
 def _order(entry: Entry, metrics: list[Metric]) -> float:
-    """Best first by the first metric that has a better direction."""
-    for metric in metrics:
-        value = entry.cells[metric.name].value
-        if metric.better != "neither" and value is not None:
-            return value if metric.better == "lower" else -value
-    return float("inf")
+    """Best first by the first metric that has a better direction; what failed at it comes last."""
+    metric = next((metric for metric in metrics if metric.better != "neither"), None)
+    value = entry.cells[metric.name].value if metric else None
+    if metric is None or value is None:
+        return float("inf")
+    return value if metric.better == "lower" else -value
 
 
-def _entry(run: Run, name: str, protocol: str, metrics: list[Metric], clusters: dict[str, str]) -> Entry:
+def _entry(
+    run: Run, name: str, protocol: str, metrics: list[Metric], clusters: dict[str, str], samples: list[Sample],
+    syntheses: dict[str, Synthesis],
+) -> Entry:  # fmt: skip
     own = {metric.name for metric in run.metrics(protocol)}
     scores = {m.name: run.scores(protocol, m.name) if m.name in own else [] for m in metrics}
     cells = {m.name: stats.cell(m, scores[m.name], clusters) for m in metrics}
-    return Entry(name, run, is_truth(run), scores, cells)
+    return Entry(name, run, is_truth(run, samples, syntheses), scores, cells, samples, syntheses)
 
 
 def _with_excess(entry: Entry, truth: Entry, metrics: list[Metric], clusters: dict[str, str]) -> Entry:
@@ -179,7 +204,7 @@ def _with_excess(entry: Entry, truth: Entry, metrics: list[Metric], clusters: di
         difference = stats.paired(metric, truth.scores[metric.name], entry.scores[metric.name], clusters)
         if difference.value is not None and metric.family not in ("speed", "cost"):
             excess[metric.name] = difference
-    return Entry(entry.name, entry.run, entry.truth, entry.scores, entry.cells, excess)
+    return replace(entry, excess=excess)
 
 
 def _names(runs: Sequence[Run]) -> list[str]:
@@ -194,13 +219,3 @@ def _names(runs: Sequence[Run]) -> list[str]:
 def plain(text: object) -> str:
     """Text without control and bidirectional override characters: a name cannot move a cursor or turn a line around."""
     return CONTROL.sub("\ufffd", str(text))
-
-
-def failures(entry: Entry) -> list[tuple[str, str, str]]:
-    """(sample, stage, error) of every row that has no speech, or no measurement although one was asked for."""
-    syntheses: dict[str, Synthesis] = entry.run.syntheses
-    rows = [(key, "speech", row.error) for key, row in syntheses.items() if row.error]
-    silent = {key for key, _, _ in rows}
-    for metric, scores in entry.scores.items():
-        rows += [(score.sample, metric, score.error) for score in scores if score.error and score.sample not in silent]
-    return rows

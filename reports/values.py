@@ -35,10 +35,15 @@ def interval(metric: Metric, low: float | None, high: float | None) -> str:
 
 
 def value_text(metric: Metric, cell: Cell) -> str:
-    """The headline value; "n/a" where the question does not apply, "failed" where no row could be measured."""
+    """The headline value; "failed 5 of 5" where no row could be measured, "n/a" where the metric does not apply."""
     if cell.value is not None:
         return number(metric, cell.value)
-    return "n/a" if cell.na else "failed" if cell.asked else "–"
+    return failed_text(cell) if cell.failed else "n/a" if cell.na else "–"
+
+
+def failed_text(cell: Cell) -> str:
+    """'failed 2 of 30'."""
+    return f"failed {cell.failed} of {cell.asked}"
 
 
 def other(metric: Metric, cell: Cell) -> str:
