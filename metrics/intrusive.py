@@ -13,6 +13,11 @@ _CARDS = {
 }
 
 
+def measures() -> tuple[Measure, ...]:
+    """The four columns."""
+    return tuple(map(intrusive, _CARDS))
+
+
 def intrusive(key: str) -> Measure:
     """`wb` or `nb` (PESQ), `stoi` or `estoi`: the output against `sample.truth`, in task `resynthesis` alone."""
     name, title, unit, low, high, about = _CARDS[key]

@@ -1,4 +1,4 @@
-"""Scores of the output alone, by a quality model: DNSMOS, UTMOS, NISQA."""
+"""Scores of the output alone, by a quality model: DNSMOS, UTMOS."""
 
 from __future__ import annotations
 
@@ -35,8 +35,13 @@ def quality(
     return Measure(metric, items.applies, requests, score)
 
 
-def dnsmos(key: str) -> Measure:
-    """DNSMOS: `sig`, `bak`, `ovrl` of P.835, or `p808`."""
+def measures() -> tuple[Measure, ...]:
+    """The four columns of DNSMOS."""
+    return tuple(map(dnsmos, ("ovrl", "sig", "bak", "p808")))
+
+
+def dnsmos(key: str, resampling: str = "soxr") -> Measure:
+    """DNSMOS: `sig`, `bak`, `ovrl` of P.835, or `p808`; `resampling` to 16 kHz: see metrics/resample.py."""
     names = {"sig": "speech", "bak": "background", "ovrl": "overall", "p808": "P.808"}
     part = "one overall opinion" if key == "p808" else f"quality of the {names[key]}" if key != "ovrl" else "overall"
     return quality(
@@ -46,5 +51,5 @@ def dnsmos(key: str) -> Measure:
         "DNSMOS P.808" if key == "p808" else f"DNSMOS {key.upper()}",
         f"predicted MOS, {part}; mean over 9.01 s windows one second apart, short audio repeated",
         P808 if key == "p808" else P835,
-        settings=(("what", "p808" if key == "p808" else "p835"),),
+        settings=(("what", "p808" if key == "p808" else "p835"), ("resampling", resampling)),
     )

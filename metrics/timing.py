@@ -115,3 +115,8 @@ def length_ratio() -> Measure:
         return Score(item.sample.id, value=short(output / truth), weight=truth)
 
     return Measure(metric, na, requests, score)
+
+
+def measures() -> tuple[Measure, ...]:
+    """The columns that need neither a model nor the audio's words."""
+    return (rtf(), first_chunk(), first_audible(), stalled(), length_ratio())

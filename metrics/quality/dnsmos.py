@@ -1,8 +1,7 @@
-"""DNSMOS P.835 (signal, background, overall) and P.808 (Reddy et al. 2021, 2022), from speechmos's ONNX files.
+"""DNSMOS P.835 (signal, background, overall) and P.808 (Reddy et al. 2021, 2022): the ONNX files of package speechmos.
 
-P.808 runs as it is, on one thread; P.835, ten times as costly, runs in torch and shares work between windows (p835.py).
-Numbers agree with the package, which loads librosa and runs each window on all cores, to 1e-4 (tested). Unlike most
-quality models these hear loudness, so nothing is normalised here.
+onnxruntime runs both on one thread; speechmos itself is not imported. Numbers agree with it to 1e-4 (tested). The level
+of the audio is left as it is: unlike most quality models these networks depend on it.
 """
 
 from __future__ import annotations
@@ -20,85 +19,95 @@ if TYPE_CHECKING:
 BATCH = 4
 RATE = 16000
 LENGTH = 144160  # samples of a window (9.01 s); windows start one second apart
-# Polynomials from raw outputs to P.835 (Microsoft's DNS challenge, not personalised), highest power first.
+# Polynomials from the network's outputs to P.835 (Microsoft's DNS challenge, not personalised), highest power first.
 SIG = (-0.08397278, 1.22083953, 0.0052439)
 BAK = (-0.13166888, 1.60915514, -0.39604546)
 OVRL = (-0.06766283, 1.11546468, 0.04602535)
-
-
 NETWORKS = {"p835": "sig_bak_ovr", "p808": "model_v8"}
 
 
+def network_file(what: str) -> Path:
+    """The ONNX file of "p835" or "p808"."""
+    return packaged("speechmos", f"dnsmos_models/{NETWORKS[what]}.onnx", "speechmos")
+
+
 def identity(settings: dict[str, str]) -> dict[str, str]:
-    """Name, version and digest of the network that `settings["what"]` names: p835 or p808."""
-    file = packaged("speechmos", f"dnsmos_models/{NETWORKS[settings['what']]}.onnx", "speechmos")
-    return {"model": f"DNSMOS {settings['what']}", "version": version("speechmos"), "digest": cheap_digest(file)}
+    """The network that `settings["what"]` names (p835 or p808), its digest, the runtime, the resampling."""
+    return {
+        "model": f"DNSMOS {settings['what']}",
+        "version": version("speechmos"),
+        "runtime": f"onnxruntime {version('onnxruntime')}",
+        "digest": cheap_digest(network_file(settings["what"])),
+        "resampling": settings["resampling"],
+    }
 
 
 def load(settings: dict[str, str], device: str = "cpu") -> Callable[[Sequence[Request]], list[Feature]]:
-    """`extract(requests)`; `settings["what"]`: `p835` gives `sig`, `bak`, `ovrl`, `p808` gives `p808`; about 1 to 5."""
+    """`extract(requests)`; `settings["what"]`: `p835` gives `sig`, `bak`, `ovrl`, `p808` gives `p808`; about 1 to 5.
+
+    Always on the CPU. Setting `resampling`: see metrics/resample.py.
+    """
     import numpy as np
 
-    from ttsbench import audio
+    from ttsbench.metrics.resample import read
 
-    what = settings["what"]
-    path = packaged("speechmos", f"dnsmos_models/{NETWORKS[what]}.onnx", "speechmos")
-    judge = _p835(path) if what == "p835" else _p808(path)
+    path, how = network_file(settings["what"]), settings["resampling"]
+    judge = (_p835 if settings["what"] == "p835" else _p808)(_session(path))
 
     def measure(request: Request) -> dict[str, Any]:
-        samples = np.clip(audio.read_at(request.audio, RATE, start=request.start), -1.0, 1.0)
-        return judge(*windows(samples))
+        samples = np.clip(read(request.audio, RATE, how, start=request.start), -1.0, 1.0)
+        return judge(windows(samples))
 
     return one_by_one(measure)
 
 
-def windows(samples: np.ndarray) -> tuple[np.ndarray, list[int]]:
-    """Samples (n,) doubled until they fill a window of 9.01 s, and where the windows begin, one second apart."""
+def windows(samples: np.ndarray) -> list[np.ndarray]:
+    """Samples (n,) doubled until they fill a window of 9.01 s, cut into windows one second apart."""
     import numpy as np
 
     while len(samples) < LENGTH:
         samples = np.concatenate([samples, samples])
     count = int(len(samples) // RATE - 9.01) + 1
+    ends = [int((index + 9.01) * RATE) for index in range(count)]
     # As in the package: a window is left out where its end, rounded down, comes a sample short.
-    whole = [index for index in range(count) if min(int((index + 9.01) * RATE), len(samples)) - index * RATE == LENGTH]
-    return samples, [index * RATE for index in whole]
+    pieces = [samples[index * RATE : end] for index, end in enumerate(ends)]
+    return [piece for piece in pieces if len(piece) == LENGTH]
 
 
-def _p835(path: Path) -> Callable[[np.ndarray, list[int]], dict[str, Any]]:
-    import numpy as np
-
-    from ttsbench.metrics.quality.p835 import P835
-
-    network = P835(path)
-
-    def judge(samples: np.ndarray, starts: list[int]) -> dict[str, Any]:
-        rows = zip(("sig", "bak", "ovrl"), (SIG, BAK, OVRL), network(samples, starts).T, strict=True)
-        return {name: short(np.polyval(curve, value).mean()) for name, curve, value in rows}
-
-    return judge
-
-
-def _p808(path: Path) -> Callable[[np.ndarray, list[int]], dict[str, Any]]:
-    import numpy as np
-
+def _session(path: Path) -> Any:
+    """An onnxruntime session on one thread."""
     try:
         import onnxruntime
     except ImportError as fault:
         raise MissingModel("DNSMOS needs onnxruntime: pip install onnxruntime") from fault
 
-    from ttsbench.metrics.mel import decibels, mel_power
-
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    network = onnxruntime.InferenceSession(str(path), sess_options=options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(str(path), sess_options=options, providers=["CPUExecutionProvider"])
 
-    def judge(samples: np.ndarray, starts: list[int]) -> dict[str, Any]:
+
+def _p835(session: Any) -> Callable[[list[np.ndarray]], dict[str, Any]]:
+    import numpy as np
+
+    def judge(pieces: list[np.ndarray]) -> dict[str, Any]:
+        raw = np.stack([session.run(None, {"input_1": piece[None].astype(np.float32)})[0][0] for piece in pieces])
+        columns = zip(("sig", "bak", "ovrl"), (SIG, BAK, OVRL), raw.astype(np.float64).T, strict=True)
+        return {name: short(np.polyval(curve, values).mean()) for name, curve, values in columns}
+
+    return judge
+
+
+def _p808(session: Any) -> Callable[[list[np.ndarray]], dict[str, Any]]:
+    import numpy as np
+
+    from ttsbench.mel import decibels, mel_power
+
+    def judge(pieces: list[np.ndarray]) -> dict[str, Any]:
         values = []
-        for start in starts:
-            piece = samples[start : start + LENGTH - 160]
-            mels = (decibels(mel_power(piece, RATE, 321, 160, 120)) + 40) / 40
-            values.append(network.run(None, {"input_1": mels[None].astype(np.float32)})[0])
+        for piece in pieces:
+            mels = (decibels(mel_power(piece[:-160], RATE, 321, 160, 120)) + 40) / 40
+            values.append(session.run(None, {"input_1": mels[None].astype(np.float32)})[0])
         return {"p808": short(np.concatenate(values).astype(np.float64).mean())}
 
     return judge

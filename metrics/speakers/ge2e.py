@@ -83,7 +83,7 @@ def load(settings: dict[str, str], device: str = "cpu") -> Callable[[Sequence[Re
     import torch
 
     from ttsbench import audio
-    from ttsbench.metrics.mel import mel_power
+    from ttsbench.mel import mel_power
 
     weights = packaged("resemblyzer", "pretrained.pt", "Resemblyzer")
     state = torch.load(weights, map_location="cpu", weights_only=True)["model_state"]

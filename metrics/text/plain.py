@@ -5,14 +5,26 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from ttsbench.metrics.text.steps import Rules, Step, characters, compose, lower, no_spaces, replace, spaces, straight
+from ttsbench.metrics.text.steps import (
+    Rules,
+    Step,
+    characters,
+    compose,
+    lower,
+    no_spaces,
+    replace,
+    simplify,
+    spaces,
+    straight,
+)
 
 NUMBER = re.compile(r"\d+(?:,\d{3})+(?:\.\d+)?|\d+\.\d+|\d+(?:st|nd|rd|th)\b|\d+")
+BEFORE, AFTER = " (\"'", " ,.;:!?)\"'"  # next to these a number's words need no space of their own
 LONGEST = 15  # digits; longer ones are read one by one
 
 
 def spell_numbers(text: str) -> str:
-    """Digits as English words: 21 -> twenty one, 2nd -> second, 1,200 -> one thousand two hundred."""
+    """Digits as English words: 21 -> twenty one, 2nd -> second, 1,200 -> one thousand two hundred; 4G -> four G."""
     if not any(character.isdigit() for character in text):
         return text
     from num2words import num2words
@@ -28,7 +40,9 @@ def spell_numbers(text: str) -> str:
             words = num2words(int(whole)) + " point " + " ".join(num2words(int(digit)) for digit in part)
         else:
             words = num2words(int(digits))
-        return f" {words.replace(' and ', ' ').replace('-', ' ').replace(',', '')} "
+        words = words.replace(" and ", " ").replace("-", " ").replace(",", "")
+        before, after = text[: match.start()][-1:], text[match.end() :][:1]  # "" at the ends
+        return " " * (before not in BEFORE) + words + " " * (after not in AFTER)
 
     return NUMBER.sub(spell, text)
 
@@ -57,8 +71,10 @@ RULES = (
     ),
     Rules(
         "livespeech",
-        (numbers, all_but_letters, lower, spaces),
+        (numbers, all_but_letters, lower),
         "published logs of LiveSpeech: letters and spaces alone, apostrophes deleted, numbers spelled",
+        2,
     ),
-    Rules("plain-zh", (compose, lower, letters_only, no_spaces, characters), OURS, spaces=False),
+    Rules("plain-zh", (compose, simplify, lower, letters_only, no_spaces, characters), OURS, 2, spaces=False),
+    Rules("plain-ja", (compose, lower, letters_only, no_spaces, characters), OURS, spaces=False),
 )

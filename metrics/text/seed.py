@@ -6,11 +6,9 @@ ASCII are deleted wherever they stand, so `well-known` becomes one word; numbers
 
 from __future__ import annotations
 
-import functools
 import string
 
-from ttsbench.metrics.models import MissingModel
-from ttsbench.metrics.text.steps import Rules, Step, characters, delete, lower
+from ttsbench.metrics.text.steps import Rules, Step, characters, delete, lower, simplify
 
 # The marks of Chinese text as Unicode has them: full-width ASCII punctuation, CJK symbols, and some of general use.
 FULL_WIDTH = "＂＃＄％＆＇（）＊＋，－／：；＜＝＞＠［＼］＾＿｀｛｜｝～｟｠！？．"
@@ -26,18 +24,6 @@ marks = delete(
 all_marks = delete(CHINESE + ASCII, "82 marks of Chinese punctuation and the 32 of ASCII, apostrophe included")
 pairs = Step("two spaces become one, in one pass (three become two)", lambda text: text.replace("  ", " "))
 
-
-@functools.lru_cache(maxsize=1)
-def _opencc() -> Step:
-    try:
-        import opencc
-    except ImportError as fault:
-        raise MissingModel("Chinese needs package opencc: pip install 'ttsbench[paper]'") from fault
-    converter = opencc.OpenCC("t2s")
-    return Step("", converter.convert)
-
-
-simplify = Step("traditional to simplified characters (OpenCC t2s)", lambda text: _opencc().do(text))
 
 SEED = "seed-tts-eval 752f429, run_wer.py"
 F5 = "F5-TTS 2ae2c9b, eval/utils_eval.py"

@@ -9,6 +9,8 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ttsbench.metrics.models import MissingModel
+
 
 class Step(typing.NamedTuple):
     """One step of normalisation: `say` in plain words, `do` from text to text."""
@@ -55,6 +57,19 @@ characters = Step("split into characters: a space between all of them", " ".join
 straight = Step("curly apostrophes become straight", lambda text: text.replace("’", "'").replace("‘", "'"))
 no_spaces = Step("delete all white space", lambda text: "".join(text.split()))
 compose = Step("Unicode NFKC", functools.partial(unicodedata.normalize, "NFKC"))
+
+
+@functools.lru_cache(maxsize=1)
+def _opencc() -> Callable[[str], str]:
+    try:
+        import opencc
+    except ImportError as fault:
+        raise MissingModel("Chinese text needs package opencc: pip install opencc") from fault
+    convert: Callable[[str], str] = opencc.OpenCC("t2s").convert
+    return convert
+
+
+simplify = Step("traditional to simplified characters (OpenCC t2s)", lambda text: _opencc()(text))
 
 
 def delete(what: str, say: str) -> Step:

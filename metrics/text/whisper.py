@@ -19,7 +19,7 @@ from typing import Any
 
 from ttsbench.metrics.models import MissingModel, packaged
 from ttsbench.metrics.text import open_asr
-from ttsbench.metrics.text.steps import Rules, Step, delete, lower, replace, spaces, straight
+from ttsbench.metrics.text.steps import Rules, Step, lower, replace, straight
 
 HIDDEN = "_ttsbench_whisper_normalizers"
 WORD = re.compile(r"\w+")
@@ -113,11 +113,6 @@ def _strip_marks(text: str) -> str:
     return unicodedata.normalize("NFKD", text).translate(_parts().symbols)
 
 
-def _drop_marks(text: str) -> str:
-    words = text.split()
-    return " ".join(word for word in words if not all(unicodedata.category(letter)[0] == "P" for letter in word))
-
-
 def _join_letters(text: str) -> str:
     """Runs of single letters and digits become a word: `u s a` -> `usa`; of three or more where one is `a` or `i`."""
     out: list[str] = []
@@ -207,30 +202,11 @@ OPEN_ASR = (
     acronyms,
     *TAIL,
 )
-EMERGENT = (
-    lower,
-    replace(r"<\|.*?\|>", "", "<|...|> out"),
-    spaces,
-    replace(r" ([!,.?;:])", r"\1", "no space before ! , . ? ; :"),
-    *ENGLISH,
-    Step("words made of punctuation alone out", _drop_marks),
-)
 letters_kept = replace(r"[^A-Za-z0-9' ]", "", "delete all but A-Z, a-z, 0-9, the apostrophe and the space")
 
 RULES = (
     Rules("whisper-en", ENGLISH, "openai-whisper's EnglishTextNormalizer; VERSA's whisper_en"),
     Rules("whisper-basic", (basic,), "openai-whisper's BasicTextNormalizer; VERSA's whisper_basic"),
-    Rules(
-        "open-asr",
-        OPEN_ASR,
-        "open_asr_leaderboard d1e99b2",
-    ),
-    Rules("emergent", EMERGENT, "EmergentTTS-Eval 5764ace"),
+    Rules("open-asr", OPEN_ASR, "open_asr_leaderboard d1e99b2"),
     Rules("zipvoice-hubert", (straight, letters_kept, lower), "ZipVoice 2f7326f, HuBERT script"),
-    Rules(
-        "amphion",
-        (delete(" .'-,!", "space, full stop, apostrophe, hyphen, comma and exclamation mark"),),
-        "Amphion d3de90f: as spaces go, a sentence is one word and its WER is 0 or 1",
-        spaces=False,
-    ),
 )

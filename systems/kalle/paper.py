@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from ttsbench.errors import UserError
+from ttsbench.mel import filters
 from ttsbench.systems.codecs.flowvae_full import FlowVAE
 from ttsbench.systems.corpus.build import Utterance
 from ttsbench.systems.corpus.reader import Corpus
@@ -27,7 +28,7 @@ from ttsbench.systems.kalle.data import Batch, slice_of
 from ttsbench.systems.kalle.full import END_OF_TEXT, START_OF_SPEECH
 from ttsbench.systems.kalle.model import PAPER, Kalle, KalleShape
 from ttsbench.systems.kalle.train import Aids, losses
-from ttsbench.systems.nn.mel import FLOOR, HOP, N_FFT, filters
+from ttsbench.systems.nn.mel import FLOOR, HOP, N_FFT, RATE
 from ttsbench.systems.training.llama import SEQUENCES, published, start_from
 from ttsbench.systems.training.trainer import Settings, moved, train
 
@@ -41,7 +42,7 @@ VOICE_FRAMES = 300  # 3 s
 
 @functools.lru_cache(maxsize=2)
 def _bank(mels: int) -> Tensor:
-    return torch.from_numpy(filters(n_mels=mels)).T.contiguous()
+    return torch.from_numpy(filters(RATE, N_FFT, mels)).T.contiguous()
 
 
 def speaker_mel(audio: np.ndarray, mels: int) -> np.ndarray:

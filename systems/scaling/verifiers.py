@@ -125,7 +125,7 @@ def _portrait(samples: np.ndarray) -> np.ndarray:
     """(40,) of float32 (n,) at 16 kHz."""
     from scipy.fft import dct
 
-    from ttsbench.metrics.mel import decibels, mel_power
+    from ttsbench.mel import decibels, mel_power
 
     power = mel_power(samples, 16000, 512, 160, 40)
     loud = power.sum(axis=1) > power.sum(axis=1).max() * 1e-3

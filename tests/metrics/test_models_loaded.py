@@ -1,6 +1,5 @@
 """Extractors of the published protocols load weights from a folder and measure, with small random models put there."""
 
-import importlib
 import json
 import sys
 
@@ -113,14 +112,6 @@ def test_whisper_of_openai(folder, speech):
     assert isinstance(found["text"], str)
 
 
-def test_wavlm_xvectors(folder, speech):
-    place = folder("wavlm-base-plus-sv")
-    config = transformers.WavLMConfig(**WAV2VEC, tdnn_dim=(16,) * 5, xvector_output_dim=24)
-    transformers.WavLMForXVector(config).save_pretrained(place)
-    transformers.Wav2Vec2FeatureExtractor().save_pretrained(place)
-    assert unpack(extract("speakers.wavlm_sv", speech)).shape == (24,)
-
-
 @pytest.fixture
 def no_traces():
     """speechbrain leaves lazy modules behind that fail when hypothesis looks at them: take them out again."""
@@ -142,25 +133,6 @@ def test_utmos(folder, speech):
 
     torch.save(Utmos22(layers=1).state_dict(), folder("utmos22-strong") / "utmos22_strong_step7459_v1.pt")
     assert -5 < extract("quality.utmos22", speech, resampling="sinc")["utmos"] < 11
-
-
-def test_nisqa(folder, speech):
-    nisqa = importlib.import_module("torchmetrics.functional.audio.nisqa")  # the package has a function of this name
-    args = {
-        **{"ms_seg_length": 15, "ms_n_mels": 48, "ms_seg_hop_length": 4, "ms_max_segments": 1300, "ms_fmax": 20000},
-        **{"ms_n_fft": 4096, "ms_hop_length": 0.01, "ms_win_length": 0.02, "ms_sr": None},
-        **{"cnn_c_out_1": 16, "cnn_c_out_2": 32, "cnn_c_out_3": 64, "cnn_kernel_size": (3, 3), "cnn_dropout": 0.2},
-        **{"cnn_pool_1": [24, 7], "cnn_pool_2": [12, 5], "cnn_pool_3": [6, 3], "cnn_fc_out_h": None},
-        **{"td_sa_d_model": 64, "td_sa_nhead": 1, "td_sa_h": 64, "td_sa_num_layers": 2, "td_sa_dropout": 0.1},
-        **{"pool_att_h": 128, "pool_att_dropout": 0.1},
-    }
-    model = nisqa._NISQADIM(args)
-    torch.save({"args": args, "model_state_dict": model.state_dict()}, folder("nisqa") / "nisqa.tar")
-    nisqa._load_nisqa_model.cache_clear()
-    try:
-        assert set(extract("quality.nisqa", speech)) == {"mos", "noisiness", "discontinuity", "coloration", "loudness"}
-    finally:
-        nisqa._load_nisqa_model.cache_clear()
 
 
 def test_weights_that_hide_code_are_refused(folder, tmp_path):

@@ -23,13 +23,13 @@ WHISPER = [
     ("(laughs) hello [music]", "hello"),
     ("...", "."),
 ]
-needs_whisper = {"whisper-en", "whisper-basic", "open-asr", "emergent"}
+needs_whisper = {"whisper-en", "whisper-basic", "open-asr"}
 
 
 def usable(name):
     if name in needs_whisper:
         pytest.importorskip("more_itertools", reason="Whisper's rules need openai-whisper, in extra 'paper'")
-    if RULES[name].hypothesis:
+    if name.endswith("-zh"):
         pytest.importorskip("opencc", reason="Chinese needs opencc, in extra 'paper'")
     return RULES[name]
 
@@ -60,13 +60,11 @@ def test_whisper_english_equals_the_package(text):
     [
         ("zipvoice-hubert", "Well-known — “it’s” 5 o'clock", "wellknown  it's 5 o'clock"),
         ("keonlee", "Don't walk 21 well-known miles", "dont walk twenty one wellknown miles"),
-        ("amphion", "Don't go, now!", "Dontgonow"),
         ("open-asr", "Uhm, the U.S.A. isn't, um, colour-blind", "the usa is not color blind"),
         ("open-asr", "a b and u s", "a b and us"),
         ("open-asr", "Jon's e-mail: all  right, it's 5 G, OK?", "john s email alright it is 5g okay"),
         ("open-asr", "Kathryn MacDonald, Wi-Fi et cetera", "catherine mcdonald wifi etc"),
         ("open-asr", "the archaeological travelogue, pummelled", "the archeological travelog pummeled"),
-        ("emergent", "Hello <|x|> there , friend !", "hello there friend"),
         ("whisper-basic", "Don't [noise] stop", "don t stop"),
         (
             "plain-en",
@@ -75,6 +73,11 @@ def test_whisper_english_equals_the_package(text):
         ),
         ("plain-en", "the dogs' bone's", "the dogs bone's"),
         ("plain-zh", "你好， World！", "你 好 w o r l d"),
+        ("plain-zh", "臺灣大學。", "台 湾 大 学"),
+        ("plain-ja", "図書館、ガス", "図 書 館 ガ ス"),
+        ("livespeech", "The rest  of Philip's 21 days", "the rest  of philips twenty one days"),
+        ("keonlee", "The rest  of Philip's 21 days", "the rest of philips twenty one days"),
+        ("livespeech", "on 21st, 4G", "on twenty first four g"),
         ("seed-en", "a   b", "a  b"),
     ],
 )
@@ -113,7 +116,9 @@ def test_any_text_is_normalised_and_scored(name, text):
         assert counts.rate >= 0 and counts.length >= counts.hits >= 0
 
 
-@pytest.mark.parametrize("name", ["plain-en", "plain-zh", "f5-en", "keonlee", "whisper-basic", "zipvoice-hubert"])
+@pytest.mark.parametrize(
+    "name", ["plain-en", "plain-zh", "plain-ja", "f5-en", "keonlee", "livespeech", "whisper-basic", "zipvoice-hubert"]
+)
 @settings(max_examples=25, deadline=None)
 @given(text=texts)
 def test_twice_is_the_same_as_once(name, text):

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ttsbench.systems.nn.mel import filters
+from ttsbench.mel import filters
+from ttsbench.systems.nn.mel import RATE
 
 SIZES = ((256, 64, 40), (512, 128, 64), (1024, 256, 100))  # window, hop, mels
 
@@ -16,7 +17,7 @@ SIZES = ((256, 64, 40), (512, 128, 64), (1024, 256, 100))  # window, hop, mels
 @functools.lru_cache(maxsize=8)
 @torch.inference_mode(False)  # kept, so it must also serve where gradients are
 def _bank(n_fft: int, mels: int, device: str) -> Tensor:
-    return torch.from_numpy(filters(n_fft=n_fft, n_mels=mels)).to(device).T.contiguous()
+    return torch.from_numpy(filters(RATE, n_fft, mels)).to(device).T.contiguous()
 
 
 def magnitudes(audio: Tensor, size: int, hop: int) -> Tensor:

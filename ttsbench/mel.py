@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import functools
+import math
 
 import numpy as np
 
 
-def _hertz_to_mel(hertz: np.ndarray) -> np.ndarray:
-    """Slaney's scale (Auditory Toolbox): linear to 1 kHz (15 mel), then logarithmic, 27 mel per factor 6.4."""
-    linear = hertz * 3.0 / 200.0
-    return np.where(hertz < 1000.0, linear, 15.0 + 27.0 * np.log(np.maximum(hertz, 1.0) / 1000.0) / np.log(6.4))
-
-
-def _mel_to_hertz(mel: np.ndarray) -> np.ndarray:
-    return np.where(mel < 15.0, mel * 200.0 / 3.0, 1000.0 * np.exp((mel - 15.0) * np.log(6.4) / 27.0))
+def slaney(hertz: np.ndarray) -> np.ndarray:
+    """Hz to Slaney mels (Auditory Toolbox, 1998): linear below 1 kHz, logarithmic above."""
+    return np.where(hertz < 1000, hertz * 3 / 200, 15 + np.log(np.maximum(hertz, 1.0) / 1000) * 27 / math.log(6.4))
 
 
 @functools.lru_cache(maxsize=8)
 def filters(rate: int, size: int, bands: int) -> np.ndarray:
     """Triangular filters of equal area, float32 (bands, size // 2 + 1), from 0 Hz to half of `rate`."""
-    bins = np.linspace(0.0, rate / 2, size // 2 + 1) if size % 2 == 0 else np.arange(size // 2 + 1) * rate / size
-    ends = _hertz_to_mel(np.array([0.0, rate / 2]))
-    edges = _mel_to_hertz(np.linspace(ends[0], ends[1], bands + 2))
-    width = np.diff(edges)
-    ramps = edges[:, None] - bins[None, :]
-    rising, falling = -ramps[:-2] / width[:-1, None], ramps[2:] / width[1:, None]
-    weights = np.maximum(0.0, np.minimum(rising, falling)) * (2.0 / (edges[2:] - edges[:-2]))[:, None]
-    return weights.astype(np.float32)
+    grid = np.linspace(0, slaney(np.array(rate / 2.0)), bands + 2)
+    edges = np.where(grid < 15, grid * 200 / 3, 1000 * np.exp((grid - 15) * math.log(6.4) / 27))
+    bins = np.arange(size // 2 + 1) * rate / size
+    rise = (bins[None] - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
+    fall = (edges[2:, None] - bins[None]) / (edges[2:] - edges[1:-1])[:, None]
+    area = 2.0 / (edges[2:] - edges[:-2])
+    return (np.maximum(0, np.minimum(rise, fall)) * area[:, None]).astype(np.float32)
 
 
 def mel_power(samples: np.ndarray, rate: int, size: int, hop: int, bands: int) -> np.ndarray:
