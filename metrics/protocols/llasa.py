@@ -29,8 +29,8 @@ def make() -> Protocol:
             "prompt): WER-H by HuBERT large, SIM-o and SIM-r with the prompt cut off.",
             "Codec table (task resynthesis, LibriSpeech test-clean): WER-H, STOI, PESQ wb and nb, UTMOS, and SPK-SIM, "
             "which stands in column SIM-o: there it compares with the original recording.",
-            "Resampling to 16 kHz: Whisper SciPy's FFT, SIM and UTMOS torchaudio's sinc, as protocol seed-tts-eval; WER-H, "
-            "PESQ and STOI soxr HQ (their sets are at 16 kHz).",
+            "Resampling to 16 kHz: Whisper SciPy's FFT, SIM and UTMOS torchaudio's sinc, as protocol seed-tts-eval; "
+            "WER-H, PESQ and STOI soxr HQ (their sets are at 16 kHz).",
             "Emotion similarity is a protocol of its own, llasa-emotion. " + OURS,
             steps=("seed-en", "seed-zh", "zipvoice-hubert"),
         ),
