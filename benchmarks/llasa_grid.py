@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from ttsbench import testsets
-from ttsbench.commands import listing
+from ttsbench.columns import table
 from ttsbench.systems.codecs import checkpoints
 from ttsbench.systems.llasa.system import System
 from ttsbench.systems.llasa.train import SMALL, small
@@ -80,7 +80,7 @@ def main() -> None:
                 "rows": str(len(rates)),
             })  # fmt: skip
             (options.out / "grid.json").write_text(json.dumps(lines, indent=1), encoding="utf-8")
-    print(listing.table(lines))
+    print(table(lines))
 
 
 if __name__ == "__main__":

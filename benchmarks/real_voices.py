@@ -18,7 +18,7 @@ import numpy as np
 from speaking import RATE, SPEAKER, features
 
 from ttsbench import audio, systems
-from ttsbench.commands import listing
+from ttsbench.columns import table
 from ttsbench.metrics.sim import cosine
 from ttsbench.records import Feature, Sample
 
@@ -75,7 +75,7 @@ def main() -> None:
             "f0 prompt": f"{f0[0][0]:.0f}", "f0 spoken": f"{f0[1][0]:.0f}",
             "spread prompt": f"{f0[0][1]:.1f}", "spread spoken": f"{f0[1][1]:.1f}",
         })  # fmt: skip
-    print(listing.table(rows))
+    print(table(rows))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ import numpy as np
 from speaking import RECOGNISER, SPEAKER, features
 
 from ttsbench import audio, systems, testsets
-from ttsbench.commands import listing
+from ttsbench.columns import table
 from ttsbench.metrics.sim import cosine
 from ttsbench.metrics.text import rules
 from ttsbench.metrics.wer import compare
@@ -127,7 +127,7 @@ def main() -> None:
     parser.add_argument("--by-category", action="store_true")
     options = parser.parse_args()
     rows = measured(options)
-    print(listing.table(list(summary(rows, options.by_category))))
+    print(table(list(summary(rows, options.by_category))))
     for row in rows:
         if "error" in row:
             print(f"{row['system']}: {row['sample']}: {row['error']}")

@@ -1,35 +1,10 @@
-"""`ttsbench calibrate RUN RUN ...`: how much repeated runs of one system differ, as a file for `compare`."""
+"""How much repeated runs of one system differ, for `compare`."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="runs of one system that differ in the seed")
-    parser.add_argument("--out", type=Path, default=Path("calibration.json"), help="default: calibration.json")
-    parser.add_argument("--json", action="store_true", help="the same on standard output")
-
-
-def run(args: argparse.Namespace) -> int:
-    """Write the calibration file and say how large the spread is."""
-    from ttsbench.store import write_atomically
-
-    rows = spread(args.runs)
-    data = {"format": 1, "runs": [str(path) for path in args.runs], "spread": rows}
-    write_atomically(args.out, json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n")
-    if args.json:
-        sys.stdout.write(json.dumps(data, ensure_ascii=False, allow_nan=False) + "\n")
-    count = max((row["runs"] for row in rows), default=0)
-    sys.stderr.write(
-        f"{len(rows)} metrics calibrated over up to {count} runs; use it with compare --calibration {args.out}.\n"
-    )
-    return 0
 
 
 def spread(paths: Sequence[Path]) -> list[dict[str, Any]]:

@@ -1,10 +1,7 @@
-"""`ttsbench compare BASE NEW`: the regression gate. Exit status 1 when something got worse."""
+"""What a comparison looks like: terminal, page, Markdown, JUnit XML, JSON."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,73 +9,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ttsbench.reports.gate import Comparison, Row, Worse
     from ttsbench.reports.sound import Clips
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("base", type=Path, metavar="BASE", help="run folder, or folder of runs, to compare with")
-    parser.add_argument("new", type=Path, metavar="NEW", help="run folder, or folder of runs, to judge")
-    parser.add_argument(
-        "--fail-on", default="", metavar="LIST", help="thresholds, e.g. wer:+0.5abs,rtf:1.2x,dnsmos:off"
-    )
-    parser.add_argument(
-        "--alpha", type=float, default=0.01, help="chance of a false alarm, all metrics together (0.01)"
-    )
-    parser.add_argument("--calibration", type=Path, metavar="FILE", help="spread over repeated runs, from calibrate")
-    parser.add_argument(
-        "--across-machines", action="store_true", help="compare timings of different machines all the same"
-    )
-    parser.add_argument(
-        "--same", action="store_true", help="for scores of the same audio: fail on any change, better or worse"
-    )
-    parser.add_argument(
-        "--accept", action="store_true", help="compare nothing: keep NEW's scores in BASE, without audio and timings"
-    )
-    parser.add_argument("--html", type=Path, metavar="FILE", help="page with both audios (default: NEW/compare.html)")
-    parser.add_argument("--junit", type=Path, metavar="FILE", help="JUnit XML, one test case a metric")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="for a pull request; '-': GitHub's step summary")
-    parser.add_argument("--json", action="store_true", help="the comparison as one JSON line on standard output")
-
-
-def run(args: argparse.Namespace) -> int:
-    """Compare, write what was asked for, print the table and the closing sentence."""
-    from ttsbench.reports import gate, kept
-
-    if args.accept:
-        written = kept.accept(args.new, args.base)
-        sys.stderr.write(f"{args.base} now holds the scores of {len(written)} runs in {args.new}.\n")
-        return 0
-    found = gate.compare(
-        [args.base], [args.new], gate.parse_thresholds(args.fail_on), args.alpha,
-        gate.load_calibration(args.calibration) if args.calibration else None, args.across_machines, same=args.same,
-    )  # fmt: skip
-    page = args.html or args.new / "compare.html"
-    write_page(found, page)
-    if args.junit:
-        _write(args.junit, junit(found))
-    if args.markdown:
-        _write(args.markdown, markdown(found))
-    if args.json:
-        sys.stdout.write(json.dumps(plain_data(found), ensure_ascii=False, allow_nan=False) + "\n")
-    else:
-        print_comparison(found)
-    sys.stderr.write(f"{found.sentence()} Both audios are in {page}.\n")
-    return 0 if found.passed else 1
-
-
-def _write(path: Path, text: str) -> None:
-    import os
-
-    from ttsbench.reports.tables import ReportError
-
-    if str(path) == "-":
-        if not os.environ.get("GITHUB_STEP_SUMMARY"):
-            raise ReportError("--markdown - needs GitHub's GITHUB_STEP_SUMMARY, which is not set: give a file")
-        path = Path(os.environ["GITHUB_STEP_SUMMARY"])
-        with path.open("a", encoding="utf-8") as handle:
-            handle.write(text)
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
 
 
 def figures(row: Row) -> dict[str, str]:

@@ -1,8 +1,7 @@
-"""`ttsbench leaderboard RUN ...`: rank systems, one table per protocol and test set, as HTML, Markdown, CSV, LaTeX."""
+"""The leaderboard: one ranked table per protocol and test set, as HTML, Markdown, CSV and LaTeX."""
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,42 +10,6 @@ if TYPE_CHECKING:
     from ttsbench.reports.board import View
     from ttsbench.reports.sound import Clips
     from ttsbench.reports.tables import Table
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("runs", nargs="*", type=Path, metavar="RUN", help="run folders to put on the board")
-    parser.add_argument(
-        "--out", type=Path, default=Path("leaderboard"), help="the board's folder; it grows (default: leaderboard)"
-    )
-    parser.add_argument(
-        "--by", default="", metavar="METRIC", help="metric to rank by (default: the first of each table)"
-    )
-    parser.add_argument(
-        "--operations", type=Path, metavar="FILE", help="what `ttsbench flops SYSTEM ... --run --json` printed"
-    )
-    parser.add_argument("--json", action="store_true", help="ranks and values as one JSON line on standard output")
-
-
-def run(args: argparse.Namespace) -> int:
-    """Add the runs, write leaderboard.{html,md,csv,tex}, print the closing sentence."""
-    import json
-    import sys
-
-    from ttsbench.reports import board, table
-
-    if args.runs:
-        board.add(args.runs, args.out)
-    if args.operations:
-        board.add_operations(args.operations, args.out)
-    parts = write(args.out, args.by)
-    if args.json:
-        found = [{"table": t.title, "views": board.dump(views)} for t, views in parts]
-        sys.stdout.write(json.dumps(found, ensure_ascii=False, allow_nan=False) + "\n")
-    else:
-        table.print_tables([t for t, _ in parts])
-    systems = {entry.name for t, _ in parts for entry in t.systems}
-    sys.stderr.write(f"{len(systems)} systems in {len(parts)} tables; open {args.out / 'leaderboard.html'}.\n")
-    return 0
 
 
 def write(out: Path, by: str = "") -> list[tuple[Table, list[View]]]:

@@ -1,11 +1,8 @@
-"""`ttsbench ratings export RUN ...` and `ttsbench ratings import SHEETS`: blind listening tests, out and back in."""
+"""Blind listening tests: what is handed out to raters, and what comes back."""
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,53 +11,7 @@ if TYPE_CHECKING:
     from ttsbench.reports.sheets import Design, Study
     from ttsbench.reports.workbook import Answers
 
-NAMES = ("category", "mos", "cmos", "smos", "ab")
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    commands = parser.add_subparsers(dest="action", required=True, metavar="export|import")
-    out = commands.add_parser("export", help="blind sheets and listening pages from runs on one test set")
-    out.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders of the systems to rate")
-    out.add_argument("--design", choices=NAMES, default="mos", help="kind of test (default: mos)")
-    out.add_argument("--raters", type=int, default=8, help="number of sheets (default: 8)")
-    out.add_argument("--sentences", type=int, default=0, metavar="N", help="only N sentences (default: all)")
-    out.add_argument("--load", type=int, default=0, metavar="N", help="conditions of a sentence each rater hears")
-    out.add_argument("--seed", type=int, default=0, help="of everything that is drawn (default: 0)")
-    out.add_argument("--out", type=Path, default=Path("ratings"), help="folder to hand out (default: ratings)")
-    out.add_argument("--key", type=Path, metavar="FILE", help="where the key goes (default: OUT.key.json, beside OUT)")
-    out.add_argument("--json", action="store_true", help="what was written as one JSON line on standard output")
-    back = commands.add_parser("import", help="check filled sheets, join the key, report")
-    back.add_argument("sheets", nargs="+", type=Path, metavar="SHEET", help="filled .xlsx or saved .json, or folders")
-    back.add_argument("--key", type=Path, required=True, metavar="FILE", help="the key that export wrote")
-    back.add_argument("--out", type=Path, default=Path("ratings-report"), help="folder of ratings.html and .csv")
-    back.add_argument("--keep-all", action="store_true", help="count raters that fail anchors or repeats too")
-    back.add_argument("--json", action="store_true", help="results as one JSON line on standard output")
-
-
-def run(args: argparse.Namespace) -> int:
-    return _export(args) if args.action == "export" else _import(args)
-
-
 # --- export -------------------------------------------------------------------------------------------------------
-
-
-def _export(args: argparse.Namespace) -> int:
-    from ttsbench.reports import sheets
-
-    design = sheets.DESIGNS[args.design]
-    study = sheets.plan(sheets.gather(args.runs), design, args.raters, args.seed, args.load, args.sentences)
-    key = args.key or args.out.with_name(args.out.name + ".key.json")
-    write(study, args.out, key)
-    counts = {len(items) for items in study.sheets.values()}
-    if args.json:
-        about = {"out": str(args.out), "key": str(key), "study": study.name, "left_out": study.left_out,
-                 "items": {rater: len(items) for rater, items in study.sheets.items()}}  # fmt: skip
-        sys.stdout.write(json.dumps(about, ensure_ascii=False) + "\n")
-    left = f"; {len(study.left_out)} sentences without audio from every system are left out" if study.left_out else ""
-    sys.stderr.write(
-        f"{len(study.sheets)} sheets of {max(counts)} items in {args.out}{left}. Keep the key {key} to yourself.\n"
-    )
-    return 0
 
 
 def write(study: Study, out: Path, key: Path) -> None:
@@ -129,39 +80,6 @@ def listening_page(study: Study, rater: str, clips: dict[str, bytes]) -> str:
 
 
 # --- import -------------------------------------------------------------------------------------------------------
-
-
-def _import(args: argparse.Namespace) -> int:
-    from ttsbench.reports import panel, sheets
-    from ttsbench.reports.tables import ReportError
-
-    key = sheets.load_key(args.key)
-    design = sheets.DESIGNS[str(key["design"])]
-    answers = [read(path, design) for path in _files(args.sheets)]
-    result = panel.analyse(answers, key, design, args.keep_all)
-    if not result.ratings:
-        raise ReportError("no usable answers: " + "; ".join(result.problems[:5]))
-    write_result(result, args.out)
-    if args.json:
-        sys.stdout.write(json.dumps(plain_data(result), ensure_ascii=False, allow_nan=False) + "\n")
-    else:
-        print_result(result)
-    out = [rater.name for rater in result.raters if not rater.kept]
-    alpha = "not defined" if result.alpha is None else f"{result.alpha:.3f}"
-    sys.stderr.write(
-        f"{len(result.ratings)} answers of {len(result.raters)} raters, Krippendorff's alpha {alpha}"
-        f"{', failed their checks: ' + ', '.join(out) if out else ''}; {len(result.problems)} problems; "
-        f"open {args.out / 'ratings.html'}.\n"
-    )
-    return 1 if result.problems else 0
-
-
-def _files(paths: Sequence[Path]) -> list[Path]:
-    found: list[Path] = []
-    for path in paths:
-        inside = [each for each in sorted(path.iterdir()) if each.suffix in (".xlsx", ".json")] if path.is_dir() else []
-        found += [each for each in inside if not each.name.startswith(("~", "."))] or [path]
-    return found
 
 
 def read(path: Path, design: Design) -> Answers:

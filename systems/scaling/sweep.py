@@ -1,4 +1,4 @@
-"""`ttsbench scaling`: what a system that can search makes of more compute at synthesis time (Llasa's Tables 2 and 5).
+"""What a system that can search makes of more compute at synthesis time (Llasa's Tables 2 and 5).
 
 Every sentence is spoken by direct sampling, best of N, beam search with a process reward, and both together; each
 pick is judged by the verifiers that may have chosen it and by measures that no verifier sees. Rows are kept as they
@@ -7,10 +7,10 @@ come (rows.jsonl), so a run that was stopped goes on.
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,44 +25,52 @@ BEST = {"wer": "lower", "sim-o": "higher", "per": "lower", "timbre": "higher", "
 Row = dict[str, Any]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's options."""
-    parser.add_argument("--system", default="llasa", help="a system with `writers` (default llasa)")
-    parser.add_argument("--testset", default="seed-mini", metavar="SPEC")
-    parser.add_argument("--limit", type=int, default=10, help="sentences, spread over the set (default 10; 0: all)")
-    parser.add_argument("--out", type=Path, default=Path("runs/scaling"), metavar="DIR")
-    parser.add_argument("--beams", type=int, default=4, help="beams of the process search (paper 16)")
-    parser.add_argument("--samples", type=int, default=4, help="continuations of each beam (paper 16)")
-    parser.add_argument("--step", type=int, default=25, help="frames a step (paper 25, half a second)")
-    parser.add_argument("--seconds", type=float, default=2.0, help="length of the partial search (paper 2)")
-    parser.add_argument("--only", choices=("orm", "prm", "all"), default="all", help="which searches to run")
-    parser.add_argument("--shard", metavar="I/N", default="1/1", help="every N-th sentence from the I-th (same DIR)")
-    parser.add_argument("--full-prm", action="store_true", help="also the beam search to the very end")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", action="store_true", help="print the table as JSON")
+@dataclass(frozen=True)
+class Sweep:
+    """What is asked for: `limit` sentences (0: all), `step` in frames, `seconds` of partial search, piece (i, n)."""
+
+    system: str = "llasa"
+    testset: str = "seed-mini"
+    limit: int = 10
+    out: Path = Path("runs/scaling")
+    beams: int = 4
+    samples: int = 4
+    step: int = 25
+    seconds: float = 2.0
+    only: str = "all"
+    shard: tuple[int, int] = (1, 1)
+    full_prm: bool = False
+    seed: int = 0
+
+    def asked(self) -> Row:
+        """What rows must have been made with to be kept on resuming."""
+        names = ("system", "testset", "beams", "samples", "step", "seconds", "only", "full_prm", "seed")
+        return {name: getattr(self, name) for name in names}
 
 
-def run(options: argparse.Namespace) -> int:
-    """Speak, judge, write table and plot; 1 where sentences failed."""
+def run(sweep: Sweep) -> tuple[list[Row], list[Row]]:
+    """Speak, judge, write rows.jsonl, table.json, table.md and the plot. Returns all rows and the table's lines."""
     from ttsbench import systems, testsets
 
-    piece, _, pieces = options.shard.partition("/")
-    if not (piece.isdigit() and pieces.isdigit() and 1 <= int(piece) <= int(pieces)):
-        raise UserError(f"--shard {options.shard}: give I/N with I from 1 to N, such as 1/2")
-    samples = spread(testsets.load(options.testset).samples, options.limit)[int(piece) - 1 :: int(pieces)]
-    system = systems.load(options.system)
+    piece, pieces = sweep.shard
+    samples = spread(testsets.load(sweep.testset).samples, sweep.limit)[piece - 1 :: pieces]
+    system = systems.load(sweep.system)
     if not hasattr(system, "writers"):
-        raise UserError(f"{options.system} cannot search: it has no `writers(sample)` (systems/llasa/search.py)")
-    options.out.mkdir(parents=True, exist_ok=True)
-    rows = _read(options.out / "rows.jsonl")
-    done = {row["sample"] for row in rows if _same(row, options)}
+        raise UserError(f"{sweep.system} cannot search: it has no `writers(sample)` (systems/llasa/search.py)")
+    sweep.out.mkdir(parents=True, exist_ok=True)
+    rows = [row for row in _read(sweep.out / "rows.jsonl") if row.get("asked") == sweep.asked()]
+    done = {row["sample"] for row in rows}
     for sample in _progress([sample for sample in samples if sample.id not in done]):
-        fresh = [row | _asked(options) for row in judged(system, sample, options)]
+        fresh = [row | {"asked": sweep.asked()} for row in judged(system, sample, sweep)]
         rows += fresh
-        with (options.out / "rows.jsonl").open("a", encoding="utf-8") as handle:
+        with (sweep.out / "rows.jsonl").open("a", encoding="utf-8") as handle:
             handle.write("".join(json.dumps(row) + "\n" for row in fresh))
-    rows = [row for row in rows if _same(row, options)]
-    return _close(rows, options)
+    lines = table([row for row in rows if not row.get("error")])
+    (sweep.out / "table.json").write_text(json.dumps(lines, indent=1), encoding="utf-8")
+    (sweep.out / "table.md").write_text(_markdown([shown(line) for line in lines]), encoding="utf-8")
+    if lines:
+        plot(lines, sweep.out / "scaling.png")
+    return rows, lines
 
 
 def spread(samples: tuple[Sample, ...], limit: int) -> list[Sample]:
@@ -72,13 +80,13 @@ def spread(samples: tuple[Sample, ...], limit: int) -> list[Sample]:
     return [samples[round(place * (len(samples) - 1) / max(1, limit - 1))] for place in range(limit)]
 
 
-def judged(system: Any, sample: Sample, options: argparse.Namespace) -> list[Row]:
+def judged(system: Any, sample: Sample, sweep: Sweep) -> list[Row]:
     """One sentence through every search: rows of scores and costs, or one row with an error."""
     try:
         writers = system.writers(sample)
         if len(writers) != 1:
             return [{"sample": sample.id, "search": "", "error": "the text is spoken in pieces, searches need one"}]
-        return [*_anchors(system, sample), *_searches(writers[0], sample, system.card.sample_rate, options)]
+        return [*_anchors(system, sample), *_searches(writers[0], sample, system.card.sample_rate, sweep)]
     except Exception as fault:  # one sentence's fault is its row, never the run's
         return [{"sample": sample.id, "search": "", "error": f"{type(fault).__name__}: {fault}"}]
 
@@ -119,7 +127,7 @@ def _finite(scores: dict[str, float]) -> dict[str, float | None]:
     return {key: None if math.isinf(value) else value for key, value in scores.items()}
 
 
-def _searches(writer: Any, sample: Sample, rate: int, options: argparse.Namespace) -> Iterator[Row]:
+def _searches(writer: Any, sample: Sample, rate: int, sweep: Sweep) -> Iterator[Row]:
     import torch
 
     from ttsbench.audio import write
@@ -129,21 +137,21 @@ def _searches(writer: Any, sample: Sample, rate: int, options: argparse.Namespac
 
     judges = _judges(sample, rate)
     both = tuple(search.Verifier(key, judges.pop(key)) for key in ("wer", "sim-o"))
-    voice, beam = both[1], search.Beam(options.step, options.beams, options.samples)
+    voice, beam = both[1], search.Beam(sweep.step, sweep.beams, sweep.samples)
 
     def generator() -> torch.Generator:
-        return torch.Generator().manual_seed(seed_for(options.seed, sample.id))
+        return torch.Generator().manual_seed(seed_for(sweep.seed, sample.id))
 
     def row(name: str, best: Any, candidates: list[Any], cost: Any) -> Row:
         sound = writer.audio(best.frames)
         search.judge(writer, [best], both, search.Cost())
         scores = best.scores | {key: other(sound) for key, other in judges.items()}
-        write(options.out / "audio" / name.replace(" ", "-") / f"{file_name(sample.id)}.flac", sound, rate)
+        write(sweep.out / "audio" / name.replace(" ", "-") / f"{file_name(sample.id)}.flac", sound, rate)
         return {"sample": sample.id, "search": name, "scores": _finite(scores), "candidates": len(candidates)} | {
             "frames": cost.frames, "decodes": cost.decodes, "calls": cost.calls,
         }  # fmt: skip
 
-    if options.only in ("orm", "all"):
+    if sweep.only in ("orm", "all"):
         found = search.best_of_n(writer, max(NUMBERS), both, generator())
         for n in NUMBERS:  # the first n of the same candidates: the numbers are nested
             first = found.candidates[:n]
@@ -151,12 +159,12 @@ def _searches(writer: Any, sample: Sample, rate: int, options: argparse.Namespac
             calls = {} if n == 1 else {"wer": n, "sim-o": n}
             name = "direct" if n == 1 else f"ORM N={n:02d}"
             yield row(name, search.choose(first, both if n > 1 else ()), first, search.Cost(frames, n, calls))
-    if options.only in ("prm", "all"):
-        found = search.partial_prm(writer, beam, voice, both, generator(), options.seconds)
+    if sweep.only in ("prm", "all"):
+        found = search.partial_prm(writer, beam, voice, both, generator(), sweep.seconds)
         spent = search.Cost(found.cost.frames, found.cost.decodes, {"sim-o": found.cost.calls["sim-o"]})
         yield row("partial PRM", search.choose(found.candidates, (voice,)), found.candidates, spent)
         yield row("partial PRM + ORM", found.best, found.candidates, found.cost)
-    if options.full_prm:
+    if sweep.full_prm:
         whole = search.process_beam(writer, beam, voice, generator())
         yield row("PRM", whole.best, whole.candidates, whole.cost)
 
@@ -233,25 +241,8 @@ def _reach(found: Row, end: str) -> float:
     return 0.0 if found[end] is None else abs(float(found[end]) - float(found["value"]))
 
 
-def _close(rows: list[Row], options: argparse.Namespace) -> int:
-    from ttsbench.commands import listing
-
-    failed = [row for row in rows if row.get("error")]
-    lines = table([row for row in rows if not row.get("error")])
-    (options.out / "table.json").write_text(json.dumps(lines, indent=1), encoding="utf-8")
-    if lines:
-        plot(lines, options.out / "scaling.png")
-    shown = [_shown(line) for line in lines]
-    (options.out / "table.md").write_text(_markdown(shown), encoding="utf-8")
-    print(json.dumps(lines) if options.json else listing.table(shown))  # noqa: T201 (a command's output)
-    for row in failed:
-        print(f"{row['sample']}: {row['error']}")  # noqa: T201
-    spoken = len({row["sample"] for row in rows}) - len(failed)
-    print(f"{spoken} sentences searched, {len(failed)} not; table, plot and audio are in {options.out}.")  # noqa: T201
-    return 1 if failed or not lines else 0
-
-
-def _shown(line: Row) -> Row:
+def shown(line: Row) -> Row:
+    """A line of the table as printed."""
     out: Row = {"search": line["search"], "n": line["sentences"]}
     for key in COLUMNS:
         found, scale = line[key], SCALES[key]
@@ -269,15 +260,6 @@ def _markdown(shown: list[Row]) -> str:
     keys = list(shown[0])
     lines = ["| " + " | ".join(keys) + " |", "|" + " --- |" * len(keys)]
     return "\n".join(lines + ["| " + " | ".join(str(row[key]) for key in keys) + " |" for row in shown]) + "\n"
-
-
-def _asked(options: argparse.Namespace) -> Row:
-    names = ("system", "testset", "beams", "samples", "step", "seconds", "only", "full_prm", "seed")
-    return {"asked": {name: getattr(options, name) for name in names}}
-
-
-def _same(row: Row, options: argparse.Namespace) -> bool:
-    return bool(row.get("asked") == _asked(options)["asked"])
 
 
 def _read(path: Path) -> list[Row]:

@@ -10,8 +10,12 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
+from ttsbench.commands import calibrate
+from ttsbench.commands import compare as command
+from ttsbench.errors import UserError
 from ttsbench.records import Score
-from ttsbench.reports import calibrate, compare, gate
+from ttsbench.reports import compare, gate
+from ttsbench.reports.calibrate import spread
 from ttsbench.reports.tables import ReportError
 from ttsbench.store import Run, write_lines
 
@@ -45,8 +49,8 @@ def marks(found):
 
 def main(*words):
     parser = argparse.ArgumentParser()
-    compare.add_arguments(parser)
-    return compare.run(parser.parse_args([str(word) for word in words]))
+    command.add_arguments(parser)
+    return command.run(parser.parse_args([str(word) for word in words]))
 
 
 def test_a_run_against_itself_passes(base, copy):
@@ -184,9 +188,9 @@ def test_calibration_widens_the_gate(make_run, base, copy, tmp_path):
     assert marks(gate.compare([base], [new], threshold))["sim_o"] == "+"
     assert marks(gate.compare([base], [new], threshold, limits=limits))["sim_o"] == "="
     with pytest.raises(ReportError, match="at least two"):
-        calibrate.spread(repeats[:1])
+        spread(repeats[:1])
     with pytest.raises(ReportError, match="one system"):
-        calibrate.spread([repeats[0], make_run(tmp_path / "o", "beta", texts=TEXTS, sound=False)])
+        spread([repeats[0], make_run(tmp_path / "o", "beta", texts=TEXTS, sound=False)])
 
 
 def test_exit_status_and_files(base, copy, tmp_path, capsys, monkeypatch):
@@ -269,5 +273,5 @@ def test_scores_of_the_same_audio_must_be_the_same(base, copy, tmp_path, capsys)
 
 def test_the_step_summary_needs_its_variable(base, copy, monkeypatch, tmp_path):
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
-    with pytest.raises(ReportError, match="GITHUB_STEP_SUMMARY, which is not set"):
+    with pytest.raises(UserError, match="GITHUB_STEP_SUMMARY, which is not set"):
         main(base, copy(), "--markdown", "-")

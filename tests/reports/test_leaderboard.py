@@ -9,7 +9,8 @@ import shutil
 
 import pytest
 
-from ttsbench.reports import board, charts, formats, leaderboard, reported, values
+from ttsbench.commands import leaderboard as command
+from ttsbench.reports import board, charts, formats, reported, values
 from ttsbench.reports.tables import ReportError
 from ttsbench.store import Run
 
@@ -18,8 +19,8 @@ TEXTS = [f"sentence number {i} with a few more words in it" for i in range(40)]
 
 def main(*words):
     parser = argparse.ArgumentParser()
-    leaderboard.add_arguments(parser)
-    return leaderboard.run(parser.parse_args([str(word) for word in words]))
+    command.add_arguments(parser)
+    return command.run(parser.parse_args([str(word) for word in words]))
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ import numpy as np
 import openpyxl
 import pytest
 
+from ttsbench.commands import ratings as command
 from ttsbench.reports import panel, ratings, sheets, workbook
 from ttsbench.reports.tables import ReportError
 
@@ -25,8 +26,8 @@ SYSTEMS = {"best": 0.6, "middle": 0.0, "worst": -0.7}
 
 def main(*words):
     parser = argparse.ArgumentParser()
-    ratings.add_arguments(parser)
-    return ratings.run(parser.parse_args([str(word) for word in words]))
+    command.add_arguments(parser)
+    return command.run(parser.parse_args([str(word) for word in words]))
 
 
 @pytest.fixture(scope="module")

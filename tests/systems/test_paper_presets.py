@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +22,7 @@ from ttsbench.systems.livespeech import paper as livespeech
 from ttsbench.systems.livespeech.design import PAPER_GROUPS
 from ttsbench.systems.mobilespeech import paper as mobilespeech
 from ttsbench.systems.mobilespeech.design import PAPER
-from ttsbench.systems.training import command, trainer
+from ttsbench.systems.training import stages, trainer
 from ttsbench.systems.training.data import StoredCodes, TtsBatches, encode_recordings
 from ttsbench.systems.training.llama import published, start_from
 from ttsbench.systems.training.trainer import Settings
@@ -190,10 +189,8 @@ def test_missing_weights_are_named(
     monkeypatch.setenv("TTSBENCH_WEIGHTS", str(tmp_path))
     for variable in ("ENCODEC_DIR", "KALLE_DIR", "XCODEC2_DIR", "LLASA_DIR"):
         monkeypatch.delenv(variable, raising=False)
-    parser = argparse.ArgumentParser()
-    command.add_arguments(parser)
-    words = [what, "--preset", "paper", "--corpus", str(corpus), "--out", str(tmp_path)]
+    order = stages.Order(what, corpus, tmp_path, preset="paper")
     with pytest.raises(MissingWeights, match=f"{file} is not on this machine. Put"):
-        command.run(parser.parse_args(words))
+        stages.run(order)
     with pytest.raises(ValueError, match="leave --minutes"):
-        command.run(parser.parse_args([*words, "--minutes", "3"]))
+        stages.run(replace(order, minutes=3.0))

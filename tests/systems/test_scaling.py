@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from ttsbench import audio, testsets
+from ttsbench import audio, cli, testsets
 from ttsbench.records import Card, Sample, TestSet
 from ttsbench.systems.llasa.decoding import Cost
 from ttsbench.systems.scaling import sweep as scaling
@@ -55,12 +54,8 @@ class Singer:
         return [Tones()] if sample.text != "too long" else [Tones(), Tones()]
 
 
-def options(folder: Path, **given: object) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    scaling.add_arguments(parser)
-    found = parser.parse_args(["--out", str(folder), "--beams", "2", "--samples", "2", "--step", "4"])
-    vars(found).update(given)
-    return found
+def command(folder: Path, *words: str) -> int:
+    return cli.main(["scaling", "--out", str(folder), "--beams", "2", "--samples", "2", "--step", "4", *words])
 
 
 @pytest.fixture
@@ -81,7 +76,7 @@ def test_table_plot_and_resumption(tmp_path: Path, prompt: Path, monkeypatch: py
     monkeypatch.setattr(systems, "load", lambda spec: asked.append(spec) or Singer())
     monkeypatch.setattr(scaling, "NUMBERS", (1, 2, 4))
     folder = tmp_path / "out"
-    assert scaling.run(options(folder, seconds=0.8)) == 1  # one sentence could not be searched
+    assert command(folder, "--seconds", "0.8") == 1  # one sentence could not be searched
     lines = {line["search"]: line for line in json.loads((folder / "table.json").read_text())}
     assert list(lines) == ["direct", "ORM N=02", "ORM N=04", "partial PRM", "partial PRM + ORM"]
     assert lines["direct"]["calls"] == 0
@@ -91,7 +86,7 @@ def test_table_plot_and_resumption(tmp_path: Path, prompt: Path, monkeypatch: py
     assert (folder / "audio" / "ORM-N=04").is_dir()
     before = (folder / "rows.jsonl").read_text()
     assert "pieces" in before
-    scaling.run(options(folder, seconds=0.8))
+    command(folder, "--seconds", "0.8")
     assert (folder / "rows.jsonl").read_text() == before
 
 
@@ -109,13 +104,13 @@ def test_recording_and_codec_stand_beside_the_searches(
     monkeypatch.setattr(systems, "load", lambda spec: Copier())
     monkeypatch.setattr(scaling, "NUMBERS", (1, 2))
     for shard in ("1/2", "2/2", "1/1"):
-        assert scaling.run(options(tmp_path / "out", only="orm", shard=shard)) == 0
+        assert command(tmp_path / "out", "--only", "orm", "--shard", shard) == 0
     lines = {line["search"]: line for line in json.loads((tmp_path / "out" / "table.json").read_text())}
     assert list(lines) == ["ground truth", "codec", "direct", "ORM N=02"]
     assert {line["sentences"] for line in lines.values()} == {2}
     assert lines["ground truth"]["frames"] == 0 and lines["ground truth"]["sim-o"]["value"] == pytest.approx(1)
-    with pytest.raises(ValueError, match="1/2"):
-        scaling.run(options(tmp_path, shard="3/2"))
+    with pytest.raises(SystemExit):
+        command(tmp_path, "--shard", "3/2")
 
 
 def test_few_sentences_are_spread() -> None:
@@ -125,13 +120,15 @@ def test_few_sentences_are_spread() -> None:
     assert len(scaling.spread(samples, 0)) == len(scaling.spread(samples, 99)) == 72
 
 
-def test_a_system_that_cannot_search_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_system_that_cannot_search_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     from ttsbench import systems, testsets
 
     monkeypatch.setattr(testsets, "load", lambda spec: TestSet("toy", (), "", ""))
     monkeypatch.setattr(systems, "load", lambda spec: object())
-    with pytest.raises(ValueError, match="cannot search"):
-        scaling.run(options(tmp_path))
+    assert command(tmp_path) == 1
+    assert "cannot search" in capsys.readouterr().err
 
 
 def recordings() -> list[Sample]:

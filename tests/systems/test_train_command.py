@@ -8,25 +8,26 @@ import torch
 
 from ttsbench import systems
 from ttsbench.audio import write
+from ttsbench.commands import train
 from ttsbench.records import Sample
 from ttsbench.systems.codecs import checkpoints
 from ttsbench.systems.mobilespeech.design import SMALL
 from ttsbench.systems.mobilespeech.model import MobileSpeech
 from ttsbench.systems.mobilespeech.train import Trained
-from ttsbench.systems.training import command
+from ttsbench.systems.training import stages
 from ttsbench.systems.training.trainer import Settings, export
 
 
-def options(*words: str) -> argparse.Namespace:
+def options(*words: str) -> stages.Order:
     parser = argparse.ArgumentParser()
-    command.add_arguments(parser)
-    return parser.parse_args(words)
+    train.add_arguments(parser)
+    return train.order(parser.parse_args(words))
 
 
 def test_every_stage_needs_what_the_one_before_made(tmp_path: Path) -> None:
     for what in ("vocoder", "fsq", "livespeech", "llasa"):
         with pytest.raises(FileNotFoundError, match="ttsbench train corpus"):
-            command.run(options(what, "--corpus", str(tmp_path / "none"), "--out", str(tmp_path)))
+            stages.run(options(what, "--corpus", str(tmp_path / "none"), "--out", str(tmp_path)))
 
 
 def test_a_stage_is_handed_its_folders_and_minutes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,9 +36,9 @@ def test_a_stage_is_handed_its_folders_and_minutes(tmp_path: Path, monkeypatch: 
     (tmp_path / "fsq").mkdir()
     (tmp_path / "fsq" / "last.safetensors").write_bytes(b"")
     words = ("--corpus", str(tmp_path / "c"), "--out", str(tmp_path))
-    assert command.run(options("rvq", *words)) == command.run(options("fsq", *words)) == 0
+    assert stages.run(options("rvq", *words)) == stages.run(options("fsq", *words)) == 0
     for limit in (("--minutes", "3"), ("--steps", "7")):
-        assert command.run(options("fsq", *words, *limit)) == 0
+        assert stages.run(options("fsq", *words, *limit)) == 0
     fsq = tmp_path / "fsq" / "last.safetensors"
     assert seen == [
         (("rvq", tmp_path / "c", tmp_path / "rvq", 0, None), {"warm": fsq}),  # fitted, not trained
@@ -47,7 +48,7 @@ def test_a_stage_is_handed_its_folders_and_minutes(tmp_path: Path, monkeypatch: 
     ]
     fsq.unlink()
     with pytest.raises(ValueError, match="Train fsq first"):
-        command.run(options("rvq", *words))
+        stages.run(options("rvq", *words))
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,7 @@ def test_a_system_ends_by_steps_by_the_clock_or_as_shipped(
         return MobileSpeech(SMALL)
 
     monkeypatch.setattr("ttsbench.systems.mobilespeech.train.fit", fit)
-    assert command.run(options("mobilespeech", "--out", str(tmp_path), "--seed", "7", "--listen", "0", *words)) == 0
+    assert stages.run(options("mobilespeech", "--out", str(tmp_path), "--seed", "7", "--listen", "0", *words)) == 0
     assert [(found.steps, found.minutes, found.seed) for found in seen] == [(steps, minutes, 7)]
 
 
@@ -87,7 +88,7 @@ def test_what_was_trained_speaks_with_the_weights_that_were_heard_to_be_best(
     monkeypatch.setenv("TTSBENCH_CHECKPOINTS", str(checkpoints()))
     for listen, expected in (("0", last), ("8", best)):
         words = ("mobilespeech", "--out", str(tmp_path), "--corpus", str(tmp_path), "--listen", listen)
-        assert command.run(options(*words), hear=lambda *_: {}) == 0
+        assert stages.run(options(*words), hear=lambda *_: {}) == 0
         monkeypatch.setenv("TTSBENCH_CHECKPOINTS", str(tmp_path / "checkpoints"))
         system: Any = systems.load("mobilespeech")
         assert distance(system.model, expected) < 0.02
@@ -100,6 +101,6 @@ def test_what_was_trained_speaks_with_the_weights_that_were_heard_to_be_best(
 def test_paper_presets_are_refused_where_there_is_none(tmp_path: Path) -> None:
     (tmp_path / "manifest.jsonl").write_text("")
     with pytest.raises(ValueError, match="only livespeech, mobilespeech, kalle, llasa"):
-        command.run(options("fsq", "--preset", "paper", "--corpus", str(tmp_path)))
+        stages.run(options("fsq", "--preset", "paper", "--corpus", str(tmp_path)))
     with pytest.raises(SystemExit):
         options("nonsense")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from ttsbench import audio, testsets
-from ttsbench.commands import train as training
 from ttsbench.records import Card, Sample
+from ttsbench.systems.training import ear
 
 
 def test_words_and_voice_are_heard_and_failures_count() -> None:
@@ -28,7 +28,7 @@ def test_words_and_voice_are_heard_and_failures_count() -> None:
                 yield said[8000:]
 
     samples = [Sample(name, text, prompt=row.prompt) for name in ("speaks", "breaks", "silent", "speaks")]
-    whole = training.hear(Toy(), samples[:1])
+    whole = ear.hear(Toy(), samples[:1])
     assert whole["wer"] < 0.5 < whole["sim"] and whole["failed"] == 0
-    found = training.hear(Toy(), samples)
+    found = ear.hear(Toy(), samples)
     assert found == pytest.approx({"wer": (2 * whole["wer"] + 2) / 4, "sim": whole["sim"] / 2, "failed": 0.5}, abs=1e-6)

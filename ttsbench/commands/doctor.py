@@ -1,4 +1,4 @@
-"""`ttsbench doctor`: which models and packages are here, what is missing and how to get it, which protocols can run."""
+"""what is here, what is missing, which protocols can run"""
 
 from __future__ import annotations
 

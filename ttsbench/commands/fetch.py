@@ -1,4 +1,4 @@
-"""`ttsbench fetch`: download what a protocol needs, into the weights folder, and write down what came."""
+"""download what a protocol needs"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ttsbench profile SYSTEM ...`: measure, print a table, write profile.json and profile.html."""
+"""latency, throughput and memory on this hardware"""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from ttsbench.columns import table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     """Measure every system. Returns 1 where a repetition failed."""
     from ttsbench import testsets
     from ttsbench.benchmark import machine
-    from ttsbench.cli import Progress
+    from ttsbench.progress import Progress
     from ttsbench.reports.latency import write_page
     from ttsbench.speaking import card_of
     from ttsbench.speed import energy, latency, limits
@@ -124,8 +126,6 @@ def _by_length(reading: Any) -> tuple[bool, float]:
 
 def _table(data: dict[str, Any]) -> str:
     """Times, then what they amount to on this machine, with its probe."""
-    from ttsbench.commands.listing import table
-
     rows = [(system["name"], row) for system in data["systems"] for row in system["rows"]]
     parts = [
         table([_times(name, row) for name, row in rows]),

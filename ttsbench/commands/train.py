@@ -1,60 +1,81 @@
-"""`ttsbench train`: the workshop's own command, and the ears that it lacks.
-
-Systems import no metrics, so the harness hears for them: word error rate and similarity of held-out sentences, by the
-embedded recogniser and speaker model, while a system is being trained.
-"""
+"""make the corpus, train codecs and systems"""
 
 from __future__ import annotations
 
 import argparse
-import math
-from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ttsbench.records import Sample, System
-from ttsbench.systems.training import command
-from ttsbench.systems.training.command import add_arguments
+from ttsbench import arguments
 
 if TYPE_CHECKING:
-    import numpy as np
+    from ttsbench.systems.training.stages import Order
 
-__all__ = ["add_arguments", "hear", "run"]
-
-
-def run(args: argparse.Namespace) -> int:
-    """As `command.run`, with `hear`."""
-    return command.run(args, hear)
-
-
-def hear(system: System, samples: Sequence[Sample]) -> dict[str, float]:
-    """Mean word error rate `wer` and similarity to the prompt `sim` over `samples`, and the share `failed`.
-
-    A row that fails counts as a word error rate of 1 and a similarity of 0.
-    """
-    from ttsbench.systems.scaling import verifiers
-
-    rates, alike, failed = [], [], 0
-    for sample in samples:
-        said = _said(system, sample)
-        rate = system.card.sample_rate
-        wrong = 1.0 if said is None else -verifiers.words(sample.text, rate)(said)
-        near = -math.inf if said is None or sample.prompt is None else verifiers.voice(sample.prompt, rate)(said)
-        failed += said is None
-        rates.append(wrong if math.isfinite(wrong) else 1.0)
-        alike.append(near if math.isfinite(near) else 0.0)
-    count = max(1, len(samples))
-    return {"wer": sum(rates) / count, "sim": sum(alike) / count, "failed": failed / count}
+STAGES = {
+    "corpus": "make the training corpus: synthetic speech with phone ends, and real recordings where --real names them",
+    "held-out": "write the corpus' held-out voices as recordings: --testset folder=build/held-out,task=resynthesis",
+    "vocoder": "train the shared vocoder on true log-mels",
+    "rvq": "fit the residual VQ codec to the FSQ codec's latents, and train it where --steps or --minutes say so",
+    "fsq": "train the FSQ codec",
+    "flowvae": "train the Flow-VAE",
+    "decoders": "fine-tune decoders and vocoder together; codes stay as they are",
+    "codes": "write every utterance's codes into the corpus, for the systems (shipped codecs, if none were trained)",
+    "livespeech": "train the small LiveSpeech",
+    "mobilespeech": "train the small MobileSpeech",
+    "kalle": "train the small KALL-E",
+    "llasa": "train the small Llasa",
+}
+ORDER = (
+    "order: corpus, vocoder, rvq / fsq / flowvae, decoders, codes, then any system. Every stage goes on where it was."
+)
 
 
-def _said(system: System, sample: Sample) -> np.ndarray | None:
-    """The whole of what the system says, float32 (n,); None where it fails or says nothing."""
-    import numpy as np
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `ttsbench train`."""
+    parser.description = "\n".join(f"{name:13s} {about}" for name, about in STAGES.items())
+    parser.epilog = ORDER
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("what", type=arguments.one_of("stage", STAGES), metavar="WHAT", help=", ".join(STAGES))
+    parser.add_argument("--corpus", type=Path, default=Path("build/corpus"), help="the corpus folder (build/corpus)")
+    parser.add_argument("--out", type=Path, help="where runs are kept (build/training); corpus: the corpus folder")
+    parser.add_argument("--minutes", type=arguments.number(0), help="end the run, and its schedule, by the clock")
+    parser.add_argument(
+        "--steps", type=arguments.count(), help="end after so many steps (as many as the shipped); exactly repeatable"
+    )
+    parser.add_argument(
+        "--listen",
+        type=arguments.count(0),
+        default=8,
+        metavar="N",
+        help="systems: say N held-out sentences every 1000 steps; their word error rate picks the best weights (8)",
+    )
+    parser.add_argument("--device", type=arguments.device, default="cpu", help="systems: cpu, cuda, cuda:1 (cpu)")
+    parser.add_argument(
+        "--preset",
+        choices=("small", "paper"),
+        default="small",
+        help="systems: what is shipped, or the published settings",
+    )
+    parser.add_argument("--hours", type=float, default=7.5, help="corpus: hours of synthetic speech (7.5; 0: none)")
+    parser.add_argument(
+        "--real", type=Path, help="corpus: folder with kathleen/ and librispeech-train-clean-100-sample/"
+    )
+    parser.add_argument(
+        "--libritts", type=Path, help="corpus: a LibriTTS-like folder, SPEAKER/.../X.wav with X.normalized.txt"
+    )
+    parser.add_argument("--workers", type=arguments.count(), default=2, help="corpus: processes (2)")
+    parser.add_argument("--seed", type=arguments.count(0), default=0, help="corpus, systems of the small preset (0)")
 
-    from ttsbench import audio
-    from ttsbench.speaking import seed_for
 
-    try:
-        chunks = list(system.synthesize(sample, seed_for(0, sample.id)))
-        return audio.check(np.concatenate(chunks))
-    except Exception:  # a system in training may fail in any way, and training goes on
-        return None
+def run(options: argparse.Namespace) -> int:
+    """Do one stage; a system in training is heard by the embedded recogniser and speaker model."""
+    from ttsbench.systems.training import ear, stages
+
+    return stages.run(order(options), ear.hear)
+
+
+def order(options: argparse.Namespace) -> Order:
+    """The options as a stage takes them."""
+    from ttsbench.systems.training.stages import Order
+
+    return Order(**{name: getattr(options, name) for name in Order.__dataclass_fields__})

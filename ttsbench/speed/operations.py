@@ -1,4 +1,4 @@
-"""`ttsbench flops`: floating-point operations, with the convention printed beside the number.
+"""Floating-point operations, each number under a named convention.
 
 Counts come from torch's own counter: on the meta device for the full-size models, without weights, and on the run
 itself for anything in Python. What a number means depends on five choices; see `Convention`.
@@ -6,13 +6,13 @@ itself for anything in Python. What a number means depends on five choices; see 
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ttsbench.records import Cost
+from ttsbench import systems, testsets
+from ttsbench.errors import UserError
+from ttsbench.records import Cost, Recorded
 
 
 @dataclass(frozen=True)
@@ -84,53 +84,20 @@ def _times(cost: Cost, convention: Convention) -> tuple[float, float, float]:
     return cost.linear * read, cost.attention * pairs, 0.0
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of `ttsbench flops`."""
-    parser.add_argument(
-        "systems", nargs="*", metavar="SYSTEM", help="in-repo systems (default: all), or any with --run"
-    )
-    parser.add_argument("--seconds", type=float, default=10.0, help="seconds of speech to make (default: 10)")
-    parser.add_argument("--run", action="store_true", help="count a real synthesis of seed-mini instead of a full size")
-    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+def computed(name: str, seconds: float) -> dict[str, Any]:
+    """GFLOP of one of our own systems at full size for `seconds` of speech, under every convention, as text."""
+    costs, parameters = systems.costs(name, seconds)
+    figures = {c.name: f"{operations(costs, c) / 1e9:,.2f}" for c in CONVENTIONS}
+    return {"system": name, "parameters": f"{parameters:,}", **figures}
 
 
-def run(options: argparse.Namespace) -> int:
-    """Print operations under every convention, or as counted on a run."""
-    rows = [_counted(spec) for spec in options.systems] if options.run else _computed(options)
-    if options.json:
-        print(json.dumps(rows, indent=1))
-        return 0
-    from ttsbench.commands.listing import table
-
-    print(table(rows))
-    if not options.run:
-        print(f"\nGFLOP for {options.seconds:g} s of speech, full-size models, by torch's counter:")
-        for convention in CONVENTIONS:
-            print(f"  {convention.name}: {convention.words()}")
-    return 0
-
-
-def _computed(options: argparse.Namespace) -> list[dict[str, Any]]:
-    from ttsbench import systems
-
-    rows = []
-    for name in options.systems or systems.with_costs():
-        costs, parameters = systems.costs(name, options.seconds)
-        figures = {c.name: f"{operations(costs, c) / 1e9:,.2f}" for c in CONVENTIONS}
-        rows.append({"system": name, "parameters": f"{parameters:,}", **figures})
-    return rows
-
-
-def _counted(spec: str) -> dict[str, Any]:
-    """One utterance of seed-mini, counted while it is made."""
-    from ttsbench import systems, testsets
-    from ttsbench.records import Recorded
-    from ttsbench.store import StoreError
-    from ttsbench.systems.nn.counting import count as counted
+def counted(spec: str) -> dict[str, Any]:
+    """GFLOP of one utterance of seed-mini, counted while it is made. Raises UserError where torch sees no work."""
+    from ttsbench.systems.nn.counting import count
 
     system = systems.load(spec)
     if isinstance(system, Recorded):
-        raise StoreError(f"{spec} holds recordings; nothing is computed")
+        raise UserError(f"{spec} holds recordings; nothing is computed")
     sample = testsets.load("seed-mini").samples[0]
     samples = 0
 
@@ -138,14 +105,14 @@ def _counted(spec: str) -> dict[str, Any]:
         nonlocal samples
         samples = sum(len(chunk) for chunk in system.synthesize(sample, 0))
 
-    count = counted(speak)
+    found = count(speak)
     seconds = samples / system.card.sample_rate
-    if not count.linear or not seconds:
-        raise StoreError(f"{spec} computes outside this process or outside torch; its operations cannot be counted")
+    if not found.linear or not seconds:
+        raise UserError(f"{spec} computes outside this process or outside torch; its operations cannot be counted")
     return {
         "system": spec,
         "seconds": f"{seconds:.2f}",
-        "GFLOP of the utterance": f"{2 * (count.linear + count.attention) / 1e9:.2f}",
-        "GFLOP per 10 s": f"{2 * (count.linear + count.attention) / 1e8 / seconds:.2f}",
-        "of it attention": f"{100 * count.attention / max(1, count.linear + count.attention):.1f} %",
+        "GFLOP of the utterance": f"{2 * (found.linear + found.attention) / 1e9:.2f}",
+        "GFLOP per 10 s": f"{2 * (found.linear + found.attention) / 1e8 / seconds:.2f}",
+        "of it attention": f"{100 * found.attention / max(1, found.linear + found.attention):.1f} %",
     }

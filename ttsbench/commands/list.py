@@ -1,10 +1,33 @@
-"""What `ttsbench list` prints: the rooms' contents as rows, and explanations in plain words."""
+"""list systems, test sets, metrics or protocols"""
 
 from __future__ import annotations
 
+import argparse
+import json
 from typing import Any
 
-from ttsbench.store import StoreError
+from ttsbench.columns import table
+from ttsbench.errors import UserError, unknown
+
+KINDS = {"systems": "system", "testsets": "test set", "metrics": "metric", "protocols": "protocol"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `ttsbench list`."""
+    parser.add_argument("what", choices=KINDS)
+    parser.add_argument("--explain", metavar="NAME", help="say in plain words what this one does")
+    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the rows, or the explanation of one."""
+    text = explain(options.what, options.explain) if options.explain else ""
+    found = [] if text else rows(options.what)
+    if options.json:
+        print(json.dumps(text or found, ensure_ascii=False, default=str, indent=1))
+    else:
+        print(text or table(found))
+    return 0
 
 
 def rows(what: str) -> list[dict[str, Any]]:
@@ -58,11 +81,11 @@ def rows(what: str) -> list[dict[str, Any]]:
 
 
 def explain(what: str, name: str) -> str:
-    """Plain words about one protocol, metric, test set or system. Raises StoreError for an unknown name."""
+    """Plain words about one protocol, metric, test set or system. Raises UserError for an unknown name."""
     known = rows(what)
     found = [row for row in known if row["name"] == name]
     if not found:
-        raise StoreError(f"no {what[:-1]} named {name!r}; there are: {', '.join(str(row['name']) for row in known)}")
+        raise UserError(unknown(KINDS[what], name, dict.fromkeys(str(row["name"]) for row in known)))
     if what == "protocols":
         from ttsbench import metrics
 
@@ -70,16 +93,3 @@ def explain(what: str, name: str) -> str:
         columns = "\n".join(f"  {m.metric.name:24} {m.metric.about}" for m in protocol.measures)
         return f"{protocol.name} (version {protocol.version}): {protocol.title}\n\n{protocol.explain}\n\n{columns}"
     return "\n\n".join("\n".join(f"{key}: {value}" for key, value in row.items()) for row in found)
-
-
-def table(entries: list[dict[str, Any]]) -> str:
-    """Rows as aligned plain text; the last column wraps where the terminal ends."""
-    if not entries:
-        return "(none)"
-    keys = list(entries[0])
-    widths = {key: max(len(key), *(len(str(entry.get(key, ""))) for entry in entries)) for key in keys[:-1]}
-    lines = ["  ".join([*(f"{key:{widths[key]}}" for key in keys[:-1]), keys[-1]])]
-    for entry in entries:
-        cells = [f"{entry.get(key, '')!s:{widths[key]}}" for key in keys[:-1]]
-        lines.append("  ".join([*cells, str(entry.get(keys[-1], ""))]).rstrip())
-    return "\n".join(lines)

@@ -1,11 +1,10 @@
-"""`ttsbench train WHAT`: the corpus, the vocoder, the codecs, their codes, the four systems."""
+"""The stages of training: the corpus, the vocoder, the codecs, their codes, the four systems."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,67 +17,32 @@ if TYPE_CHECKING:
     from ttsbench.systems.training.listening import Hear
     from ttsbench.systems.training.trainer import Judge, Settings
 
-STAGES = {
-    "corpus": "make the training corpus: synthetic speech with phone ends, and real recordings where --real names them",
-    "held-out": "write the corpus' held-out voices as recordings: --testset folder=build/held-out,task=resynthesis",
-    "vocoder": "train the shared vocoder on true log-mels",
-    "rvq": "fit the residual VQ codec to the FSQ codec's latents, and train it where --steps or --minutes say so",
-    "fsq": "train the FSQ codec",
-    "flowvae": "train the Flow-VAE",
-    "decoders": "fine-tune decoders and vocoder together; codes stay as they are",
-    "codes": "write every utterance's codes into the corpus, for the systems (shipped codecs, if none were trained)",
-    "livespeech": "train the small LiveSpeech",
-    "mobilespeech": "train the small MobileSpeech",
-    "kalle": "train the small KALL-E",
-    "llasa": "train the small Llasa",
-}
 UNENDING = 10**6
 CODECS = ("rvq", "fsq", "flowvae")
 STEPS = {"vocoder": 2652, "fsq": 658, "rvq": 0, "flowvae": 313, "decoders": 1351}  # as the shipped ones took
-ORDER = (
-    "order: corpus, vocoder, rvq / fsq / flowvae, decoders, codes, then any system. Every stage goes on where it was."
-)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of `ttsbench train`."""
-    parser.description = "\n".join(f"{name:13s} {about}" for name, about in STAGES.items())
-    parser.epilog = ORDER
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("what", choices=STAGES, metavar="WHAT", help=", ".join(STAGES))
-    parser.add_argument("--corpus", type=Path, default=Path("build/corpus"), help="the corpus folder (build/corpus)")
-    parser.add_argument("--out", type=Path, help="where runs are kept (build/training); corpus: the corpus folder")
-    parser.add_argument("--minutes", type=float, help="end the run, and its schedule, by the clock")
-    parser.add_argument(
-        "--steps", type=int, help="end after so many steps (as many as the shipped); exactly repeatable"
-    )
-    parser.add_argument(
-        "--listen",
-        type=int,
-        default=8,
-        metavar="N",
-        help="systems: say N held-out sentences every 1000 steps; their word error rate picks the best weights (8)",
-    )
-    parser.add_argument("--device", default="cpu", help="systems: cpu, cuda, cuda:1 (cpu)")
-    parser.add_argument(
-        "--preset",
-        choices=("small", "paper"),
-        default="small",
-        help="systems: what is shipped, or the published settings",
-    )
-    parser.add_argument("--hours", type=float, default=7.5, help="corpus: hours of synthetic speech (7.5; 0: none)")
-    parser.add_argument(
-        "--real", type=Path, help="corpus: folder with kathleen/ and librispeech-train-clean-100-sample/"
-    )
-    parser.add_argument(
-        "--libritts", type=Path, help="corpus: a LibriTTS-like folder, SPEAKER/.../X.wav with X.normalized.txt"
-    )
-    parser.add_argument("--workers", type=int, default=2, help="corpus: processes (2)")
-    parser.add_argument("--seed", type=int, default=0, help="corpus, and systems of the small preset (0)")
+@dataclass(frozen=True)
+class Order:
+    """A stage (`ttsbench train --help`) and its settings. `out`: of the corpus, the corpus folder."""
+
+    what: str
+    corpus: Path = Path("build/corpus")
+    out: Path | None = None
+    minutes: float | None = None
+    steps: int | None = None
+    listen: int = 8
+    device: str = "cpu"
+    preset: str = "small"
+    hours: float = 7.5
+    real: Path | None = None
+    libritts: Path | None = None
+    workers: int = 2
+    seed: int = 0
 
 
-def run(args: argparse.Namespace, hear: Hear | None = None) -> int:
-    """Do one stage; returns 0. Raises ValueError and FileNotFoundError with what is missing.
+def run(args: Order, hear: Hear | None = None) -> int:
+    """Do one stage; returns 0. Raises UserError and FileNotFoundError with what is missing.
 
     `hear`: who listens to held-out sentences while a system is being trained (`listening`).
     """
@@ -96,7 +60,7 @@ def run(args: argparse.Namespace, hear: Hear | None = None) -> int:
         return _paper(args, out / f"{args.what}-paper")
     stages: dict[str, Callable[[Path, Path, int, float | None], None]]
     stages = {"vocoder": _vocoder, "decoders": _decoders, **{name: partial(_codec, name) for name in CODECS}}
-    systems: dict[str, Callable[[argparse.Namespace, Path, Judge | None], nn.Module]]
+    systems: dict[str, Callable[[Order, Path, Judge | None], nn.Module]]
     systems = {"livespeech": _livespeech, "llasa": _llasa, "kalle": _kalle, "mobilespeech": _mobilespeech}
     if args.what in systems:
         listen = _listener(args, out, hear)
@@ -111,7 +75,7 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)  # noqa: T201
 
 
-def _corpus(args: argparse.Namespace) -> int:
+def _corpus(args: Order) -> int:
     from ttsbench.systems.corpus.build import build
 
     folder = args.out or args.corpus
@@ -171,7 +135,7 @@ def _codecs(out: Path) -> Path:
     return own if (own / "vocoder.safetensors").is_file() else checkpoints()
 
 
-def _paper(args: argparse.Namespace, folder: Path) -> int:
+def _paper(args: Order, folder: Path) -> int:
     from ttsbench.systems.corpus.reader import Corpus
     from ttsbench.systems.training.paper import train_paper
 
@@ -183,7 +147,7 @@ def _paper(args: argparse.Namespace, folder: Path) -> int:
     return 0
 
 
-def _listener(args: argparse.Namespace, out: Path, hear: Hear | None) -> Judge | None:
+def _listener(args: Order, out: Path, hear: Hear | None) -> Judge | None:
     if hear is None or args.listen == 0:
         return None
     from ttsbench.systems.training.listening import listener
@@ -204,37 +168,37 @@ def _speakable(what: str, model: nn.Module, out: Path, by_ear: bool) -> None:
     _say(f"{what}: to hear it, TTSBENCH_CHECKPOINTS={out / 'checkpoints'} ttsbench run --system {what} --out runs/own")
 
 
-def _limited(settings: Settings, args: argparse.Namespace) -> Settings:
+def _limited(settings: Settings, args: Order) -> Settings:
     """The preset's settings with the end that was asked for: by steps, by the clock, or as many steps as shipped."""
     return replace(settings, steps=_steps(args, settings.steps), minutes=args.minutes, seed=args.seed)
 
 
-def _steps(args: argparse.Namespace, shipped: int) -> int:
+def _steps(args: Order, shipped: int) -> int:
     return args.steps or (UNENDING if args.minutes else shipped)
 
 
-def _livespeech(args: argparse.Namespace, out: Path, listen: Judge | None) -> nn.Module:
+def _livespeech(args: Order, out: Path, listen: Judge | None) -> nn.Module:
     from ttsbench.systems.livespeech.train import SMALL_RECIPE, small
 
     recipe = replace(SMALL_RECIPE, settings=_limited(SMALL_RECIPE.settings, args))
     return small(args.corpus, out / "livespeech", recipe, _say, args.device, listen)
 
 
-def _llasa(args: argparse.Namespace, out: Path, listen: Judge | None) -> nn.Module:
+def _llasa(args: Order, out: Path, listen: Judge | None) -> nn.Module:
     from ttsbench.systems.llasa.train import SMALL, small
 
     recipe = replace(SMALL, settings=_limited(SMALL.settings, args))
     return small(args.corpus, out / "llasa", recipe, _say, args.device, listen)
 
 
-def _kalle(args: argparse.Namespace, out: Path, listen: Judge | None) -> nn.Module:
+def _kalle(args: Order, out: Path, listen: Judge | None) -> nn.Module:
     from ttsbench.systems.kalle.train import STEPS, train_small
 
     steps = _steps(args, STEPS)
     return train_small(args.corpus, _codecs(out), out / "kalle", args.minutes, steps, args.device, listen, args.seed)
 
 
-def _mobilespeech(args: argparse.Namespace, out: Path, listen: Judge | None) -> nn.Module:
+def _mobilespeech(args: Order, out: Path, listen: Judge | None) -> nn.Module:
     from ttsbench.systems.mobilespeech.train import SETTINGS, Trained, fit
 
     settings = _limited(SETTINGS, args)

@@ -1,0 +1,64 @@
+"""Types for the commands' options: each turns one word into a value, or says which values it takes."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable, Iterable
+
+from ttsbench.errors import unknown
+
+
+def count(low: int = 1) -> Callable[[str], int]:
+    """A whole number of at least `low`."""
+
+    def convert(word: str) -> int:
+        if not re.fullmatch(r"[+-]?\d+", word) or int(word) < low:
+            raise argparse.ArgumentTypeError(f"{word!r}: give a whole number of at least {low}")
+        return int(word)
+
+    return convert
+
+
+def number(low: float, high: float = float("inf")) -> Callable[[str], float]:
+    """A number above `low` and below `high`."""
+    bounds = f"above {low:g}" + (f" and below {high:g}" if high < float("inf") else "")
+
+    def convert(word: str) -> float:
+        try:
+            value = float(word)
+        except ValueError:
+            value = low
+        if not low < value < high:
+            raise argparse.ArgumentTypeError(f"{word!r}: give a number {bounds}")
+        return value
+
+    return convert
+
+
+def one_of(kind: str, names: Iterable[str]) -> Callable[[str], str]:
+    """One of `names`; for another word, the closest of them."""
+    known = list(names)
+
+    def convert(word: str) -> str:
+        if word not in known:
+            raise argparse.ArgumentTypeError(unknown(kind, word, known))
+        return word
+
+    return convert
+
+
+def device(word: str) -> str:
+    """cpu, mps, cuda or cuda:N. Whether it is there is found out when the command runs."""
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", word):
+        raise argparse.ArgumentTypeError(f"{word!r}: give cpu, mps, cuda or cuda:N")
+    return word
+
+
+def shard(word: str) -> tuple[int, int]:
+    """'2/4' as (2, 4)."""
+    found = re.fullmatch(r"(\d+)/(\d+)", word)
+    index, pieces = (int(part) for part in found.groups()) if found else (0, 0)
+    if not 1 <= index <= pieces:
+        raise argparse.ArgumentTypeError(f"{word!r}: give I/N with I from 1 to N, such as 2/4")
+    return index, pieces

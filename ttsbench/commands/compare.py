@@ -1,0 +1,84 @@
+"""did it get worse? two runs side by side; exit status 1 on a regression"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from ttsbench import arguments
+from ttsbench.errors import UserError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `ttsbench compare`."""
+    parser.add_argument("base", type=Path, metavar="BASE", help="run folder, or folder of runs, to compare with")
+    parser.add_argument("new", type=Path, metavar="NEW", help="run folder, or folder of runs, to judge")
+    parser.add_argument(
+        "--fail-on", default="", metavar="LIST", help="thresholds, e.g. wer:+0.5abs,rtf:1.2x,dnsmos_ovrl:off"
+    )
+    parser.add_argument(
+        "--alpha",
+        type=arguments.number(0, 1),
+        default=0.01,
+        help="chance of a false alarm, all metrics together (0.01)",
+    )
+    parser.add_argument("--calibration", type=Path, metavar="FILE", help="spread over repeated runs, from calibrate")
+    parser.add_argument(
+        "--across-machines", action="store_true", help="compare timings of different machines all the same"
+    )
+    parser.add_argument(
+        "--same", action="store_true", help="for scores of the same audio: fail on any change, better or worse"
+    )
+    parser.add_argument(
+        "--accept", action="store_true", help="compare nothing: keep NEW's scores in BASE, without audio and timings"
+    )
+    parser.add_argument("--html", type=Path, metavar="FILE", help="page with both audios (default: NEW/compare.html)")
+    parser.add_argument("--junit", type=Path, metavar="FILE", help="JUnit XML, one test case a metric")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="for a pull request; '-': GitHub's step summary")
+    parser.add_argument("--json", action="store_true", help="the comparison as one JSON line on standard output")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compare, write what was asked for, print the table and the closing sentence."""
+    from ttsbench.reports import compare, gate, kept
+
+    if options.accept:
+        written = kept.accept(options.new, options.base)
+        print(f"{options.base} now holds the scores of {len(written)} runs in {options.new}.", file=sys.stderr)
+        return 0
+    found = gate.compare(
+        [options.base],
+        [options.new],
+        gate.parse_thresholds(options.fail_on),
+        options.alpha,
+        gate.load_calibration(options.calibration) if options.calibration else None,
+        options.across_machines,
+        same=options.same,
+    )
+    page = options.html or options.new / "compare.html"
+    compare.write_page(found, page)
+    if options.junit:
+        _write(options.junit, compare.junit(found))
+    if options.markdown:
+        _write(options.markdown, compare.markdown(found))
+    if options.json:
+        print(json.dumps(compare.plain_data(found), ensure_ascii=False, allow_nan=False))
+    else:
+        compare.print_comparison(found)
+    print(f"{found.sentence()} Both audios are in {page}.", file=sys.stderr)
+    return 0 if found.passed else 1
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file; '-' appends to GitHub's step summary."""
+    if str(path) == "-":
+        if not os.environ.get("GITHUB_STEP_SUMMARY"):
+            raise UserError("--markdown - needs GitHub's GITHUB_STEP_SUMMARY, which is not set: give a file")
+        with Path(os.environ["GITHUB_STEP_SUMMARY"]).open("a", encoding="utf-8") as handle:
+            handle.write(text)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")

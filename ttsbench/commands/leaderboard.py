@@ -1,0 +1,41 @@
+"""rank systems from run folders, as HTML, Markdown, CSV and LaTeX"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `ttsbench leaderboard`."""
+    parser.add_argument("runs", nargs="*", type=Path, metavar="RUN", help="run folders to put on the board")
+    parser.add_argument(
+        "--out", type=Path, default=Path("leaderboard"), help="the board's folder; it grows (default: leaderboard)"
+    )
+    parser.add_argument("--by", default="", metavar="METRIC", help="metric to rank by (default: the first of a table)")
+    parser.add_argument(
+        "--operations", type=Path, metavar="FILE", help="what `ttsbench flops SYSTEM ... --run --json` printed"
+    )
+    parser.add_argument("--json", action="store_true", help="ranks and values as one JSON line on standard output")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Add the runs, write leaderboard.{html,md,csv,tex}, print the tables and where the page is."""
+    from ttsbench.reports import board, leaderboard, table
+
+    if options.runs:
+        board.add(options.runs, options.out)
+    if options.operations:
+        board.add_operations(options.operations, options.out)
+    parts = leaderboard.write(options.out, options.by)
+    if options.json:
+        found = [{"table": t.title, "views": board.dump(views)} for t, views in parts]
+        print(json.dumps(found, ensure_ascii=False, allow_nan=False))
+    else:
+        table.print_tables([t for t, _ in parts])
+    systems = {entry.name for t, _ in parts for entry in t.systems}
+    page = options.out / "leaderboard.html"
+    print(f"{len(systems)} systems in {len(parts)} tables; open {page}.", file=sys.stderr)
+    return 0

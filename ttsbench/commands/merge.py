@@ -1,0 +1,29 @@
+"""put the pieces of a run made with --shard together"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `ttsbench merge`."""
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="all pieces of one run")
+    parser.add_argument("--into", type=Path, required=True, metavar="DIR", help="the new run folder")
+    parser.add_argument("--json", action="store_true", help="results as one JSON line on standard output")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Merge, score under the protocols of the pieces, report. 1 where rows have no usable output."""
+    from ttsbench import campaign
+    from ttsbench.benchmark import Plan, score_run
+    from ttsbench.execute.shards import merge
+    from ttsbench.progress import Progress
+    from ttsbench.store import Run
+
+    whole = merge(options.runs, options.into)
+    protocols = dict.fromkeys(name for path in options.runs for name in Run.open(path).protocols())
+    bar = Progress()
+    score_run(whole, Plan(protocols=tuple(protocols) or ("embedded",)), bar.named(options.into.name))
+    bar.close()
+    return campaign.finish([whole.path], whole.path.parent, options.json)

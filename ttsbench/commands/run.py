@@ -1,0 +1,63 @@
+"""speak test sets with systems, score, and write the page"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from ttsbench import arguments
+from ttsbench.errors import UserError
+
+DEFAULT_TESTSETS = ("seed-mini", "librispeech-mini", "emergent-en", "emergent-zh", "hard-en")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `ttsbench run`."""
+    parser.add_argument(
+        "--system", action="append", metavar="SPEC", help="name, CARD.toml, http:URL, python:FILE.py:CLASS"
+    )
+    parser.add_argument("--testset", action="append", metavar="SPEC", help="a name, or LAYOUT=PATH (see list testsets)")
+    parser.add_argument("--protocol", action="append", metavar="NAME", help="how to score (default: embedded)")
+    parser.add_argument("--out", type=Path, default=Path("runs"), help="folder of the run folders (default: runs)")
+    parser.add_argument("--name", help="name in the tables, for a single system")
+    parser.add_argument(
+        "--limit", type=arguments.count(), default=0, metavar="N", help="only N samples of each test set (default: all)"
+    )
+    parser.add_argument("--seed", type=arguments.count(0), default=0, help="seed of the systems (default: 0)")
+    parser.add_argument(
+        "--jobs", type=arguments.count(), default=1, help="utterances spoken at once; above 1 spoils latency (1)"
+    )
+    parser.add_argument("--score-jobs", type=arguments.count(), default=0, help="scoring processes (one a core)")
+    parser.add_argument(
+        "--timeout", type=arguments.number(0), default=300.0, metavar="S", help="seconds an utterance may take (300)"
+    )
+    parser.add_argument("--device", type=arguments.device, default="cpu", help="cpu, cuda, cuda:1, mps (default: cpu)")
+    parser.add_argument("--again", action="store_true", help="start over instead of resuming")
+    parser.add_argument("--retry", action="store_true", help="speak failed rows once more")
+    parser.add_argument(
+        "--shard", type=arguments.shard, metavar="I/N", help="only every N-th sample from the I-th; see merge"
+    )
+    parser.add_argument(
+        "--ray", nargs="?", const="", metavar="ADDRESS", help="spread over a Ray cluster (no address: one here)"
+    )
+    parser.add_argument("--json", action="store_true", help="results as one JSON line on standard output")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Speak, score, report. 1 where rows failed or a system could not run."""
+    from ttsbench import campaign, systems
+
+    own = [item for item in systems.listing() if item.kind == "in-repo"]
+    for item in own:
+        if item.missing and not options.system:
+            print(f"{item.card.name}: left out, {item.missing}", file=sys.stderr)
+    specs = options.system or [item.card.name for item in own if not item.missing]
+    if not specs:
+        raise UserError("no system can speak here; name one with --system")
+    if options.name and len(specs) > 1:
+        raise UserError(f"--name {options.name} needs a single system, not {len(specs)}")
+    plan = campaign.plan_of(options)
+    titles = [options.name] if options.name else []
+    runs, status = campaign.bench(plan, specs, options.testset or list(DEFAULT_TESTSETS), titles)
+    return max(status, campaign.finish(runs, options.out, options.json))

@@ -1,0 +1,89 @@
+"""score recordings that exist, or run folders again"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ttsbench import arguments
+from ttsbench.errors import UserError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `ttsbench score`. Those of folders of recordings have no default: with run folders none is used."""
+    parser.add_argument(
+        "folders", nargs="+", type=Path, metavar="DIR", help="a folder of <id>.wav|flac|..., or a run folder"
+    )
+    parser.add_argument("--protocol", action="append", metavar="NAME", help="how to score (default: embedded)")
+    parser.add_argument("--score-jobs", type=arguments.count(), default=0, help="scoring processes (one a core)")
+    parser.add_argument(
+        "--timeout", type=arguments.number(0), default=300.0, metavar="S", help="seconds a batch may take (300)"
+    )
+    parser.add_argument("--device", type=arguments.device, default="cpu", help="cpu, cuda, cuda:1, mps (default: cpu)")
+    parser.add_argument(
+        "--ray", nargs="?", const="", metavar="ADDRESS", help="spread over a Ray cluster (no address: one here)"
+    )
+    parser.add_argument("--json", action="store_true", help="results as one JSON line on standard output")
+    fresh = parser.add_argument_group("folders of recordings only")
+    fresh.add_argument("--testset", action="append", metavar="SPEC", help="what the recordings should say")
+    fresh.add_argument("--out", type=Path, help="folder of the run folders (default: runs)")
+    fresh.add_argument("--name", help="name in the tables, for a single folder")
+    fresh.add_argument("--limit", type=arguments.count(), metavar="N", help="only N samples of each test set")
+    fresh.add_argument("--again", action="store_true", help="start over instead of resuming")
+    fresh.add_argument("--shard", type=arguments.shard, metavar="I/N", help="only every N-th sample from the I-th")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Score, report. 1 where rows failed."""
+    again = [folder for folder in options.folders if (folder / "run.json").exists()]
+    fresh = [folder for folder in options.folders if folder not in again]
+    if again and fresh:
+        raise UserError(f"{again[0]} is a run folder and {fresh[0]} is none: score them in two commands")
+    return _again(options, again) if again else _fresh(options, fresh)
+
+
+def _again(options: argparse.Namespace, folders: list[Path]) -> int:
+    """Run folders under other protocols, or the same once more."""
+    unused = [f"--{name}" for name in ("testset", "out", "name", "limit", "again", "shard") if getattr(options, name)]
+    if unused:
+        raise UserError(f"{', '.join(unused)}: not with run folders, which know what they hold; leave it out")
+    from ttsbench import campaign
+    from ttsbench.benchmark import Plan, score_run
+    from ttsbench.progress import Progress
+    from ttsbench.store import Run
+
+    plan = Plan(
+        protocols=tuple(options.protocol or ("embedded",)),
+        score_jobs=options.score_jobs,
+        timeout=options.timeout,
+        device=options.device,
+        ray=options.ray,
+    )
+    bar = Progress()
+    for folder in folders:
+        score_run(Run.open(folder), plan, bar.named(folder.name))
+    bar.close()
+    return campaign.finish(folders, folders[0].parent, options.json)
+
+
+def _fresh(options: argparse.Namespace, folders: list[Path]) -> int:
+    """Folders of recordings against a test set."""
+    if not options.testset:
+        raise UserError("--testset is missing: it says what the recordings should contain, such as folder=REFERENCES")
+    if options.name and len(folders) > 1:
+        raise UserError(f"--name {options.name} needs a single folder, not {len(folders)}")
+    from ttsbench import campaign
+
+    options.out, options.limit = options.out or Path("runs"), options.limit or 0
+    titles = [options.name] if options.name else short_names(folders)
+    specs = [f"recorded:{folder}" for folder in folders]
+    runs, status = campaign.bench(campaign.plan_of(options), specs, options.testset, titles)
+    return max(status, campaign.finish(runs, options.out, options.json))
+
+
+def short_names(folders: list[Path]) -> list[str]:
+    """The folders' own names; with their parents' where two would be the same."""
+    names = [folder.resolve().name for folder in folders]
+    if len(set(names)) == len(names):
+        return names
+    return [f"{folder.resolve().parent.name}-{folder.resolve().name}" for folder in folders]
