@@ -24,7 +24,8 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 def one_by_one(run_folder: Path) -> float:
     """Seconds to compute every feature of a run in this process, one request at a time, models loaded once."""
     from ttsbench import metrics
-    from ttsbench.scoring import _items, _wanted, extracting
+    from ttsbench.features import Batch, extracting
+    from ttsbench.scoring import _items, _wanted
     from ttsbench.store import Run
 
     items = _items(Run.open(run_folder))
@@ -33,7 +34,7 @@ def one_by_one(run_folder: Path) -> float:
     start = time.perf_counter()
     handle = extracting("cpu")
     for request in requests:
-        handle((request.extractor, request.settings, [request]))
+        handle(Batch(request.extractor, request.settings, [request]))
     return time.perf_counter() - start
 
 

@@ -1,84 +1,167 @@
-"""Drive metrics over a run: find the features that are missing, compute them in worker processes, write the scores.
+"""Drive metrics over a run: compute the features they ask for, score every row, write the scores.
 
-Features are kept by content, so scoring again under another protocol or normalisation recognises nothing twice.
+`check` says before any work what will be missing; `score` does the work.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from ttsbench.execute import Executor, Failed
+from ttsbench.errors import UserError, unknown
+from ttsbench.execute import Executor
 from ttsbench.execute.local import Local
-from ttsbench.records import Card, Feature, Item, Measure, Protocol, Request, Score, Synthesis
-from ttsbench.store import FeatureStore, Run, feature_key, file_digest
+from ttsbench.features import Features, Progress
+from ttsbench.records import Card, Feature, Item, Measure, Protocol, Request, Sample, Score, Synthesis
+from ttsbench.store import Run, file_digest
+from ttsbench.transcripts import read_transcripts
 
-Progress = Callable[[int, int, str], None]
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Requests to one model, for a worker."""
-
-    extractor: str
-    settings: tuple[tuple[str, str], ...]
-    requests: list[Request]
-
-    def files(self) -> list[Path]:
-        """Their audio."""
-        paths = (path for request in self.requests for path in (request.audio, request.reference) if path)
-        return list(dict.fromkeys(paths))
-
-    def moved(self, here: Mapping[Path, Path], folder: Path) -> Batch:
-        """The batch over copies of its audio."""
-
-        def at(path: Path) -> Path:
-            return here.get(path, path)
-
-        requests = [replace(r, audio=at(r.audio), reference=r.reference and at(r.reference)) for r in self.requests]
-        return replace(self, requests=requests)
+__all__ = ["check", "protocols_of", "score"]
 
 
 def score(
     run: Run,
-    names: list[str],
+    names: Sequence[str],
     *,
     jobs: int,
     device: str,
     timeout: float,
     progress: Progress,
     executor: Executor | None = None,
+    only: Sequence[str] = (),
+    transcripts: Path | None = None,
 ) -> dict[str, dict[str, list[Score]]]:
-    """Score `run` under the named protocols and write scores/<protocol>/. Returns protocol -> metric -> scores."""
-    from ttsbench import metrics
+    """Score `run` under the named protocols and write scores/<protocol>/. Returns protocol -> metric -> scores.
 
+    `only` computes some metrics alone (see `protocols_of`). `transcripts`, a file of ids and texts, takes the place of
+    the protocols' recognisers: only the columns made of transcripts are computed, under the name
+    `<protocol>-given-transcripts`. What cannot be computed (no model, no file, a crash) is an error of its row.
+    """
+    protocols = protocols_of(names, only)
     items = _items(run)
-    protocols = [metrics.protocol(name) for name in names]
+    texts: dict[str, str] | None = None
+    if transcripts is not None:
+        texts = read_transcripts(transcripts, [item.sample.id for item in items])
+        protocols = [_given(protocol, transcripts) for protocol in protocols]
     wanted = [_wanted(protocol, items) for protocol in protocols]
-    features = _Features(run.path / "features", executor or Local())
-    requests = [request for plan in wanted for row in plan for reqs in row for request in reqs]
-    lost = features.compute(requests, jobs=jobs, device=device, timeout=timeout, folder=run.path, note=progress)
+    features = Features(run.path / "features", executor or Local())
+    lost: list[str] = []
+    if texts is None:
+        requests = [request for plan in wanted for row in plan for reqs in row for request in reqs]
+        lost = features.compute(requests, jobs=jobs, device=device, timeout=timeout, folder=run.path, note=progress)
     result = {}
     for protocol, plan in zip(protocols, wanted, strict=True):
-        scores = {
-            measure.metric.name: [_one(measure, item, reqs, features) for item, reqs in zip(items, row, strict=True)]
-            for measure, row in zip(protocol.measures, plan, strict=True)
-        }
-        _write(run, protocol, scores)
+        scores: dict[str, list[Score]] = {}
+        for measure, row in zip(protocol.measures, plan, strict=True):
+            found = (_found(item, reqs, features, texts) for item, reqs in zip(items, row, strict=True))
+            scores[measure.metric.name] = [_one(measure, item, each) for item, each in zip(items, found, strict=True)]
+        _write(run, protocol, scores, only)
         result[protocol.name] = scores
     if lost:
         raise OSError(28, f"{len(lost)} features could not be kept: {lost[0]}")
     return result
 
 
+# --- what is asked for --------------------------------------------------------------------------------------------
+
+
+def protocols_of(names: Sequence[str], only: Sequence[str] = ()) -> list[Protocol]:
+    """The named protocols; with `only`, cut down to some of their columns. Raises UserError for an unknown name.
+
+    A name in `only` is a column's (`wer`) or the beginning of several (`dnsmos` for dnsmos-ovrl and so on). One that no
+    named protocol has, but that can be computed alone (`metrics.metric_names`), becomes a protocol of its one column.
+    """
+    from ttsbench import metrics
+
+    protocols = [metrics.protocol(name) for name in dict.fromkeys(names)]
+    if not only:
+        return protocols
+    columns = [measure.metric.name for protocol in protocols for measure in protocol.measures]
+    chosen, alone = set[str](), list[str]()
+    for name in dict.fromkeys(only):
+        found = {column for column in columns if column == name} or {
+            column for column in columns if column.startswith(f"{name}-")
+        }
+        chosen |= found
+        if not found and name not in metrics.metric_names():
+            raise UserError(unknown("metric", name, dict.fromkeys([*columns, *metrics.metric_names()])))
+        alone += [] if found else [name]
+    cut = [
+        replace(protocol, measures=tuple(each for each in protocol.measures if each.metric.name in chosen))
+        for protocol in protocols
+    ]
+    return [*(protocol for protocol in cut if protocol.measures), *map(metrics.protocol, alone)]
+
+
+def check(names: Sequence[str], device: str = "cpu", only: Sequence[str] = ()) -> list[str]:
+    """What of the named protocols cannot be computed on this machine, a line each with what to do; [] where all can.
+
+    To be called before the first row is spoken. Raises UserError for a protocol, metric or device that does not exist,
+    and where a protocol has no column left but those that need no model.
+    """
+    _check_device(device)
+    lines: dict[str, list[str]] = {}
+    for protocol in protocols_of(names, only):
+        reasons = {measure.metric.name: _obstacles(measure, protocol) for measure in protocol.measures}
+        asking = {name: found for name, found in reasons.items() if found is not None}
+        stuck = {name: "; ".join(found) for name, found in asking.items() if found}
+        if stuck and len(stuck) == len(asking):
+            reason = "; ".join(dict.fromkeys(stuck.values()))
+            raise UserError(f"protocol {protocol.name}: none of its models is here: {reason}")
+        for name, reason in stuck.items():
+            lines.setdefault(reason, []).append(f"{protocol.name}/{name}")
+    return [f"{', '.join(columns)}: {reason}" for reason, columns in lines.items()]
+
+
+def _obstacles(measure: Measure, protocol: Protocol) -> list[str] | None:
+    """Why the models of a column cannot run here; None for a column without a model."""
+    from ttsbench import metrics
+
+    reasons: dict[str, None] = {}
+    models = {(request.extractor, request.settings) for item in _examples(protocol) for request in _asks(measure, item)}
+    for name, settings in sorted(models):
+        try:
+            metrics.extractor(name).identity(dict(settings))
+        except metrics.MissingModel as fault:
+            reasons[str(fault)] = None
+    return list(reasons) if models else None
+
+
+def _examples(protocol: Protocol) -> Iterable[Item]:
+    """Items to which every column of a protocol can apply, to see which models it asks for."""
+    path = Path("example.wav")
+    synthesis = Synthesis("example", str(path), seconds=1.0, total=1.0, audible=0.1)
+    for language in protocol.languages or ("en",):
+        for task in ("zero-shot", "resynthesis"):
+            sample = Sample("example", "example", language, task, path, "example", path)  # type: ignore[arg-type]
+            yield Item(sample, synthesis, Card("example"), path, path)
+
+
+def _check_device(device: str) -> None:
+    """Raise UserError where torch has no such device here."""
+    if device == "cpu":
+        return
+    import torch
+
+    kind, _, number = device.partition(":")
+    there = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if kind not in there or (number and not number.isdecimal()):
+        raise UserError(f"no device {device!r}; give cpu, cuda, cuda:1 (a number from 0) or mps")
+    if int(number or 0) >= there[kind]:
+        raise UserError(f"device {device!r} is not here: this machine has {there[kind]} of kind {kind}; give cpu")
+
+
+# --- scoring ------------------------------------------------------------------------------------------------------
+
+
 def _items(run: Run) -> list[Item]:
     syntheses = run.syntheses
-    card = _card(run.info["system"]["card"])
+    card = msgspec.convert(run.info["system"]["card"], Card)
     items = []
     for sample in run.samples:
         row = syntheses.get(sample.id)
@@ -89,168 +172,63 @@ def _items(run: Run) -> list[Item]:
     return items
 
 
-def _card(fields: dict[str, Any]) -> Card:
-    return msgspec.convert(fields, Card)
-
-
 def _wanted(protocol: Protocol, items: list[Item]) -> list[list[tuple[Request, ...]]]:
-    """For each measure, for each item, the requests; none where there is no audio or the question does not apply."""
-    return [
-        [() if item.audio is None or measure.na(item) else measure.requests(item) for item in items]
-        for measure in protocol.measures
-    ]
+    """For each measure, for each item, the requests."""
+    return [[_asks(measure, item) for item in items] for measure in protocol.measures]
 
 
-def _one(measure: Measure, item: Item, requests: tuple[Request, ...], features: _Features) -> Score:
+def _asks(measure: Measure, item: Item) -> tuple[Request, ...]:
+    """None where there is no audio or the metric does not apply."""
+    return () if item.audio is None or measure.na(item) else measure.requests(item)
+
+
+def _found(
+    item: Item, requests: tuple[Request, ...], features: Features, texts: dict[str, str] | None
+) -> tuple[Feature, ...]:
+    if texts is None:
+        return tuple(features[request] for request in requests)
+    text = texts.get(item.sample.id)
+    given = Feature(error="the file of transcripts has none for this id") if text is None else Feature({"text": text})
+    return tuple(given for _ in requests)
+
+
+def _one(measure: Measure, item: Item, features: tuple[Feature, ...]) -> Score:
     reason = measure.na(item)
     if reason:
         return Score(item.sample.id, na=reason)
-    return measure.score(item, tuple(features[request] for request in requests))
+    try:
+        return measure.score(item, features)
+    except UserError as fault:  # a package that a text rule needs is not installed, a vector is zero
+        return Score(item.sample.id, error=str(fault))
 
 
-def _write(run: Run, protocol: Protocol, scores: dict[str, list[Score]]) -> None:
-    about = {
+def _given(protocol: Protocol, file: Path) -> Protocol:
+    """The protocol's columns that are made of transcripts, over those of `file`."""
+    columns = [each for each in protocol.measures if each.metric.family == "intelligibility"]
+    if not columns:
+        raise UserError(f"protocol {protocol.name} has no column that is made of transcripts")
+
+    def renamed(measure: Measure) -> Measure:
+        about = re.sub(r"recogniser [\w.-]+", f"transcripts of {file.name}", measure.metric.about)
+        return replace(measure, metric=replace(measure.metric, about=about))
+
+    line = f"Transcripts: {file.name} (sha256 {file_digest(file)}), made elsewhere, in place of any recogniser below."
+    return replace(
+        protocol,
+        name=f"{protocol.name}-given-transcripts",
+        title=f"{protocol.title}, transcripts given",
+        explain=f"{line}\n{protocol.explain}",
+        measures=tuple(map(renamed, columns)),
+    )
+
+
+def _write(run: Run, protocol: Protocol, scores: dict[str, list[Score]], only: Sequence[str]) -> None:
+    about: dict[str, Any] = {
         "name": protocol.name,
         "version": protocol.version,
         "title": protocol.title,
         "explain": protocol.explain,
         "source": protocol.source,
+        "only": list(only),
     }
     run.write_scores(about, scores, [measure.metric for measure in protocol.measures])
-
-
-class _Features:
-    """Features of this run by request: cached ones from disk, missing ones from the workers."""
-
-    def __init__(self, folder: Path, executor: Executor) -> None:
-        self.store = FeatureStore(folder)
-        self.executor = executor
-        self._identities: dict[tuple[str, tuple[tuple[str, str], ...]], dict[str, Any]] = {}
-        self._digests: dict[Path, str] = {}
-        self._broken: dict[Request, Feature] = {}
-
-    def __getitem__(self, request: Request) -> Feature:
-        if request in self._broken:
-            return self._broken[request]
-        found = self.store.get(request.extractor, self._key(request))
-        return found or Feature(error="no feature was computed")
-
-    def _key(self, request: Request) -> str:
-        reference = self._digest(request.reference) if request.reference else ""
-        return feature_key(
-            self._identity(request), self._digest(request.audio), request.start, reference, request.reference_start
-        )
-
-    def _identity(self, request: Request) -> dict[str, Any]:
-        """The model's; where its weights are not here, that of the features which were computed when they were."""
-        from ttsbench import metrics
-
-        model = (request.extractor, request.settings)
-        if model not in self._identities:
-            try:
-                self._identities[model] = metrics.extractor(request.extractor).identity(dict(request.settings))
-            except metrics.MissingModel:
-                kept = self.store.identity(request.extractor, tuple(sorted(request.settings)))
-                if kept is None:
-                    raise
-                self._identities[model] = kept
-        return self._identities[model]
-
-    def _digest(self, path: Path) -> str:
-        if path not in self._digests:
-            self._digests[path] = file_digest(path)
-        return self._digests[path]
-
-    def compute(
-        self, requests: list[Request], *, jobs: int, device: str, timeout: float, folder: Path, note: Progress
-    ) -> list[str]:
-        """Compute what is missing. Returns what could not be written; a feature that failed carries its error."""
-        missing: dict[str, Request] = {}
-        for request in requests:
-            try:
-                key = self._key(request)
-            except OSError as fault:
-                self._broken[request] = Feature(error=f"{request.audio}: {fault.strerror or fault}")
-                continue
-            if key not in missing and self.store.get(request.extractor, key) is None:
-                missing[key] = request
-        lost: list[str] = []
-        done, total = 0, len(missing)
-        again: list[Request] = []
-        batches = _batches(list(missing.values()), jobs)
-        for round_ in (batches, None):
-            if round_ is None:  # a batch that died is tried again one by one, so that one bad file costs one row
-                round_ = [Batch(request.extractor, request.settings, [request]) for request in again]
-                again = []
-            outcomes = self.executor.run(
-                round_, extracting, (device,), jobs=jobs, timeout=timeout, device=device, folder=folder
-            )
-            for index, outcome in outcomes:
-                extractor, batch = round_[index].extractor, round_[index].requests
-                if isinstance(outcome, Failed):
-                    if len(batch) > 1:
-                        again.extend(batch)
-                        continue
-                    outcome = [Feature(error=f"{extractor} failed: {outcome.reason}")]
-                for request, feature in zip(batch, outcome, strict=True):
-                    self._keep(request, feature, lost)
-                done += len(batch)
-                note(done, total, "scoring")
-        return lost
-
-    def _keep(self, request: Request, feature: Feature, lost: list[str]) -> None:
-        about = {"file": request.audio.name, **dict(request.settings)}
-        try:
-            self.store.put(request.extractor, self._key(request), feature, about, self._identity(request))
-        except OSError as fault:
-            lost.append(f"{request.audio.name}: {fault.strerror or fault}")
-
-
-def _batches(requests: list[Request], jobs: int) -> list[Batch]:
-    """Group requests by model, longest models first; a worker then loads few models and no batch waits long."""
-    from ttsbench import metrics
-
-    groups: dict[tuple[str, tuple[tuple[str, str], ...]], list[Request]] = {}
-    for request in requests:
-        groups.setdefault((request.extractor, request.settings), []).append(request)
-    batches = []
-    for (extractor, settings), group in groups.items():
-        group.sort(key=lambda request: -os.path.getsize(request.audio))
-        size = max(1, min(metrics.extractor(extractor).BATCH, -(-len(group) // jobs)))
-        batches += [Batch(extractor, settings, group[at : at + size]) for at in range(0, len(group), size)]
-    return batches
-
-
-# --- inside the worker --------------------------------------------------------------------------------------------
-
-
-def extracting(device: str) -> Callable[[Batch], list[Feature]]:
-    """Set up a scoring worker with one thread; models load when first asked for and stay."""
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
-    from ttsbench import metrics
-
-    loaded: dict[tuple[str, tuple[tuple[str, str], ...]], Any] = {}
-
-    def handle(batch: Batch) -> list[Feature]:
-        extractor, settings, requests = batch.extractor, batch.settings, batch.requests
-        if (extractor, settings) not in loaded:
-            loaded[extractor, settings] = metrics.extractor(extractor).load(dict(settings), device)
-        features = loaded[extractor, settings](requests)
-        if len(features) != len(requests):
-            raise RuntimeError(f"{extractor} answered {len(features)} of {len(requests)} requests")
-        return features
-
-    return handle
-
-
-def summary(protocol: Protocol) -> dict[str, Any]:
-    """A protocol as plain data, for `ttsbench list protocols --json`."""
-    return {
-        "name": protocol.name,
-        "version": protocol.version,
-        "title": protocol.title,
-        "languages": list(protocol.languages),
-        "models": list(protocol.models),
-        "metrics": [asdict(measure.metric) for measure in protocol.measures],
-    }

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from ttsbench.execute.ray import Cluster, keep_files, pack, remote
+from ttsbench.features import Batch
 from ttsbench.records import Request, Sample
-from ttsbench.scoring import Batch
 from ttsbench.speaking import Job, synthesize
 from ttsbench.store import Run, StoreError
 

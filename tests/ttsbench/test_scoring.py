@@ -1,17 +1,22 @@
 """Cached features are scored anew, also where the weights that made them are not."""
 
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from ttsbench import audio, metrics
-from ttsbench.records import Card, Feature, Item, Sample, Synthesis
-from ttsbench.scoring import score
+from ttsbench.errors import UserError
+from ttsbench.records import Card, Feature, Item, Measure, Metric, Protocol, Request, Sample, Score, Synthesis
+from ttsbench.scoring import check, protocols_of, score
 from ttsbench.store import FeatureStore, Run, feature_key, file_digest
+from ttsbench.transcripts import read_transcripts
 
 SAMPLE = Sample("a", "a white paper here")
+HOW: dict[str, Any] = {"jobs": 1, "device": "cpu", "timeout": 60, "progress": lambda *_: None}
 IDENTITY = {"model": "someone/whisper", "digest": "0123"}
 
 
@@ -34,7 +39,7 @@ def made(folder: Path, identity: dict[str, str] | None) -> Run:
 
 
 def scored(run: Run) -> float | None:
-    rows = score(run, ["open-asr"], jobs=1, device="cpu", timeout=60, progress=lambda *_: None)
+    rows = score(run, ["open-asr"], **HOW)
     return rows["open-asr"]["wer"][0].value
 
 
@@ -49,6 +54,214 @@ def test_transcripts_are_scored_without_the_recogniser_that_made_them(tmp_path: 
     assert scored(made(tmp_path / "run", IDENTITY)) == 0.25
 
 
-def test_without_a_word_about_the_recogniser_its_weights_are_asked_for(tmp_path: Path) -> None:
-    with pytest.raises(metrics.MissingModel, match="ttsbench fetch"):
-        scored(made(tmp_path / "run", None))
+def test_without_a_word_about_the_recogniser_its_rows_say_what_to_do(tmp_path: Path) -> None:
+    run = made(tmp_path / "run", None)
+    (row,) = score(run, ["open-asr"], **HOW)["open-asr"]["wer"]
+    assert "ttsbench fetch" in row.error and row.na == "" and row.value == 1.0
+
+
+# --- a protocol of our own ----------------------------------------------------------------------------------------
+
+LENGTH = """
+from ttsbench.metrics.models import MissingModel, one_by_one
+from ttsbench import audio
+
+BATCH = 4
+
+def identity(settings):
+    if settings.get("gone"):
+        raise MissingModel("the model is not here: run `ttsbench fetch it`")
+    return {"model": "length", **settings}
+
+def load(settings, device):
+    if settings.get("unpacked"):
+        raise MissingModel("no package: pip install it")
+
+    def extract(requests):
+        if any(request.audio.stem == "bad" for request in requests):
+            raise SystemExit(3)
+        return one_by_one(lambda request: {"seconds": len(audio.read(request.audio)[0]) / 16000})(requests)
+
+    return extract
+"""
+
+
+def column(name: str, of: str = "audio", **settings: str) -> Measure:
+    """Seconds of the output, or of the prompt."""
+
+    def requests(item: Item) -> tuple[Request, ...]:
+        path = item.audio if of == "audio" else item.sample.prompt
+        assert path is not None
+        return (Request("lengthy", path, settings=tuple(settings.items())),)
+
+    def give(item: Item, features: tuple[Feature, ...]) -> Score:
+        error = features[0].error
+        return Score(item.sample.id, None if error else features[0].value["seconds"], error=error)
+
+    return Measure(Metric(name, name, "s", "lower", 0, None, "speed", ""), lambda _: "", requests, give)
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, list[Score]]]:
+    """Score a run of the named recordings under a protocol of the given columns."""
+    (tmp_path / "lengthy.py").write_text(LENGTH)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def run_it(columns: list[Measure], names: str = "a b c d", prompts: str = "") -> dict[str, list[Score]]:
+        monkeypatch.setattr(metrics, "protocol", lambda name: Protocol(name, 1, name, "", tuple(columns)))
+        samples = [Sample(name, "x", prompt=tmp_path / f"{name}-prompt.wav") for name in names.split()]
+        info = {"system": {"card": asdict(Card("x"))}, "testset": {"name": "t"}}
+        run = Run.create(tmp_path / "run", info, samples)
+        for number, name in enumerate(names.split(), 1):
+            audio.write(run.path / "audio" / f"{name}.wav", np.full(1600 * number, 0.1, np.float32), 16000)
+            run.add_synthesis(Synthesis(name, f"audio/{name}.wav"))
+        for name in prompts.split():
+            audio.write(tmp_path / f"{name}-prompt.wav", np.full(800, 0.1, np.float32), 16000)
+        return score(run, ["mine"], **HOW)["mine"]
+
+    return run_it
+
+
+def test_a_batch_that_kills_its_worker_costs_the_one_bad_row(own: Callable[..., dict[str, list[Score]]]) -> None:
+    rows = own([column("length")], "a b bad c")["length"]
+    assert [row.value for row in rows] == [0.1, 0.2, None, 0.4]
+    assert "died" in rows[2].error and not any(row.error for row in rows if row.sample != "bad")
+
+
+def test_a_missing_model_costs_its_own_columns_and_says_what_to_do(
+    own: Callable[..., dict[str, list[Score]]],
+) -> None:
+    found = own([column("length"), column("other", gone="yes"), column("third", unpacked="yes")], "a b")
+    assert [row.value for row in found["length"]] == [0.1, 0.2]
+    for name, words in (("other", "ttsbench fetch it"), ("third", "pip install it")):
+        assert all(words in row.error and row.na == "" and row.value is None for row in found[name])
+
+
+def test_one_missing_prompt_costs_its_row(own: Callable[..., dict[str, list[Score]]]) -> None:
+    rows = own([column("length", of="prompt")], "a b c", prompts="a c")["length"]
+    assert [row.value for row in rows] == [0.05, None, 0.05]
+    assert "b-prompt.wav: No such file" in rows[1].error
+
+
+def test_a_text_rule_that_lacks_its_package_is_an_error_of_the_row(
+    own: Callable[..., dict[str, list[Score]]],
+) -> None:
+    def refuse(item: Item, features: tuple[Feature, ...]) -> Score:
+        raise metrics.MissingModel("Chinese text needs package opencc")
+
+    found = own([replace(column("broken"), score=refuse), column("length")], "a b")
+    assert [row.error for row in found["broken"]] == ["Chinese text needs package opencc"] * 2
+    assert all(row.value for row in found["length"])
+
+
+# --- some metrics only --------------------------------------------------------------------------------------------
+
+
+def names_of(names: list[str], only: list[str]) -> dict[str, list[str]]:
+    return {each.name: [m.metric.name for m in each.measures] for each in protocols_of(names, only)}
+
+
+def test_some_metrics_alone() -> None:
+    assert names_of(["seed-tts-eval"], ["wer"]) == {"seed-tts-eval": ["wer"]}
+    dnsmos = ["dnsmos-ovrl", "dnsmos-sig", "dnsmos-bak", "dnsmos-p808"]
+    assert names_of(["embedded"], ["dnsmos", "rtf"]) == {"embedded": [*dnsmos, "rtf"]}
+    assert names_of(["livespeech", "kalle"], ["cer", "stoi"]) == {"livespeech": ["cer"], "kalle": ["cer", "stoi"]}
+    assert names_of(["livespeech"], ["cer", "stoi"]) == {"livespeech": ["cer"], "stoi": ["stoi"]}
+    with pytest.raises(UserError, match="no metric 'werr'; did you mean 'wer'"):
+        protocols_of(["embedded"], ["werr"])
+
+
+def test_only_the_metrics_asked_for_are_computed_and_the_scores_say_so(tmp_path: Path) -> None:
+    run = made(tmp_path / "run", IDENTITY)
+    found = score(run, ["open-asr"], only=["wer"], **HOW)
+    assert list(found["open-asr"]) == ["wer"]
+    assert run.protocol("open-asr")["only"] == ["wer"] and len(run.metrics("open-asr")) == 1
+
+
+# --- transcripts made elsewhere -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("t.tsv", "id\ttext\na\tA whitepaper her.\nother\tx\n"),
+        ("t.tsv", "a\tA whitepaper her.\r\n"),
+        ("t.jsonl", '{"id": "a", "text": "A whitepaper her."}\n'),
+    ],
+)
+def test_given_transcripts_are_scored_under_a_name_of_their_own(tmp_path: Path, name: str, content: str) -> None:
+    run = made(tmp_path / "run", None)
+    (tmp_path / name).write_text(content, newline="")
+    found = score(run, ["open-asr"], transcripts=tmp_path / name, **HOW)
+    (row,) = found["open-asr-given-transcripts"]["wer"]
+    assert (row.value, row.error) == (0.25, "")
+    kept = run.protocol("open-asr-given-transcripts")
+    assert name in kept["explain"] and name in kept["metrics"][0]["about"] and len(kept["metrics"]) == 1
+    assert "open-asr" not in run.protocols()
+
+
+def test_an_id_without_a_transcript_is_an_error_and_counts_as_the_worst_case(tmp_path: Path) -> None:
+    info = {"system": {"card": asdict(Card("x"))}, "testset": {"name": "t"}}
+    run = Run.create(tmp_path / "run", info, (SAMPLE, replace(SAMPLE, id="b")))
+    for name in "ab":
+        audio.write(run.path / "audio" / f"{name}.wav", np.full(1600, 0.1, np.float32), 16000)
+        run.add_synthesis(Synthesis(name, f"audio/{name}.wav"))
+    (tmp_path / "t.tsv").write_text("a\ta white paper here\n")
+    rows = score(run, ["seed-tts-eval"], transcripts=tmp_path / "t.tsv", **HOW)["seed-tts-eval-given-transcripts"][
+        "wer"
+    ]
+    assert [row.value for row in rows] == [0.0, 1.0]
+    assert "none for this id" in rows[1].error
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("t.tsv", "a hello\n", "line 1.*no tab"),
+        ("t.tsv", "a\tx\na\ty\n", "line 2.*stands twice"),
+        ("t.tsv", "b\tx\n", "none of its ids.*'b'.*'a'"),
+        ("t.tsv", "", "none of its ids"),
+        ("t.jsonl", '{"id": "a"}\n', "line 1"),
+        ("t.jsonl", '{"id": 1, "text": "x"}\n', "line 1.*strings"),
+        ("t.jsonl", "[1]\n", "line 1"),
+        ("t.jsonl", "{\n", "line 1"),
+    ],
+)
+def test_a_file_of_transcripts_that_cannot_be_used_is_told_by_line(
+    tmp_path: Path, name: str, content: str, words: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(UserError, match=f"{name}.*{words}"):
+        read_transcripts(tmp_path / name, ["a"])
+
+
+def test_files_of_transcripts_that_are_no_text(tmp_path: Path) -> None:
+    (tmp_path / "t.tsv").write_bytes(b"a\t\xff\xfe")
+    for name in ("t.tsv", "nothing.tsv"):
+        with pytest.raises(UserError, match=name):
+            read_transcripts(tmp_path / name, ["a"])
+
+
+# --- before the first row is spoken -------------------------------------------------------------------------------
+
+
+def test_check_passes_what_can_run_and_names_what_cannot() -> None:
+    assert check(["embedded"], only=["wer", "dnsmos", "rtf"]) == []
+    lines = check(["livespeech"])
+    assert any("livespeech/cer" in line and "ttsbench fetch wav2vec2-base-960h" in line for line in lines)
+    assert not any("dnsmos" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("names", "device", "words"),
+    [
+        (["embeded"], "cpu", "did you mean 'embedded'"),
+        (["zipvoice-hubert"], "cpu", "none of its models is here.*ttsbench fetch hubert"),
+        (["embedded"], "gpu", "no device 'gpu'"),
+        (["embedded"], "cuda:x", "no device 'cuda:x'"),
+        (["embedded"], "cuda:99", "not here"),
+    ],
+)
+def test_check_refuses_what_cannot_run(names: list[str], device: str, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        check(names, device)
