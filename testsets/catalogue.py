@@ -1,169 +1,107 @@
-"""What test sets there are: the embedded ones, which need nothing, and the published ones, which you fetch."""
+"""What test sets there are: embedded ones and those of other packages, which need nothing, and layouts of your lists.
+
+An embedded set is one folder here with `set.json`, a list and its audio. Another package adds such a folder by an entry
+point of group `ttsbench.testsets`, whose value names the folder as a package (`my_package.my_set`).
+"""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from ttsbench.testsets.faults import Fault, TestSetError
+from ttsbench.testsets.layouts import LAYOUTS
+
 SHIPPED = Path(__file__).parent / "embedded"
+GROUP = "ttsbench.testsets"
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A line of `ttsbench list testsets`. `spec` is what to give; rows and seconds are None where your files decide."""
+class SetCard:
+    """What a set's `set.json` says: `layout`, `file` (key `list`) and `options` are how it is read."""
 
-    name: str
-    spec: str
-    rows: int | None
-    seconds: float | None
+    rows: int
+    seconds: float
     languages: tuple[str, ...]
     licence: str
-    where: str
     about: str
-    embedded: bool = False
+    layout: str = "table"
+    file: str = "list.tsv"
+    options: tuple[tuple[str, str], ...] = ()
 
 
-def embedded() -> list[str]:
-    """Names of the embedded sets: the folders that hold a `set.json`."""
-    return sorted(path.parent.name for path in SHIPPED.glob("*/set.json"))
+def folders() -> dict[str, Path]:
+    """Folders of the sets that need no list of yours, by name: the embedded ones first."""
+    own = {path.parent.name: path.parent for path in sorted(SHIPPED.glob("*/set.json"))}
+    points = sorted(entry_points(group=GROUP), key=lambda point: point.name)
+    return own | {point.name: _package_folder(point.value) for point in points if point.name not in own}
 
 
-def folder_of(name: str) -> Path:
-    """The folder of an embedded set."""
-    return SHIPPED / name
+def _package_folder(package: str) -> Path:
+    """The folder of a package, which is not run: it holds data."""
+    spec = importlib.util.find_spec(package)
+    places = list(spec.submodule_search_locations or ()) if spec else []
+    return Path(places[0]) if places else Path(package)
 
 
-def card_of(name: str) -> Entry:
-    """What an embedded set says of itself, from its `set.json` (written by the script that makes the set)."""
-    facts = json.loads((folder_of(name) / "set.json").read_text(encoding="utf-8"))
-    return Entry(
-        name=name,
-        spec=name,
-        rows=facts["rows"],
-        seconds=facts["seconds"],
-        languages=tuple(facts["languages"]),
-        licence=facts["licence"],
-        where="embedded",
-        about=facts["about"],
-        embedded=True,
-    )
+def card_of(folder: Path) -> SetCard:
+    """The card of a set's folder; raises TestSetError for one that cannot be used."""
+    file = folder / "set.json"
+    try:
+        facts = json.loads(file.read_text(encoding="utf-8"))
+        card = SetCard(
+            rows=facts["rows"],
+            seconds=facts["seconds"],
+            languages=tuple(facts["languages"]),
+            licence=facts["licence"],
+            about=facts["about"],
+            layout=facts.get("layout", "table"),
+            file=facts.get("list", "list.tsv"),
+            options=tuple(facts.get("options", {}).items()),
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as fault:
+        remedy = "a set's folder has a set.json with rows, seconds, languages, licence and about"
+        raise TestSetError([Fault(str(file), 0, repr(fault), "no card of a test set", remedy)]) from fault
+    if card.layout not in LAYOUTS:
+        remedy = f"the layouts are {', '.join(LAYOUTS)}"
+        raise TestSetError([Fault(str(file), 0, card.layout, "no such layout", remedy)])
+    return card
 
 
 def listing() -> list[dict[str, Any]]:
-    """All test sets, the embedded ones first, ready to print; rows and seconds are "" where your files decide."""
-    return [
-        {
-            "name": entry.name,
-            "rows": "" if entry.rows is None else entry.rows,
-            "seconds": "" if entry.seconds is None else round(entry.seconds),
-            "languages": " ".join(entry.languages),
-            "licence": entry.licence,
-            "where": entry.where,
-            "spec": entry.spec,
-            "about": entry.about,
-        }
-        for entry in [*(card_of(name) for name in embedded()), *PUBLISHED.values()]
-    ]
+    """All test sets, those that need nothing first, ready to print; rows and seconds are "" where your files decide."""
+    rows = []
+    for name, folder in folders().items():
+        card = card_of(folder)
+        where = "embedded" if folder.parent == SHIPPED else str(folder)
+        rows.append(_row(name, card.rows, card.seconds, card.languages, card.licence, where, name, card.about))
+    for name, kind in LAYOUTS.items():
+        facts = (kind.rows, kind.seconds, kind.languages, kind.licence, kind.where, kind.spec, kind.about)
+        rows.append(_row(name, *facts))
+    return rows
 
 
-# Rows and hours as published; the Seed lists' target audio is not measured here, so its seconds stay open.
-PUBLISHED = {
-    entry.name: entry
-    for entry in (
-        Entry(
-            "seed-en",
-            "seed-en=DIR/en/meta.lst",
-            1088,
-            None,
-            ("en",),
-            "audio Common Voice CC0; the list has no licence",
-            "github.com/BytedanceSpeech/seed-tts-eval (follow its link to the audio)",
-            "Seed-TTS test-en: cross-sentence cloning, meta.lst with 4 or 5 fields",
-        ),
-        Entry(
-            "seed-zh",
-            "seed-zh=DIR/zh/meta.lst",
-            2020,
-            None,
-            ("zh",),
-            "audio DiDiSpeech-2, research only; the list has no licence",
-            "github.com/BytedanceSpeech/seed-tts-eval (follow its link to the audio)",
-            "Seed-TTS test-zh: cross-sentence cloning, meta.lst with 4 or 5 fields",
-        ),
-        Entry(
-            "seed-hard",
-            "seed-hard=DIR/zh/hardcase.lst",
-            400,
-            None,
-            ("zh",),
-            "audio DiDiSpeech-2, research only; the list has no licence",
-            "github.com/BytedanceSpeech/seed-tts-eval (follow its link to the audio)",
-            "Seed-TTS test-hard: Chinese repetitions and tongue twisters",
-        ),
-        Entry(
-            "librispeech-pc",
-            "librispeech-pc=LIST,audio=DIR/test-clean",
-            1127,
-            7236.0,
-            ("en",),
-            "CC BY 4.0",
-            "list: github.com/SWivid/F5-TTS, data/librispeech_pc_test_clean_cross_sentence.lst; "
-            "audio: openslr.org/12, test-clean",
-            "LibriSpeech-PC test-clean: cross-sentence cloning, targets of 4 to 10 s, prompts of 2.4 to 4.5 s, "
-            "39 speakers",
-        ),
-        Entry(
-            "librispeech-continuation",
-            "librispeech-continuation=DIR/test-clean",
-            None,
-            None,
-            ("en",),
-            "CC BY 4.0",
-            "openslr.org/12, test-clean",
-            "LibriSpeech test-clean utterances of 4 to 10 s (about 1,240, 2.2 h), the first 3 s as the prompt, cut off "
-            "before scoring",
-        ),
-        Entry(
-            "zipvoice",
-            "zipvoice=DIR/test.tsv",
-            None,
-            None,
-            ("en", "zh"),
-            "that of your list",
-            "your own list, or those of github.com/k2-fsa/ZipVoice",
-            "k2's test.tsv: name, prompt text, prompt wav, text",
-        ),
-        Entry(
-            "emergent",
-            "emergent=FILE.tsv",
-            None,
-            None,
-            ("en", "zh"),
-            "that of your list",
-            "your own table with columns category and text; see emergent-en and emergent-zh for sets that ship",
-            "sentences by category, rated 1 to 3 by people",
-        ),
-        Entry(
-            "folder",
-            "folder=DIR[,task=resynthesis]",
-            None,
-            None,
-            (),
-            "that of your files",
-            "your own recordings with <id>.txt beside them, a transcripts.tsv, or LibriSpeech's *.trans.txt",
-            "a plain folder of audio with transcripts",
-        ),
-        Entry(
-            "table",
-            "table=FILE[,text=COLUMN,prompt=COLUMN,truth=COLUMN,only=COLUMN:VALUE]",
-            None,
-            None,
-            (),
-            "that of your files",
-            "your own TSV, CSV, JSON Lines or JSON with named columns",
-            "any table of utterances; columns are named after the fields of a Sample or mapped",
-        ),
-    )
-}
+def _row(
+    name: str,
+    rows: int | None,
+    seconds: float | None,
+    languages: tuple[str, ...],
+    licence: str,
+    where: str,
+    spec: str,
+    about: str,
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "rows": "" if rows is None else rows,
+        "seconds": "" if seconds is None else round(seconds),
+        "languages": " ".join(languages),
+        "licence": licence,
+        "where": where,
+        "spec": spec,
+        "about": about,
+    }

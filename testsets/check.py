@@ -20,12 +20,16 @@ _CODES = """
     su sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu
 """
 LANGUAGES = frozenset(_CODES.split())
+ABSENT = "no such audio file"
 LONGEST_ID = 150  # bytes of UTF-8, so that the id with an ending is a file name everywhere
 DECODED_WHOLE = 4096  # files up to this many bytes are decoded, the others' headers read
 
 
-def finish(draft: Draft, name: str, licence: str, source: str, about: str = "") -> TestSet:
-    """The checked test set with its digest; raises TestSetError with every fault of `draft` and of its rows."""
+def finish(draft: Draft, name: str, licence: str, source: str, about: str = "", some: bool = False) -> TestSet:
+    """The checked test set with its digest; raises TestSetError with every fault of `draft` and of its rows.
+
+    `some`: files that are not there are no faults of the set, if any is; what needs them fails for its row alone.
+    """
     faults = draft.faults + [fault for row in draft.rows for fault in row_faults(row)] + _duplicates(draft.rows)
     name_problem = id_problem(name)
     if name_problem:
@@ -33,8 +37,11 @@ def finish(draft: Draft, name: str, licence: str, source: str, about: str = "") 
     audio = {path: audio_problem(path) for path in dict.fromkeys(p for row in draft.rows for p in _files(row.sample))}
     for row in draft.rows:
         for path in dict.fromkeys(_files(row.sample)):
-            if audio[path]:
-                remedy = "put the file there, correct the list, or give audio=none to load the texts alone"
+            if audio[path] and not (some and audio[path] == ABSENT and any(map(Path.is_file, audio))):
+                remedy = (
+                    "put the file there, correct the list, or give audio=some (rows without their audio become errors) "
+                    "or audio=none (the texts alone)"
+                )
                 faults.append(Fault(str(row.file), row.line, str(path), audio[path], remedy))
     if not draft.rows and not faults:
         faults.append(Fault(source, 0, source, "no utterances", "give a list or a folder that holds some"))
@@ -99,7 +106,7 @@ def audio_problem(path: Path) -> str:
     try:
         size = path.stat().st_size
     except (OSError, ValueError):
-        return "no such audio file"
+        return ABSENT
     if not path.is_file():
         return "not an audio file but a folder"
     if size == 0:
@@ -121,7 +128,8 @@ def digest(samples: tuple[Sample, ...]) -> str:
     """SHA-256 over every field and every audio file's bytes, first 32 hex digits. Where the files lie is left out."""
     from ttsbench.audio import digest as audio_digest
 
-    known = {path: audio_digest(path) for path in dict.fromkeys(p for s in samples for p in _files(s))}
+    files = dict.fromkeys(path for sample in samples for path in _files(sample))
+    known = {path: audio_digest(path) if path.is_file() else ABSENT for path in files}
     total = hashlib.sha256()
     for sample in samples:
         fields = vars(replace(sample, prompt=None, truth=None)) | {

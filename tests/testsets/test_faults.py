@@ -110,7 +110,8 @@ def test_lists_that_are_not_there_or_hold_nothing(here: Path) -> None:
 
 
 def test_unknown_names_languages_tasks_and_options_are_told_what_there_is(here: Path) -> None:
-    assert "seed-zh" in faults("seed-english=/x")[0].remedy
+    assert "did you mean 'seed-en'?" in faults("seed-english=/x")[0].remedy
+    assert "seed-zh" in faults("qqq=/x")[0].remedy
     (here / "p.txt").write_text("Words.")
     assert faults(f"folder={here},colour=red")[0].remedy == (
         "folder knows language, task, transcripts, suffix, prompt, name"
@@ -229,3 +230,47 @@ def test_a_line_is_a_row_or_a_fault_of_that_line(tmp_path: Path, line: str) -> N
         assert {fault.line for fault in error.faults} <= {2, 3}
     else:
         assert count == (3 if line.strip() else 2)
+
+
+def test_with_audio_some_a_missing_prompt_costs_its_row_and_not_the_set(here: Path) -> None:
+    for name in ("p1", "p2"):
+        soundfile.write(here / f"{name}.wav", np.full(1600, 0.1), 16000)
+    path = here / "meta.lst"
+    path.write_text("a|hi|p1.wav|one\nb|hi|gone.wav|two\nc|hi|p2.wav|three\n")
+    assert [fault.line for fault in faults(f"seed-en={path}")] == [2]
+    assert "audio=some" in faults(f"seed-en={path}")[0].remedy
+    testset = testsets.load(f"seed-en={path},audio=some")
+    assert [sample.id for sample in testset.samples] == ["a", "b", "c"]
+    assert testset.samples[1].prompt == here / "gone.wav"
+    before = testset.digest
+    soundfile.write(here / "gone.wav", np.full(1600, 0.1), 16000)
+    assert testsets.load(f"seed-en={path},audio=some").digest != before
+
+
+def test_audio_some_is_no_excuse_for_a_wrong_folder_or_a_broken_file(here: Path) -> None:
+    path = here / "meta.lst"
+    path.write_text("a|hi|x.wav|one\nb|hi|y.wav|two\n")
+    assert len(faults(f"seed-en={path},audio=some")) == 2
+    (here / "x.wav").write_text("no audio")
+    assert [fault.line for fault in faults(f"seed-en={path},audio=some")] == [1]
+    assert "audio=some" in faults(f"seed-en={path},audio=all")[0].remedy
+
+
+def test_the_speaker_is_cut_from_the_prompts_name(here: Path) -> None:
+    path = here / "meta.lst"
+    path.write_text("a|hi|ann_p1.wav|one\n")
+    assert testsets.load(f"seed-en={path},speaker=_,audio=none").samples[0].speaker == "ann"
+    assert testsets.load(f"seed-en={path},audio=none").samples[0].speaker == "ann_p1"
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [("", "no card"), ("{}", "no card"), ('{"rows": 1}', "no card"), ("[]", "no card"), (None, "no card")],
+)
+def test_a_set_without_a_usable_card_is_told(here: Path, facts: str | None, words: str) -> None:
+    from ttsbench.testsets.catalogue import card_of
+
+    if facts is not None:
+        (here / "set.json").write_text(facts)
+    with pytest.raises(testsets.TestSetError, match=words):
+        card_of(here)

@@ -189,8 +189,11 @@ def _facts(name: str, rows: int, languages: list[str], about: str) -> None:
     """set.json: what `ttsbench list testsets` prints. Seconds are those of the ground truth."""
     files = sorted((HERE / name / "wavs").glob("*.opus"))
     seconds = sum(soundfile.info(str(path)).duration for path in files)
+    file = HERE / name / "set.json"
+    kept = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}  # how the list is read
     facts = {"rows": rows, "seconds": round(seconds, 3), "languages": languages, "licence": LICENCE, "about": about}
-    (HERE / name / "set.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    facts = kept | facts
+    file.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     size = sum(path.stat().st_size for path in (HERE / name).rglob("*") if path.is_file())
     sys.stdout.write(f"{name}: {rows} rows, {seconds:.0f} s, {size / 1e6:.2f} MB\n")
 
