@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ttsbench import playback
 from ttsbench.metrics import items
 from ttsbench.metrics.models import short
-from ttsbench.records import Chunk, Feature, Item, Measure, Metric, Request, Score
+from ttsbench.records import Feature, Item, Measure, Metric, Request, Score
 
 UNTIMED = "the audio was not made while the clock ran"
 
@@ -29,38 +30,24 @@ def _timing(metric: Metric, measure: Callable[[Item], float | str], weight: Call
     return Measure(metric, na, requests, score)
 
 
-def spoken(item: Item) -> float:
-    """Seconds of audio that the system made: in a continuation without the prompt that the harness put before it."""
-    return item.synthesis.seconds - items.start(item)
-
-
-def stalls(chunks: tuple[Chunk, ...], sample_rate: int) -> tuple[float, int]:
-    """Seconds that playback started at the first chunk would have stood still, and how often; no tolerance."""
-    waited, count, filled = 0.0, 0, 0.0
-    for index, chunk in enumerate(chunks):
-        if index and chunk.at > filled:
-            waited, count = waited + chunk.at - filled, count + 1
-        filled = max(filled, chunk.at) + chunk.samples / sample_rate
-    return waited, count
-
-
 def rtf() -> Measure:
     """Real-time factor: wall time over audio length. Corpus value: ratio of sums; mean: mean of ratios."""
-    about = "wall time from request to last chunk over seconds of audio, one request at a time"
+    about = "wall time from request to last chunk over seconds of speech made (without the prompt of a continuation)"
 
     def measure(item: Item) -> float | str:
-        total, seconds = item.synthesis.total, spoken(item)
-        return "no audio after the prompt" if seconds <= 0 or total is None else total / seconds
+        factor = playback.real_time_factor(item.synthesis.total or 0.0, item.synthesis.seconds)
+        return "the system made no speech" if factor is None else factor
 
     metric = Metric("rtf", "RTF", "", "lower", 0.0, None, "speed", about, shown="corpus")
-    return _timing(metric, measure, lambda item: spoken(item))
+    return _timing(metric, measure, lambda item: item.synthesis.seconds)
 
 
 def first_chunk() -> Measure:
     """Seconds from request to the arrival of the first chunk, silent or not."""
 
     def measure(item: Item) -> float | str:
-        return item.synthesis.chunks[0].at if item.synthesis.chunks else "no chunk has arrived"
+        at = playback.first_chunk(item.synthesis.chunks)
+        return "no chunk has arrived" if at is None else at
 
     about = "from request to arrival of the first chunk that can be played"
     return _timing(
@@ -87,7 +74,7 @@ def stalled() -> Measure:
     def measure(item: Item) -> float | str:
         if not item.synthesis.chunks:
             return "no chunk has arrived"
-        return stalls(item.synthesis.chunks, item.synthesis.sample_rate)[0]
+        return sum(playback.stalls(item.synthesis.chunks, item.synthesis.sample_rate))
 
     about = "seconds playback would have run dry, had it begun at the first chunk"
     return _timing(Metric("stalls", "Stalls", "s", "lower", 0.0, None, "speed", about), measure, lambda _: 1.0)

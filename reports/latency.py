@@ -111,12 +111,8 @@ def timelines(systems: Sequence[dict[str, Any]]) -> tuple[list[Timeline], list[t
     """When chunks arrived and when they could play, for the longest text of each system, on one common axis."""
     drawn = []
     for system in systems:
-        clock, bars = 0.0, []
-        for at, seconds in system["timeline"]:
-            clock = max(clock, at)
-            bars.append((clock, seconds))
-            clock += seconds
-        drawn.append((system, bars, clock))
+        bars = [(start, seconds) for _, start, seconds in system["timeline"]]
+        drawn.append((system, bars, sum(bars[-1]) if bars else 0.0))
     longest = max((end for _, _, end in drawn), default=0.0)
     if not longest:
         return [], []
@@ -127,7 +123,7 @@ def timelines(systems: Sequence[dict[str, Any]]) -> tuple[list[Timeline], list[t
             system["name"],
             f"{len(bars)} chunk{'s' if len(bars) != 1 else ''}",
             [(round(start * scale, 2), round(width * scale, 2)) for start, width in bars],
-            [round(at * scale, 2) for at, _ in system["timeline"]],
+            [round(at * scale, 2) for at, _, _ in system["timeline"]],
         )
         for system, bars, _ in drawn
         if bars

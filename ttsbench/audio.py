@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,21 @@ import soundfile
 import soxr
 
 from ttsbench.errors import UserError
-from ttsbench.store import file_digest as digest  # the rooms know it by this name
+from ttsbench.records import Retry
+from ttsbench.store import file_digest as digest
 
-__all__ = ["AudioError", "check", "digest", "first_audible", "peculiarities", "read", "read_at", "resample", "write"]
+__all__ = [
+    "AudioError",
+    "check",
+    "digest",
+    "first_audible",
+    "peculiarities",
+    "read",
+    "read_at",
+    "resample",
+    "whole",
+    "write",
+]
 
 MAX_SECONDS = 600.0
 SILENCE = 2.0**-12  # a peak below -72 dBFS carries no speech
@@ -78,6 +91,16 @@ def check(samples: np.ndarray) -> np.ndarray:
     if not np.isfinite(samples).all():
         raise AudioError(f"{int((~np.isfinite(samples)).sum())} of {samples.size} samples are NaN or infinite")
     return np.clip(samples, -1.0, 1.0)
+
+
+def whole(pieces: Iterable[np.ndarray | Retry]) -> np.ndarray:
+    """The chunks of one utterance as one array (n,); chunks before a Retry are void. Raises AudioError for no audio."""
+    kept: list[np.ndarray] = []
+    for piece in pieces:
+        kept = [] if isinstance(piece, Retry) else [*kept, check(piece)]
+    if not sum(piece.size for piece in kept):
+        raise AudioError("the system gave no audio")
+    return np.concatenate(kept)
 
 
 def peculiarities(path: Path | str, samples: np.ndarray, rate: int) -> str:

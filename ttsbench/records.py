@@ -92,13 +92,23 @@ class Card:
     frame_rate: float | None = None
 
 
+@dataclass(frozen=True)
+class Retry:
+    """What an adapter yields where it has to ask again: what came before is void, and the clock starts anew.
+
+    The adapter waits before it yields this, so that no pause and no failed try is part of a latency.
+    """
+
+    reason: str
+
+
 @runtime_checkable
 class System(typing.Protocol):
     """Anything that speaks. A user's class needs these two members and no base class."""
 
     card: Card
 
-    def synthesize(self, sample: Sample, seed: int) -> Iterator[np.ndarray]:
+    def synthesize(self, sample: Sample, seed: int) -> Iterator[np.ndarray | Retry]:
         """Yield float32 mono chunks in [-1, 1] at `card.sample_rate`, each as soon as it can be played."""
         ...
 
@@ -153,7 +163,8 @@ class Synthesis:
 
     `audio` is relative to the run folder. `seconds` is the length of what the system made (without the prompt of a
     continuation), `total` the wall time from request to last chunk, `audible` the time from request to the moment
-    the first audible sample could be played; both None for recordings, which are not timed.
+    the first audible sample could be played; both None for recordings, which are not timed. `retries` counts tries
+    that failed before the one that was timed.
     `resynthesis` is the prompt after the system's own codec (for SIM-r), relative to the run folder.
     `note` says what was unusual but usable: channels averaged, a low sample rate, clipping.
     """
@@ -166,6 +177,7 @@ class Synthesis:
     chunks: tuple[Chunk, ...] = ()
     total: float | None = None
     audible: float | None = None
+    retries: int = 0
     seed: int = 0
     resynthesis: str = ""
     note: str = ""

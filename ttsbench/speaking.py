@@ -23,7 +23,8 @@ from ttsbench import audio
 from ttsbench.errors import UserError
 from ttsbench.execute import Executor, Failed
 from ttsbench.execute.local import Local, run_tasks
-from ttsbench.records import Card, Chunk, Recorded, Resynthesizer, Sample, Synthesis, System
+from ttsbench.playback import audible_at
+from ttsbench.records import Card, Chunk, Recorded, Resynthesizer, Retry, Sample, Synthesis, System
 from ttsbench.store import Run, StoreError, file_digest, file_name
 
 Progress = Callable[[int, int, str], None]
@@ -183,34 +184,15 @@ def speaker(spec: str, device: str) -> Callable[[Job], Synthesis]:
     return handle
 
 
-def speak(system: System, job: Job) -> tuple[Synthesis, np.ndarray]:
-    """One utterance, timed: the row, and its samples at the card's rate. Faults become the row's error."""
-    _plant_seed(job.seed)
-    pieces: list[np.ndarray] = []
-    arrivals: list[Chunk] = []
-    rate = system.card.sample_rate
-    budget = audio.MAX_SECONDS * rate
+def speak(system: System, job: Job, clock: Callable[[], float] = time.perf_counter) -> tuple[Synthesis, np.ndarray]:
+    """One utterance, timed by `clock`: the row, and its samples at the card's rate. Faults become the row's error."""
+    _set_seeds(job.seed)
     try:
-        if job.sample.task == "resynthesis":
-            source, source_rate = audio.read(job.sample.truth or "")
-        start = time.perf_counter()
-        if job.sample.task == "resynthesis":
-            if not isinstance(system, Resynthesizer):
-                raise UserError(f"{system.card.name} has no codec round trip (no `resynthesize`)")
-            pieces = [system.resynthesize(source, source_rate)]
-            arrivals = [Chunk(time.perf_counter() - start, len(pieces[0]))]
-        else:
-            for piece in system.synthesize(job.sample, job.seed):
-                arrivals.append(Chunk(time.perf_counter() - start, len(piece)))
-                pieces.append(piece)
-                budget -= len(piece)
-                if budget < 0:
-                    raise audio.AudioError(f"more than {audio.MAX_SECONDS:.0f} s of audio, stopped")
-        total = time.perf_counter() - start
+        pieces, arrivals, total, retries = _timed(system, job, clock)
         speech = audio.check(np.concatenate([audio.check(piece) for piece in pieces])) if pieces else np.zeros(0)
         if speech.size == 0:
             raise audio.AudioError("the system gave no audio")
-        row = _row(system.card, job, speech, arrivals, total)
+        row = replace(_row(system.card, job, speech, arrivals, total), retries=retries)
     except Exception as fault:  # whatever a system throws is this row's error, never the run's
         return Synthesis(job.sample.id, seed=job.seed, error=_explain(fault)), np.zeros(0)
     if job.folder == Path(os.devnull):
@@ -219,6 +201,32 @@ def speak(system: System, job: Job) -> tuple[Synthesis, np.ndarray]:
         return _store(system, job, row, speech), speech
     except Exception as fault:
         return Synthesis(job.sample.id, seed=job.seed, error=_explain(fault)), speech
+
+
+def _timed(system: System, job: Job, clock: Callable[[], float]) -> tuple[list[np.ndarray], list[Chunk], float, int]:
+    """Chunks, their arrivals, the seconds to the end of the try that succeeded, and how many tries failed before it."""
+    if job.sample.task == "resynthesis":
+        if not isinstance(system, Resynthesizer):
+            raise UserError(f"{system.card.name} has no codec round trip (no `resynthesize`)")
+        source, source_rate = audio.read(job.sample.truth or "")
+        start = clock()
+        made = system.resynthesize(source, source_rate)
+        total = clock() - start
+        return [made], [Chunk(total, len(made))], total, 0
+    pieces: list[np.ndarray] = []
+    arrivals: list[Chunk] = []
+    retries, longest = 0, audio.MAX_SECONDS * system.card.sample_rate
+    start = clock()
+    for piece in system.synthesize(job.sample, job.seed):
+        at = clock() - start
+        if isinstance(piece, Retry):
+            pieces, arrivals, retries, start = [], [], retries + 1, clock()
+            continue
+        arrivals.append(Chunk(at, len(piece)))
+        pieces.append(piece)
+        if sum(chunk.samples for chunk in arrivals) > longest:
+            raise audio.AudioError(f"more than {audio.MAX_SECONDS:.0f} s of audio, stopped")
+    return pieces, arrivals, clock() - start, retries
 
 
 def _row(card: Card, job: Job, speech: np.ndarray, arrivals: list[Chunk], total: float) -> Synthesis:
@@ -231,22 +239,10 @@ def _row(card: Card, job: Job, speech: np.ndarray, arrivals: list[Chunk], total:
         seconds=round(speech.size / rate, 6),
         chunks=chunks,
         total=round(total, 6),
-        audible=None if onset is None else round(_playable_at(chunks, onset, rate), 6),
+        audible=None if onset is None else round(audible_at(chunks, rate, onset), 6),
         seed=job.seed,
         note="" if onset is not None else "nothing audible",
     )
-
-
-def _playable_at(chunks: tuple[Chunk, ...], onset: int, rate: int) -> float:
-    """When sample `onset` sounds if playback begins with the first chunk and waits for late ones; seconds."""
-    clock, position = 0.0, 0
-    for chunk in chunks:
-        clock = max(clock, chunk.at)
-        if position + chunk.samples > onset:
-            return clock + (onset - position) / rate
-        clock += chunk.samples / rate
-        position += chunk.samples
-    return clock
 
 
 def _store(system: System, job: Job, row: Synthesis, speech: np.ndarray) -> Synthesis:
@@ -277,7 +273,7 @@ def _resynthesis_of_prompt(system: Resynthesizer, job: Job, prompt: Path) -> str
     return target.relative_to(job.folder).as_posix()
 
 
-def _plant_seed(seed: int) -> None:
+def _set_seeds(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
     if "torch" in sys.modules:

@@ -15,7 +15,7 @@ import httpx
 import numpy as np
 
 from ttsbench.errors import UserError
-from ttsbench.records import Card, Sample
+from ttsbench.records import Card, Retry, Sample
 from ttsbench.systems.adapters import fill, sound
 from ttsbench.systems.errors import SpeechError
 
@@ -87,8 +87,8 @@ class Server:
         limits = httpx.Timeout(options.read_seconds, connect=options.connect_seconds)
         self.client = httpx.Client(timeout=limits, headers=headers)
 
-    def synthesize(self, sample: Sample, seed: int) -> Iterator[np.ndarray]:
-        """Yield float32 chunks as they arrive. Raises SpeechError that says what the server did."""
+    def synthesize(self, sample: Sample, seed: int) -> Iterator[np.ndarray | Retry]:
+        """Yield float32 chunks as they arrive, a Retry before each new try. Raises SpeechError: what the server did."""
         until = time.monotonic() + self.options.total_seconds
         body = self._body(sample, seed)
         for tried in range(1, self.options.tries + 1):
@@ -105,6 +105,7 @@ class Server:
                     times = f" (tried {tried} times)" if tried > 1 else ""
                     raise SpeechError(f"{self.options.url}: {fault}{times}") from fault
                 time.sleep(pause)
+                yield Retry(str(fault))
 
     def _body(self, sample: Sample, seed: int) -> dict[str, Any]:
         """The request; the card's extra fields may replace the usual ones."""
@@ -172,7 +173,7 @@ def _start(answer: httpx.Response, characters: int = 300) -> str:
 def _pause(fault: Again, tried: int, first: float) -> float:
     """Seconds to wait: what the server asked for, else doubling with some chance so that clients spread."""
     if fault.pause is not None:
-        return min(max(fault.pause, 0.0), LONGEST_PAUSE)
+        return max(fault.pause, 0.0)  # the row's own limit ends longer waits
     return min(first * 2 ** (tried - 1) * random.uniform(0.8, 1.2), LONGEST_PAUSE)
 
 

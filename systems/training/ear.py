@@ -35,7 +35,6 @@ def hear(system: Any, samples: Sequence[Sample]) -> dict[str, float]:
 def _said(system: Any, sample: Sample) -> np.ndarray | None:
     """The whole of what the system says, float32 (n,); None where it fails or says nothing."""
     try:
-        chunks = list(system.synthesize(sample, seed_for(0, sample.id)))
-        return audio.check(np.concatenate(chunks))
+        return audio.whole(system.synthesize(sample, seed_for(0, sample.id)))
     except Exception:  # a system in training may fail in any way, and training goes on
         return None

@@ -35,7 +35,7 @@ def data() -> dict:
     name = "<script>window.broken = 1</script>"
     rows = [row(5), row(20), row(20, 2), row(20, batch=8), row(20, chunk=2), row(20, chunk=10)]
     system = {"name": name, "version": "1", "parameters": 1234567, "load_seconds": 1.0, "rows": rows,
-              "frame_rate": 50.0, "timeline": [(0.1, 0.5), (0.9, 0.5)],
+              "frame_rate": 50.0, "timeline": [(0.1, 0.1, 0.5), (0.9, 0.9, 0.5)],
               "errors": ["Point: it broke <b>here</b>"]}  # fmt: skip
     return {
         "machine": {"processor": "A Processor", "cores": 2}, "probe": {"read_gb_per_s": 12.5},
@@ -71,5 +71,5 @@ def test_drawings_by_hand():
     drawn = plot("t", "x", "y", [("a", [(5, [1.0, 0.5, 2.0])])])
     assert drawn is not None and drawn.lines[0].points == [(83.33, 50.0, 75.0, 0.0)]  # 5 on an axis to 6, 1 on one to 2
     assert plot("t", "x", "y", [("a", [])]) is None
-    lines, axis = timelines([{"name": "s", "timeline": [(0.0, 1.0), (1.5, 0.5)]}])
+    lines, axis = timelines([{"name": "s", "timeline": [(0.0, 0.0, 1.0), (1.5, 1.5, 0.5)]}])
     assert lines[0].bars == [(0.0, 50.0), (75.0, 25.0)] and lines[0].marks == [0.0, 75.0] and axis[-1] == (100.0, "2")

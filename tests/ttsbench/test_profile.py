@@ -8,7 +8,7 @@ import pytest
 
 from ttsbench import cli
 from ttsbench.records import Chunk, Synthesis
-from ttsbench.speed.latency import Point, Reading, gaps, quantiles, stall_seconds, throughputs
+from ttsbench.speed.latency import Point, Reading, quantiles, throughputs
 from ttsbench.speed.limits import Work, probe, shares
 
 SYSTEM = """
@@ -111,7 +111,6 @@ def test_a_failure_is_a_sentence_and_the_rest_goes_on(tmp_path: Path, capsys: py
 def test_numbers_by_hand() -> None:
     chunks = (Chunk(0.1, 1600), Chunk(0.15, 1600), Chunk(0.5, 1600))  # plays to 0.3, stands still to 0.5
     row = Synthesis("a", sample_rate=16000, seconds=0.3, chunks=chunks, total=0.5)
-    assert gaps(row) == pytest.approx([0.05, 0.35]) and stall_seconds(row) == pytest.approx(0.2)
     pair = [Reading(Point(1, 1.0, 2), row, 0.0, 0, None, began, began + 1.0) for began in (0.0, 0.5)]
     assert throughputs(pair) == pytest.approx([0.45, 0.45])  # each its own 0.3 s and half of the other's
     cell = quantiles([1.0, 2.0, 3.0])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ttsbench.columns import table
+from ttsbench.playback import playback
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -114,7 +115,9 @@ def _system(card: Any, readings: list[Any], limits: dict[str, float]) -> dict[st
         "load_seconds": max((r.load_seconds for r in good if r.point.concurrency == 1), default=0.0),
         "frame_rate": card.frame_rate,
         "rows": summary(good, card.frame_rate, limits),
-        "timeline": [(c.at, c.samples / rate) for c in longest.synthesis.chunks] if longest else [],
+        "timeline": [(c.arrived, c.start, c.seconds) for c in playback(longest.synthesis.chunks, rate)]
+        if longest
+        else [],
         "errors": [reading for reading in readings if isinstance(reading, str)],
     }
 

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ttsbench import playback
 from ttsbench.errors import UserError
 from ttsbench.execute.local import Failed, run_tasks
 from ttsbench.records import Batched, Chunk, Chunked, Recorded, Sample, Synthesis, System
@@ -198,7 +199,7 @@ def _spoken(system: System, task: Task) -> Synthesis:
     start = time.perf_counter()
     try:
         made = system.readings(job.sample, job.seed, task.point.batch)
-    except Exception as fault:  # as in `synth.speak`: a row's error, never the run's
+    except Exception as fault:  # as in `speaking.speak`: a row's error, never the run's
         return Synthesis(job.sample.id, seed=job.seed, error=f"{type(fault).__name__}: {fault}")
     total = time.perf_counter() - start
     length = sum(len(samples) for samples in made)
@@ -239,21 +240,6 @@ def _device_bytes(device: str) -> int | None:
 # --- from readings to numbers -------------------------------------------------------------------------------------
 
 
-def gaps(row: Synthesis) -> list[float]:
-    """Seconds between the arrivals of consecutive chunks."""
-    return [later.at - earlier.at for earlier, later in zip(row.chunks, row.chunks[1:], strict=False)]
-
-
-def stall_seconds(row: Synthesis) -> float:
-    """Seconds playback would have stood still, had it begun with the first chunk."""
-    stalled, end = 0.0, None
-    for chunk in row.chunks:
-        if end is not None and chunk.at > end:
-            stalled += chunk.at - end
-        end = max(chunk.at, chunk.at if end is None else end) + chunk.samples / row.sample_rate
-    return stalled
-
-
 def throughputs(readings: Sequence[Reading]) -> list[float]:
     """Audio seconds a second that all workers made together, while each utterance was spoken."""
     found = []
@@ -291,7 +277,8 @@ def _numbers(here: list[Reading], frame_rate: float | None) -> dict[str, Any]:
     factors = [(r.synthesis.total or 0.0) / r.synthesis.seconds for r in here if r.synthesis.seconds]
     joules = [reading.joules for reading in here if reading.joules is not None]
     metered = point.concurrency == 1 and seconds > 0 and len(joules) == len(here)
-    stalled = [stall_seconds(reading.synthesis) for reading in here]
+    stalls = [playback.stalls(r.synthesis.chunks, r.synthesis.sample_rate) for r in here]
+    stalled = [sum(each) for each in stalls]
     throughput = seconds / wall if wall > 0 else None
     return {
         "audio_seconds": round(seconds / len(here), 3),
@@ -301,12 +288,12 @@ def _numbers(here: list[Reading], frame_rate: float | None) -> dict[str, Any]:
         "throughput_each": quantiles(throughputs(here)),
         "frames_per_second": round(throughput * frame_rate, 2) if throughput and frame_rate else None,
         "total": quantiles(total),
-        "first_chunk": quantiles([r.synthesis.chunks[0].at for r in here if r.synthesis.chunks]),
+        "first_chunk": quantiles([at for r in here if (at := playback.first_chunk(r.synthesis.chunks)) is not None]),
         "first_audible": quantiles(audible),
-        "gap": quantiles([gap for reading in here for gap in gaps(reading.synthesis)]),
+        "gap": quantiles([gap for reading in here for gap in playback.gaps(reading.synthesis.chunks)]),
         "stall": quantiles(stalled),
         "stalled": round(sum(stalled) / len(here), 4),
-        "stalls": sum(each > 0.001 for each in stalled),
+        "stalls": sum(bool(each) for each in stalls),
         "host_bytes": max(reading.host_bytes for reading in here),
         "device_bytes": max((r.device_bytes for r in here if r.device_bytes is not None), default=None),
         "load_seconds": round(max(reading.load_seconds for reading in here), 3),

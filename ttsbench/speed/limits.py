@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ttsbench import audio
 from ttsbench.records import Sample, System
 
 
@@ -76,7 +77,7 @@ def work_of(system: System, sample: Sample, seed: int) -> Work | None:
 
     def speak() -> None:
         nonlocal samples
-        samples = sum(len(chunk) for chunk in system.synthesize(sample, seed))
+        samples = audio.whole(system.synthesize(sample, seed)).size
 
     try:
         found = count(speak)

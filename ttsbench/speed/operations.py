@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ttsbench import systems, testsets
+from ttsbench import audio, systems, testsets
 from ttsbench.errors import UserError
 from ttsbench.records import Cost, Recorded
 
@@ -103,7 +103,7 @@ def counted(spec: str) -> dict[str, Any]:
 
     def speak() -> None:
         nonlocal samples
-        samples = sum(len(chunk) for chunk in system.synthesize(sample, 0))
+        samples = audio.whole(system.synthesize(sample, 0)).size
 
     found = count(speak)
     seconds = samples / system.card.sample_rate
