@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import base64
-import functools
-import hashlib
 import importlib.metadata
 import importlib.util
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ttsbench.digests import cheap_digest
 from ttsbench.errors import UserError
 from ttsbench.records import Feature, Request
 
 if TYPE_CHECKING:
     import numpy as np
+
+
+__all__ = [
+    "MissingModel", "cheap_digest", "guarded", "one_by_one", "pack", "packaged", "short", "unpack", "version",
+]  # fmt: skip
 
 
 class MissingModel(UserError):
@@ -39,23 +43,6 @@ def packaged(package: str, path: str, distribution: str) -> Path:
     if not found.exists():
         raise MissingModel(f"{found}: missing from package {distribution}; reinstall it")
     return found
-
-
-@functools.lru_cache(maxsize=64)
-def _digest(path: str, size: int, changed: int) -> str:
-    head = 1 << 20
-    with open(path, "rb") as handle:
-        data = handle.read(head)
-        if size > 2 * head:
-            handle.seek(-head, 2)
-            data += handle.read(head)
-    return hashlib.sha256(data + str(size).encode()).hexdigest()[:16]
-
-
-def cheap_digest(path: Path) -> str:
-    """16 hex digits from the size, the first and the last MiB: names a weights file without reading gigabytes."""
-    stat = path.stat()
-    return _digest(str(path), stat.st_size, stat.st_mtime_ns)
 
 
 def one_by_one(measure: Callable[[Request], dict[str, Any]]) -> Callable[[Sequence[Request]], list[Feature]]:

@@ -205,17 +205,6 @@ TABLE: tuple[Weights, ...] = (
         needs=HF,
     ),
     Weights(
-        "wavlm-base-plus-sv",
-        "WavLM base plus, x-vectors",
-        "MIT",
-        hub="microsoft/wavlm-base-plus-sv",
-        revision="feb593a6c23c1cc3d9510425c29b0a14d2b07b1e",
-        files=("config.json", "preprocessor_config.json"),
-        any_of=TENSORS,
-        size=404 * 1000**2,
-        needs=HF,
-    ),
-    Weights(
         "spkrec-ecapa-voxceleb",
         "ECAPA-TDNN on VoxCeleb (SpeechBrain)",
         "Apache-2.0",
@@ -233,14 +222,6 @@ TABLE: tuple[Weights, ...] = (
         revision=K2_REVISION,
         files=("mos/utmos22_strong_step7459_v1.pt",),
         url="https://github.com/tarepan/SpeechMOS/releases/download/v1.0.0/utmos22_strong_step7459_v1.pt",
-    ),
-    Weights(
-        "nisqa",
-        "NISQA v2.0",
-        "CC BY-NC-SA 4.0",
-        url="https://github.com/gabrielmittag/NISQA/raw/refs/heads/master/weights/nisqa.tar",
-        files=("nisqa.tar",),
-        needs=("torchmetrics", "librosa"),
     ),
     Weights(
         "emotion2vec-plus-large",

@@ -6,12 +6,12 @@ Nothing is downloaded unless asked for (`find(..., download=True)`); no weights 
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ttsbench.digests import sha256
 from ttsbench.errors import UserError
 
 CACHE_VARIABLE = "TTSBENCH_WEIGHTS"
@@ -120,11 +120,7 @@ def _checked(wanted: Weights, path: Path) -> Path:
 
 @functools.cache
 def _digest(path: str, changed: int) -> str:
-    total = hashlib.sha256()
-    with open(path, "rb") as handle:
-        while block := handle.read(1 << 22):
-            total.update(block)
-    return total.hexdigest()
+    return sha256(path)
 
 
 def _how(wanted: Weights, fault: str) -> str:

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from ttsbench.digests import file_digest as file_digest
 from ttsbench.errors import UserError
 from ttsbench.records import Feature, Metric, Sample, Score, Synthesis
 
@@ -99,11 +100,6 @@ def write_atomically(path: Path, data: bytes) -> None:
 def write_lines(path: Path, records: Iterable[Any]) -> None:
     """Replace `path` by one line a record."""
     write_atomically(path, b"".join(_encode(record) + b"\n" for record in records))
-
-
-def file_digest(path: Path | str) -> str:
-    """SHA-256 of a file's bytes, first 32 hex digits."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:32]
 
 
 def file_name(sample_id: str) -> str:

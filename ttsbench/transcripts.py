@@ -54,4 +54,6 @@ def _object(file: Path, number: int, line: str) -> tuple[str, str]:
         raise UserError(f'{file}, line {number}: not {{"id": ..., "text": ...}} ({fault!r})') from fault
     if not isinstance(name, str) or not isinstance(text, str):
         raise UserError(f"{file}, line {number}: id and text must be strings, not {name!r} and {text!r}")
+    if any("\ud800" <= letter <= "\udfff" for letter in name + text):
+        raise UserError(f"{file}, line {number}: half a character (a lone surrogate) in {text!r}: write whole ones")
     return name, text

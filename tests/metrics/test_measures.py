@@ -5,10 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ttsbench import metrics
+from ttsbench import metrics, stats
+from ttsbench.benchmark import speaks
 from ttsbench.metrics.models import pack
 from ttsbench.metrics.timing import stalls
-from ttsbench.records import Card, Chunk, Feature, Item, Sample, Synthesis
+from ttsbench.metrics.wer import wer
+from ttsbench.records import Card, Chunk, Feature, Item, Sample, Synthesis, TestSet
 
 CARD = Card("test")
 TIMED = Synthesis("a", "audio/a.flac", seconds=2.0, sample_rate=100, total=1.0, audible=0.4, chunks=(Chunk(0.3, 200),))
@@ -95,6 +97,51 @@ def test_timing():
         assert columns()[name].na(item(RECORDED))
     silent = Synthesis("a", seconds=1.0, sample_rate=100, total=1.0, chunks=(Chunk(0.1, 100),))
     assert "audible" in columns()["first-audible"].score(item(silent), ()).error
+
+
+def cell_of(name, items, features=lambda item: ()):
+    measure = columns()[name]
+    return stats.cell(measure.metric, [measure.score(each, features(each)) for each in items])
+
+
+def test_the_headline_rtf_is_the_ratio_of_sums():
+    long = Synthesis("b", "audio/b.flac", seconds=6.0, sample_rate=100, total=6.0, chunks=(Chunk(0.3, 600),))
+    cell = cell_of("rtf", [item(), item(long, id="b")])  # 1 s for 2 s, 6 s for 6 s
+    assert cell.value == pytest.approx(7 / 8) and cell.mean == pytest.approx(0.75)
+
+
+def test_a_missing_output_weighs_as_much_as_its_text_in_the_corpus_rate():
+    measure = wer("recognisers.pocketsphinx", {"en": "plain-en"}, shown="corpus")
+    good = measure.score(item(text="one two"), (Feature({"text": "one two"}),))
+    gone = measure.score(item(Synthesis("b", error="crashed"), None, id="b", text="a b c d e f"), ())
+    assert (gone.value, gone.weight) == (1.0, 6.0)
+    cell = stats.cell(measure.metric, [good, gone])
+    assert cell.value == pytest.approx(6 / 8) and cell.mean == pytest.approx(0.5) and cell.failed == 1
+
+
+def test_the_length_ratio_is_output_over_recording():
+    both = (Feature({"seconds": 3.0}), Feature({"seconds": 2.0}))
+    score = columns()["length-ratio"].score(item(), both)
+    assert (score.value, score.weight) == (1.5, 2.0)
+    assert "no recording" in columns()["length-ratio"].na(item(truth=None))
+
+
+def test_a_wrong_language_is_not_asked_of_a_recogniser_and_counts_nowhere():
+    measure = columns()["wer"]
+    cell = cell_of("wer", [item(text="hello")], lambda _: (Feature({"text": "hello"}),))
+    assert (cell.value, cell.asked) == (0.0, 1)
+    assert measure.na(item(language="fr")) and not measure.na(item(language="en"))
+
+
+@pytest.mark.parametrize(
+    ("languages", "speaks_english", "speaks_chinese"),
+    [(("en",), True, False), (("zh", "fr"), False, True), (("*",), True, True), ((), False, False)],
+)
+def test_a_system_is_asked_for_its_languages_only(languages, speaks_english, speaks_chinese):
+    card = Card("x", languages=languages)
+    english = TestSet("e", (Sample("a", "x"),), "", "")
+    mixed = TestSet("m", (Sample("a", "x", "de"), Sample("b", "x", "zh")), "", "")
+    assert (speaks(card, english), speaks(card, mixed)) == (speaks_english, speaks_chinese)
 
 
 def test_stalls_add_up_the_dry_moments():

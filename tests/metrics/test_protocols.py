@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -148,9 +149,11 @@ def test_fetch_checks_the_digest_and_writes_a_receipt(nowhere, monkeypatch):
     monkeypatch.setattr(httpx, "stream", lambda *_, **__: contextlib.nullcontext(Answer()))
     with pytest.raises(MissingModel, match="sha256"):
         fetch.fetch("openai-whisper-tiny")
-    fetch.fetch("nisqa")
-    receipt = json.loads((nowhere / "nisqa" / "receipt.json").read_text())
-    assert receipt["sha256"] == {"nisqa.tar": fetch.digest(nowhere / "nisqa" / "nisqa.tar")}
+    model = weights.Weights("some", "a model", "MIT", url="https://host/some.pt", files=("some.pt",))
+    monkeypatch.setitem(weights.BY_NAME, "some", model)
+    fetch.fetch("some")
+    receipt = json.loads((nowhere / "some" / "receipt.json").read_text())
+    assert receipt["sha256"] == {"some.pt": hashlib.sha256(b"weights").hexdigest()}
 
 
 # --- published values -----------------------------------------------------------------------------------------------

@@ -104,6 +104,32 @@ def test_every_rule_is_explained_and_kills_no_plain_words(name):
 texts = st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), max_size=40)
 
 
+NUMERIC = st.text(
+    st.characters(categories=["Nd", "Nl", "No"]) | st.sampled_from("0123456789.,$%£¢ stndrh-"), max_size=8
+)
+NUMBER_WORDS = st.sampled_from(
+    "one two half and hundred point double oh dollars cents percent minus th Mr. it's".split()
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(text=st.lists(NUMERIC | NUMBER_WORDS, max_size=6).map(" ".join))
+def test_digits_of_any_script_and_fractions_are_read_or_left(text):
+    for name in RULES:
+        assert isinstance(usable(name)(text), str) and isinstance(RULES[name].heard(text), str)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    number=st.integers(0, 10**18), before=st.sampled_from(["", "a ", "(", "x"]), after=st.sampled_from(["", " b", ","])
+)
+def test_a_number_becomes_words_and_its_neighbours_stay(number, before, after):
+    """Any count of digits becomes letters, and never a double space where the text has none."""
+    words = usable("livespeech")(f"{before}{number}{after}")
+    assert words.replace(" ", "").isalpha() and "  " not in words
+    assert words.split()[-1] == "b" or not after.strip(", ")
+
+
 @pytest.mark.parametrize("name", sorted(RULES))
 @settings(max_examples=25, deadline=None)
 @given(text=texts)

@@ -224,6 +224,7 @@ def test_an_id_without_a_transcript_is_an_error_and_counts_as_the_worst_case(tmp
         ("t.jsonl", '{"id": "a"}\n', "line 1"),
         ("t.jsonl", '{"id": 1, "text": "x"}\n', "line 1.*strings"),
         ("t.jsonl", "[1]\n", "line 1"),
+        ("t.jsonl", '{"id": "a", "text": "\\ud800"}\n', "line 1.*half a character"),
         ("t.jsonl", "{\n", "line 1"),
     ],
 )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import sys
 from pathlib import Path
 
+from ttsbench.digests import sha256
 from ttsbench.metrics import protocol, protocol_names
 from ttsbench.metrics.models import MissingModel
 from ttsbench.metrics.weights import BY_NAME, TABLE, Weights, find, folder, lacking
@@ -58,7 +58,7 @@ def _get(model: Weights) -> None:
     place = folder(model.name)
     place.mkdir(parents=True, exist_ok=True)
     commit = _from_hub(model, place) if model.hub else _from_url(model, place)
-    digests = {str(path.relative_to(place)): digest(path) for path in sorted(place.rglob("*")) if _kept(path)}
+    digests = {str(path.relative_to(place)): sha256(path) for path in sorted(place.rglob("*")) if _kept(path)}
     receipt = {"model": model.name, "from": model.origin, "commit": commit, "sha256": digests}
     if model.sha256 and model.sha256 not in digests.values():
         raise MissingModel(f"{place}: sha256 is not {model.sha256}, as published; delete the file and fetch again")
@@ -110,15 +110,6 @@ def _from_url(model: Weights, place: Path) -> str:
 def _offline(model: Weights, place: Path, fault: Exception) -> str:
     gone = ", ".join(lacking(model, place))
     return f"could not fetch {model.name} from {model.origin} ({fault}); without a network, put {gone} into {place}"
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of a file, 64 hex digits."""
-    found = hashlib.sha256()
-    with path.open("rb") as handle:
-        while block := handle.read(BLOCK):
-            found.update(block)
-    return found.hexdigest()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
