@@ -15,7 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ttsbench.systems import weights
-from ttsbench.systems.nn.transformer import RMSNorm, Rope, attend, rotate
+from ttsbench.systems.nn.attention import attend, rotate
+from ttsbench.systems.nn.transformer import RMSNorm, Rope
 from ttsbench.systems.nn.wavenorm import AntiAliased, NormedConv1d
 
 TRAINING_ONLY = ("SemanticDecoder_module.", "fc_post_s.", "discriminator.", "spec_discriminator.", "mel_loss.")

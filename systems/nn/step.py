@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ttsbench.systems.nn.attention import attend
 from ttsbench.systems.nn.cache import Cache
 from ttsbench.systems.nn.precision import has_bf16
 
@@ -171,8 +172,6 @@ class Step:
 
     def _attended(self, queries: Tensor, pairs: list[tuple[Tensor, Tensor]], bias: Tensor | None = None) -> Tensor:
         """(rows, heads, width) to (rows, heads * width). Heads that share keys are rows of one product."""
-        from ttsbench.systems.nn.transformer import attend
-
         rows, _, width = queries.shape
         keys, values = pairs[0]
         if len(pairs) == 1 and len(keys) == rows:
@@ -213,5 +212,5 @@ def spread(angles: Angles | None, dtype: torch.dtype) -> Angles | None:
 
 
 def turn(x: Tensor, angles: Angles) -> Tensor:
-    """Rotary embedding of x (rows, heads, head_dim); rounds where `transformer.rotate` does."""
+    """Rotary embedding of x (rows, heads, head_dim); rounds where `attention.rotate` does."""
     return x * angles[0] + x.roll(x.shape[-1] // 2, dims=-1) * angles[1]

@@ -1,6 +1,7 @@
-"""The shape of the house: rooms do not import each other, and the front door is light."""
+"""The shape of the house: no import runs in a circle, rooms import only what they may, and the front door is light."""
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -12,16 +13,115 @@ ROOMS = ("systems", "testsets", "metrics", "reports")
 SHARED = {"records", "audio", "errors", "mel", "digests"}
 MAY_ALSO = {"reports": {"stats", "store"}, "testsets": set[str](), "systems": set[str](), "metrics": set[str]()}
 LABORATORY = ("systems/scaling", "systems/training", "testsets/embedded/make.py", "testsets/embedded/choose.py")
+LONGEST = 350  # lines of a file
+
+
+@functools.cache
+def modules() -> dict[str, Path]:
+    """Every module below ttsbench by its dotted name; the rooms lie beside the package and are linked into it."""
+    places = {ROOT / "ttsbench": "ttsbench", **{ROOT / room: f"ttsbench.{room}" for room in ROOMS}}
+    found = {}
+    for place, prefix in places.items():
+        for path in place.rglob("*.py"):
+            if place.name == "ttsbench" and path.relative_to(place).parts[0] in ROOMS:
+                continue
+            parts = path.relative_to(place).with_suffix("").parts
+            found[".".join([prefix, *(part for part in parts if part != "__init__")])] = path
+    return found
 
 
 def imported(path: Path) -> set[str]:
+    """Every name that a file imports, inside functions too; not what stands under `if TYPE_CHECKING`."""
+    tree = ast.parse(path.read_text(), str(path))
+    typing_only = {
+        node
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and ast.unparse(block.test).endswith("TYPE_CHECKING")
+        for statement in block.body
+        for node in ast.walk(statement)
+    }
     names = set()
-    for node in ast.walk(ast.parse(path.read_text(), str(path))):
+    for node in ast.walk(tree):
+        if node in typing_only:
+            continue
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
     return names
+
+
+@functools.cache
+def graph() -> dict[str, set[str]]:
+    """Module to the modules it imports. `from package import module` is an import of the module alone."""
+    known = modules()
+    edges = {}
+    for name, path in known.items():
+        wanted = imported(path)
+        found = {each for each in wanted if each in known}
+        packages = {each for each in found if known[each].name == "__init__.py"}
+        tree = ast.parse(path.read_text())
+        for package in packages:  # a package counts only where something of its own is taken
+            names = {
+                alias.name
+                for node in ast.walk(tree)
+                if isinstance(node, ast.ImportFrom) and node.module == package
+                for alias in node.names
+            }
+            if names and all(f"{package}.{each}" in known for each in names):
+                found.discard(package)
+        edges[name] = found - {name}
+    return edges
+
+
+def circles(edges: dict[str, set[str]]) -> list[list[str]]:
+    """Groups of modules that reach each other (Tarjan's strongly connected components, of more than one)."""
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(name: str) -> None:
+        index[name] = low[name] = len(index)
+        stack.append(name)
+        for other in sorted(edges.get(name, ())):
+            if other not in index:
+                visit(other)
+                low[name] = min(low[name], low[other])
+            elif other in stack:
+                low[name] = min(low[name], index[other])
+        if low[name] == index[name]:
+            at = stack.index(name)
+            group = sorted(stack[at:])
+            del stack[at:]
+            if len(group) > 1:
+                found.append(group)
+
+    for name in sorted(edges):
+        if name not in index:
+            visit(name)
+    return found
+
+
+def test_a_circle_is_seen_and_a_chain_is_none() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": set()}) == []
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}) == [["b", "c"]]
+
+
+def test_imports_inside_functions_are_seen(tmp_path: Path) -> None:
+    (tmp_path / "x.py").write_text("if TYPE_CHECKING:\n    import a\ndef f():\n    from b import c\n")
+    assert imported(tmp_path / "x.py") == {"b", "b.c"}
+
+
+def test_no_import_runs_in_a_circle() -> None:
+    assert len(graph()) > 200 and sum(map(len, graph().values())) > 300
+    assert circles(graph()) == []
+
+
+@pytest.mark.xfail(strict=False, reason="four files are still being cut")
+def test_no_file_is_too_long() -> None:
+    long = {name: lines for name, path in modules().items() if (lines := len(path.read_text().splitlines())) > LONGEST}
+    assert long == {}
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -36,20 +136,9 @@ def test_rooms_import_only_what_they_may(room: str) -> None:
         assert not bare, f"{path.relative_to(ROOT)} imports {bare} without ttsbench."
 
 
-def test_the_harness_has_no_import_cycle() -> None:
-    graph: dict[str, set[str]] = {}
-    for path in (ROOT / "ttsbench").glob("*.py"):
-        tree = ast.parse(path.read_text())
-        top = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module]
-        graph[path.stem] = {node.module.split(".")[1] for node in top if node.module.startswith("ttsbench.")}
-    done: set[str] = set()
-    while left := {name for name in graph if name not in done}:
-        free = {name for name in left if graph[name] & left <= set()}
-        assert free, f"import cycle among {sorted(left)}"
-        done |= free
-
-
-@pytest.mark.parametrize("command", [["-c", "import ttsbench"], ["-m", "ttsbench", "--help"]])
+@pytest.mark.parametrize(
+    "command", [["-c", "import ttsbench"], ["-m", "ttsbench", "--help"], ["-m", "ttsbench", "run", "--help"]]
+)
 def test_the_front_door_is_light(command: list[str]) -> None:
     done = subprocess.run([sys.executable, "-X", "importtime", *command], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr[-500:]
@@ -60,8 +149,7 @@ def test_the_front_door_is_light(command: list[str]) -> None:
 def test_only_speechbrain_needs_torchaudio() -> None:
     users = [
         path.relative_to(ROOT).as_posix()
-        for room in (*ROOMS, "ttsbench")
-        for path in (ROOT / room).rglob("*.py")
+        for path in modules().values()
         if any(name.split(".")[0] in ("torchaudio", "speechbrain") for name in imported(path))
     ]
     assert all("speechbrain" in path or "ecapa" in path for path in users), users
