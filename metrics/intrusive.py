@@ -6,10 +6,18 @@ from ttsbench.metrics import items
 from ttsbench.records import Feature, Item, Measure, Metric, Request, Score
 
 _CARDS = {
-    "wb": ("pesq-wb", "PESQ wb", "MOS-LQO", 1.04, 4.65, "ITU-T P.862.2, wide-band PESQ at 16 kHz"),
-    "nb": ("pesq-nb", "PESQ nb", "MOS-LQO", 1.02, 4.56, "ITU-T P.862.1, narrow-band PESQ of audio at 16 kHz"),
-    "stoi": ("stoi", "STOI", "", 0.0, 1.0, "short-time objective intelligibility, Taal et al. 2011"),
-    "estoi": ("estoi", "ESTOI", "", 0.0, 1.0, "extended STOI, Jensen and Taal 2016"),
+    "wb": ("pesq-wb", "PESQ wb", "MOS-LQO", 1.04, 4.65, "wide-band PESQ at 16 kHz", "ITU-T P.862.2 (2007)"),
+    "nb": ("pesq-nb", "PESQ nb", "MOS-LQO", 1.02, 4.56, "narrow-band PESQ of audio at 16 kHz", "ITU-T P.862.1 (2003)"),
+    "stoi": ("stoi", "STOI", "", 0.0, 1.0, "short-time objective intelligibility", "Taal et al., TASLP 2011"),
+    "estoi": (
+        "estoi",
+        "ESTOI",
+        "",
+        0.0,
+        1.0,
+        "extended short-time objective intelligibility",
+        "Jensen, Taal, TASLP 2016",
+    ),
 }
 
 
@@ -20,8 +28,8 @@ def measures() -> tuple[Measure, ...]:
 
 def intrusive(key: str) -> Measure:
     """`wb` or `nb` (PESQ), `stoi` or `estoi`: the output against `sample.truth`, in task `resynthesis` alone."""
-    name, title, unit, low, high, about = _CARDS[key]
-    metric = Metric(name, title, unit, "higher", low, high, "quality", about)
+    name, title, unit, low, high, about, citation = _CARDS[key]
+    metric = Metric(name, title, unit, "higher", low, high, "quality", f"{about}, output against recording", citation)
     settings = (("what", "pesq" if key in ("wb", "nb") else "stoi"),)
 
     def na(item: Item) -> str:

@@ -1,4 +1,4 @@
-"""What every metric asks of an item: is there output, where does it begin, why does a question not apply."""
+"""What every metric needs of an item: whether there is output, where the part to be measured begins."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ def missing(item: Item) -> str:
 
 
 def applies(item: Item) -> str:
-    """The answer of a metric that can always be asked."""
+    """`na` of a metric that always applies."""
     return ""

@@ -42,14 +42,13 @@ def measures() -> tuple[Measure, ...]:
 
 def dnsmos(key: str, resampling: str = "soxr") -> Measure:
     """DNSMOS: `sig`, `bak`, `ovrl` of P.835, or `p808`; `resampling` to 16 kHz: see metrics/resample.py."""
-    names = {"sig": "speech", "bak": "background", "ovrl": "overall", "p808": "P.808"}
-    part = "one overall opinion" if key == "p808" else f"quality of the {names[key]}" if key != "ovrl" else "overall"
+    parts = {"sig": "speech signal", "bak": "background", "ovrl": "overall quality", "p808": "overall quality"}
     return quality(
         "quality.dnsmos",
         key,
         f"dnsmos-{key}",
         "DNSMOS P.808" if key == "p808" else f"DNSMOS {key.upper()}",
-        f"predicted MOS, {part}; mean over 9.01 s windows one second apart, short audio repeated",
+        f"predicted MOS, {parts[key]}; mean over 9.01 s windows one second apart, short audio repeated",
         P808 if key == "p808" else P835,
         settings=(("what", "p808" if key == "p808" else "p835"), ("resampling", resampling)),
     )

@@ -1,4 +1,4 @@
-"""Speaker similarity: the cosine of two speaker vectors.
+"""Speaker similarity (SIM): the cosine similarity of two speaker embeddings.
 
 SIM-o compares with the prompt as recorded (a codec round trip: with the recording it began from), SIM-r with the prompt
 after the system's own codec. Only numbers of one speaker model can be compared.
@@ -16,13 +16,13 @@ from ttsbench.records import Feature, Item, Measure, Metric, Request, Score
 
 
 def cosine(left: Feature, right: Feature) -> float:
-    """Cosine of two packed vectors, in [-1, 1], computed in float64; raises ValueError for a zero vector."""
+    """Cosine similarity of two packed embeddings, in [-1, 1], in float64; raises UserError for a zero vector."""
     import numpy as np
 
     one, two = (unpack(each.value).astype(np.float64) for each in (left, right))
     size = float(np.linalg.norm(one) * np.linalg.norm(two))
     if size == 0.0:
-        raise UserError("a speaker vector is zero")
+        raise UserError("a speaker embedding is zero")
     return short(min(1.0, max(-1.0, float(one @ two) / size)))
 
 
@@ -34,7 +34,10 @@ def sim(
     settings: tuple[tuple[str, str], ...] = (),
     citation: str = "",
 ) -> Measure:
-    """Similarity by one speaker model, in a continuation of what follows the prompt only."""
+    """SIM by one speaker model; in a continuation the prompt is cut off the output first.
+
+    `against`: SIM-o compares with the recorded prompt, SIM-r with the prompt after the system's own codec.
+    """
     metric = Metric(
         name=name,
         title=title,
@@ -43,7 +46,7 @@ def sim(
         low=-1.0,
         high=1.0,
         family="similarity",
-        about=f"cosine of output and {against}, speaker model {model}",
+        about=f"cosine similarity of the speaker embeddings of output and {against}; speaker model {model}",
         citation=citation,
     )
 
@@ -77,7 +80,7 @@ def sim(
             return Score(item.sample.id, error=error)
         try:
             return Score(item.sample.id, value=cosine(*features))
-        except ValueError as fault:
+        except UserError as fault:
             return Score(item.sample.id, error=str(fault))
 
     return Measure(metric, na, requests, score)

@@ -1,6 +1,6 @@
-"""Word and character error rate: what a recogniser heard against what was to be said.
+"""Word and character error rate (WER, CER): the recogniser's transcript against the text to be spoken.
 
-The recogniser's words are cached; rules and alignment are cheap and done anew each time.
+Transcripts are cached; normalisation and alignment are cheap and done anew each time.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def compare(
     reference: str, hypothesis: str, how: Rules, unit: Unit = "word", merged: bool = False
 ) -> tuple[str, str, Counts]:
     """Both strings after the rules, and their counts."""
-    left, right = how(reference), how.heard(hypothesis)
+    left, right = how(reference), how.hypothesis_text(hypothesis)
     if unit == "character" and not how.spaces:
         left, right = left.replace(" ", ""), right.replace(" ", "")
     return left, right, count(left, right, unit, merged)
@@ -108,7 +108,10 @@ def wer(
         low=0.0,
         high=None,
         family="intelligibility",
-        about=f"{unit} errors per {unit} of the text; recogniser {recogniser}, rules {', '.join(by_language.values())}",
+        about=(
+            f"{unit} error rate: substitutions, deletions and insertions over the {unit}s of the text; recogniser "
+            f"{recogniser}, text rules {', '.join(dict.fromkeys(by_language.values()))}"
+        ),
         citation=citation,
         shown=shown,
     )

@@ -1,4 +1,4 @@
-"""Features of audio (transcripts, speaker vectors, quality scores): from the run's cache, or from worker processes.
+"""Features of audio (transcripts, speaker embeddings, quality scores): from the run's cache, or from worker processes.
 
 Features are kept by content, so scoring again under another protocol or normalisation recognises nothing twice.
 """

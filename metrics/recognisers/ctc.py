@@ -1,4 +1,4 @@
-"""CTC recognisers of transformers, HuBERT large and wav2vec 2.0 base: the likeliest letter a frame, no language model.
+"""CTC recognisers of transformers, HuBERT large and wav2vec 2.0 base: greedy decoding without a language model.
 
 One file at a time: padding would change the group norm of the first layer, and with it the letters.
 """

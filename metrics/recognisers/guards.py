@@ -1,10 +1,10 @@
-"""Signs that a recogniser made something up. They are reported beside the transcript; the transcript stays as it is."""
+"""Signs of hallucinated transcripts: flags that are reported beside a transcript, which stays as it is."""
 
 from __future__ import annotations
 
 import zlib
 
-WINDOW = 30.0  # seconds that Whisper hears
+WINDOW = 30.0  # seconds of Whisper's input
 REPEATS = 2.4  # zlib's compression ratio, above which Whisper's own code calls a text a loop
 NO_SPEECH = 0.6  # probability of the no-speech token
 UNSURE = -1.0  # mean log probability a token
@@ -14,7 +14,7 @@ def flags(text: str, seconds: float, limit: float, no_speech: float = 0.0, logpr
     """Plain words for: longer than `limit` seconds, a loop, probably no speech (thresholds of openai-whisper)."""
     found = []
     if seconds > limit:
-        found.append(f"only the first {limit:.0f} of {seconds:.1f} s were heard")
+        found.append(f"only the first {limit:.0f} of {seconds:.1f} s were recognised")
     data = text.encode()
     if data and len(data) / len(zlib.compress(data)) > REPEATS:
         found.append("the transcript repeats itself")

@@ -90,7 +90,7 @@ class Pooling(nn.Module):
 
 
 class EcapaHead(nn.Module):
-    """Hidden states of all layers to a speaker vector."""
+    """Hidden states of all layers to a speaker embedding."""
 
     def __init__(self, layers: int = 25, features: int = 1024, channels: int = 512, size: int = 256) -> None:
         super().__init__()

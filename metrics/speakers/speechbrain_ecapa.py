@@ -50,7 +50,7 @@ def load(settings: dict[str, str], device: str = "cpu") -> Callable[[Sequence[Re
     def measure(request: Request) -> dict[str, Any]:
         samples = read(request.audio, RATE, how, start=request.start)
         if len(samples) < SHORTEST:
-            raise UserError(f"{request.audio}: {len(samples) / RATE:.2f} s is too short for a speaker vector")
+            raise UserError(f"{request.audio}: {len(samples) / RATE:.2f} s is too short for a speaker embedding")
         mels = bands(torch.from_numpy(samples.copy())[None].to(device))
         return pack(model(mels - mels.mean(dim=1, keepdim=True))[0, 0].cpu().numpy())
 

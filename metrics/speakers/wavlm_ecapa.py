@@ -26,7 +26,7 @@ BATCH = 4
 RATE = 16000
 LANGUAGES: tuple[str, ...] = ()
 LONGEST = 120.0  # seconds, as ZipVoice cuts; attention over more does not fit into memory
-SHORTEST = 3200  # samples; below a fifth of a second there is no voice to speak of
+SHORTEST = 3200  # samples: a fifth of a second
 NAME = "wavlm-large-finetune"
 PREFIX = "feature_extract.model."
 UNUSED = ("final_proj", "label_embs_concat", "mask_emb", "loss_calculator")
@@ -140,7 +140,7 @@ def load(settings: dict[str, str], device: str = "cpu") -> Callable[[Sequence[Re
     def measure(request: Request) -> dict[str, Any]:
         samples = read(request.audio, RATE, how, start=request.start)[: round(LONGEST * RATE)]
         if len(samples) < SHORTEST:
-            raise UserError(f"{request.audio}: {len(samples) / RATE:.2f} s is too short for a speaker vector")
+            raise UserError(f"{request.audio}: {len(samples) / RATE:.2f} s is too short for a speaker embedding")
         wave = torch.from_numpy(samples.copy())[None].to(device)
         return pack(embed(model, head, wave)[0].cpu().numpy())
 

@@ -39,8 +39,8 @@ class Rules:
             text = step.do(text)
         return text
 
-    def heard(self, text: str) -> str:
-        """The text of a recogniser after its own steps and all steps: the hypothesis side."""
+    def hypothesis_text(self, text: str) -> str:
+        """A transcript after the hypothesis' own steps and all steps: the hypothesis side."""
         for step in self.hypothesis:
             text = step.do(text)
         return self(text)

@@ -8,7 +8,6 @@ import pytest
 from ttsbench import metrics, stats
 from ttsbench.benchmark import speaks
 from ttsbench.metrics.models import pack
-from ttsbench.metrics.timing import stalls
 from ttsbench.metrics.wer import wer
 from ttsbench.records import Card, Chunk, Feature, Item, Sample, Synthesis, TestSet
 
@@ -144,17 +143,21 @@ def test_a_system_is_asked_for_its_languages_only(languages, speaks_english, spe
     assert (speaks(card, english), speaks(card, mixed)) == (speaks_english, speaks_chinese)
 
 
-def test_stalls_add_up_the_dry_moments():
-    chunks = (Chunk(1.0, 100), Chunk(1.5, 100), Chunk(4.0, 100), Chunk(6.0, 10))
-    assert stalls(chunks, 100) == (pytest.approx(2.0), 2)
-
-
 def test_names_are_unique_and_safe_in_file_names():
     for protocol in map(metrics.protocol, metrics.protocol_names()):
         names = [each.metric.name for each in protocol.measures]
         assert len(set(names)) == len(names)
         assert all(set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-") for name in names)
         assert protocol.explain and protocol.version >= 1
+
+
+def test_every_card_is_complete():
+    for protocol in map(metrics.protocol, metrics.protocol_names()):
+        for card in (each.metric for each in protocol.measures):
+            assert card.title and card.about and card.better in ("higher", "lower", "neither"), card
+            assert card.family in ("intelligibility", "similarity", "quality", "speed", "cost"), card
+            assert card.low is None or card.high is None or card.low < card.high
+            assert card.citation or card.family in ("intelligibility", "speed", "similarity"), card
 
 
 def test_unknown_protocol_lists_the_known():
