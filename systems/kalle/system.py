@@ -45,7 +45,7 @@ FIRST, LATER = 2, 4  # frames in the first chunk and in those that follow
 
 class System:
     """See the module's docstring. `folder` holds the weights; default: the shipped checkpoints. `shape` and `weights`
-    are another model's over the same codec (`ablation.py`)."""
+    are another model's over the same codec."""
 
     def __init__(
         self,

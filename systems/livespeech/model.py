@@ -21,12 +21,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ttsbench.errors import UserError
-from ttsbench.systems import increments, packing
+from ttsbench.systems import packing
 from ttsbench.systems.livespeech.design import Design
 from ttsbench.systems.nn.cache import Cache
 from ttsbench.systems.nn.transformer import Rope, Shape, Transformer, Watch, sinusoids
-
-INCREMENTS = "livespeech-increments.safetensors"
 
 
 class Memory(NamedTuple):
@@ -296,9 +294,7 @@ def save(model: LiveSpeech, path: Path) -> None:
 
 
 def load(path: Path, device: str = "cpu") -> LiveSpeech:
-    """The model that `save` wrote, in evaluation mode, moved on by the increments that `finish` wrote where they lie
-    beside it. FileNotFoundError and ValueError name the file.
-    """
+    """The model that `save` wrote, in evaluation mode. FileNotFoundError and UserError name the file."""
     from safetensors import safe_open
 
     if not path.is_file():
@@ -308,9 +304,6 @@ def load(path: Path, device: str = "cpu") -> LiveSpeech:
         weights = packing.unpack({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     if "design" not in metadata:
         raise UserError(f"{path}: no design in its metadata; it was not written by LiveSpeech's `save`")
-    later = path.with_name(INCREMENTS)
-    if later.is_file():
-        weights = increments.add(weights, later, path)
     model = LiveSpeech(Design.from_dict(json.loads(metadata["design"]))).fold()
     model.load_state_dict(weights)
     return model.to(device).eval()

@@ -17,17 +17,15 @@ from ttsbench.records import Sample
 from ttsbench.systems import cards
 from ttsbench.systems.codecs import checkpoints, load_codec
 from ttsbench.systems.errors import SpeechError
-from ttsbench.systems.llasa import native, search
+from ttsbench.systems.llasa import search
 from ttsbench.systems.llasa.decoding import Cost, Sampling, start
 from ttsbench.systems.llasa.small import SmallLlasa, Texts, load, places
-from ttsbench.systems.nn import counting
 from ttsbench.systems.nn.cache import Cache
 from ttsbench.systems.nn.threads import at_most_two
 from ttsbench.systems.text.frontend import text_to_ids
 
 if TYPE_CHECKING:
     from ttsbench.systems.codecs.small import SmallCodec
-    from ttsbench.systems.llasa.native import Native
 
 LONGEST = 9.0  # seconds of a prompt that are used, the last ones; the training's longest utterance
 CONTEXT = 50  # frames of the prompt that are decoded along, so that the sound goes on without a seam
@@ -35,7 +33,7 @@ SLACK = 1.6  # a candidate is cut off at this many times the length that its pho
 
 
 class SmallWriter:
-    """A `Writer` over frames of FSQ codes: small Llasa with its text and prompt; a single row goes through `native`."""
+    """A `Writer` over frames of FSQ codes: small Llasa with its text and prompt."""
 
     def __init__(
         self,
@@ -45,10 +43,8 @@ class SmallWriter:
         codes: Tensor,
         limit: int,
         sampling: Sampling,
-        native: Native | None = None,
     ) -> None:
         self.model, self.codec, self.texts, self.codes = model, codec, texts, codes
-        self.native = None if counting.counted() else native  # torch can only count what torch does
         self.limit, self.sampling = limit, sampling
         self.width, self.frame_rate = len(model.size.levels), codec.frame_rate
 
@@ -56,14 +52,10 @@ class SmallWriter:
         return self.model.begin(self.texts, self.codes)
 
     def next(self, hidden: Tensor, frames: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        if self.native is not None and len(hidden) == 1 and self.sampling.whole:
-            return self.native.sample(hidden, self.sampling.temperature, generator)
         return self.model.head.sample(hidden, self.sampling, generator)
 
     def read(self, frames: Tensor, state: Cache) -> Tensor:
         at = state.position - self.texts.phones.shape[1]
-        if self.native is not None and len(frames) == 1 and state.shared is None:
-            return self.native.read(frames, state, at)
         return self.model.read(frames, state, at)
 
     def audio(self, frames: Tensor) -> np.ndarray:
@@ -84,7 +76,6 @@ class System:
         self.model = load((folder or checkpoints()) / "llasa.safetensors", self.device)
         self.codec: Any = load_codec("fsq", folder, self.device)
         self.sampling = sampling or Sampling()
-        self.native = native.build(self.model)
         parameters = sum(p.numel() for p in self.model.parameters()) + self.codec.parameters
         self.card = replace(cards.read(Path(__file__).with_name("card.toml"))[0], parameters=parameters)
 
@@ -155,7 +146,5 @@ class System:
         return self._ready(phones, places([len(phones)], [0], [pace]), codes, rest)
 
     def _ready(self, phones: list[int], positions: Tensor, codes: Tensor, likely: float) -> SmallWriter:
-        if self.native is not None and not self.native.fits(self.model):
-            self.native = native.build(self.model)
         texts = Texts(torch.tensor([phones], device=self.device), positions[None].to(self.device))
-        return SmallWriter(self.model, self.codec, texts, codes, round(SLACK * likely) + 25, self.sampling, self.native)
+        return SmallWriter(self.model, self.codec, texts, codes, round(SLACK * likely) + 25, self.sampling)

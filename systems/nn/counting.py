@@ -15,7 +15,6 @@ from torch.utils.flop_counter import FlopCounterMode, flop_registry, shape_wrapp
 from ttsbench.records import Cost
 
 ATTENTION = ("bmm", "baddbmm", "scaled_dot_product", "flash", "efficient_attention")
-_running = False
 PER_NORMALISED = 5  # operations an element that layer and group norms cost by fvcore's rule
 
 
@@ -30,11 +29,6 @@ class Count:
     norms: int
     by_precision: dict[torch.dtype, int] = field(default_factory=dict)
     bytes: int = 0
-
-
-def counted() -> bool:
-    """Whether `count` is running: what is not done by torch must then be done by torch, to be counted."""
-    return _running
 
 
 def count(call: Callable[[], Any]) -> Count:
@@ -83,13 +77,8 @@ def count(call: Callable[[], Any]) -> Count:
     products = {kind: weighed(rule) for kind, rule in flop_registry.items()}
     products |= {kind: weighed(shape_wrapper(rule)) for kind, rule in rules.items()}
     mode = FlopCounterMode(display=False, custom_mapping=products)
-    global _running
-    _running = True
-    try:
-        with mode, torch.no_grad():
-            call()
-    finally:
-        _running = False
+    with mode, torch.no_grad():
+        call()
     linear = attention = 0
     for kind, operations in mode.get_flop_counts().get("Global", {}).items():
         if any(word in str(kind) for word in ATTENTION):

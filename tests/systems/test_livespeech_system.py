@@ -15,7 +15,6 @@ from ttsbench.records import Resynthesizer, Sample
 from ttsbench.records import System as Speaks
 from ttsbench.systems.codecs.mel_codec import build
 from ttsbench.systems.livespeech import layout, text
-from ttsbench.systems.livespeech.ablation import ROWS, recipe_of
 from ttsbench.systems.livespeech.design import SMALL
 from ttsbench.systems.livespeech.generate import Sampling, frames
 from ttsbench.systems.livespeech.model import LiveSpeech, save
@@ -275,11 +274,3 @@ def test_long_texts_become_passages_at_sentence_ends() -> None:
 
 def test_the_papers_alphabet() -> None:
     assert text.characters("Don't  STOP!") == [6, 17, 16, 2, 22, 1, 21, 22, 17, 18]
-
-
-def test_every_row_of_the_ablation_can_be_built() -> None:
-    assert {recipe_of(row, 1).strength for row in ROWS} == {0.0, 0.05, 0.1}
-    assert {recipe_of(row, 1).p_max for row in ROWS} == {None, 0.5}
-    with torch.device("meta"):
-        sizes = {recipe_of(row, 1).design.groups: LiveSpeech(recipe_of(row, 1).design) for row in ROWS}
-    assert set(sizes) == {1, 2, 4}
