@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ttsbench.reports.values import p_value
+
 if TYPE_CHECKING:
     from ttsbench.reports.gate import Comparison, Row, Worse
     from ttsbench.reports.sound import Clips
@@ -49,7 +51,7 @@ def print_comparison(found: Comparison) -> None:
     if not console.is_terminal:  # a log has no width
         console.width = 120
     right = ("before", "after", "difference", "95 % interval")
-    colours = {"+": "red", "!": "red", "-": "green", "*": "green", "x": "yellow", "~": "", "=": "dim"}
+    colours = {"+": "red", "!": "red", "-": "green", "*": "green", "x": "yellow", "~": "", "=": "dim", "o": "dim"}
     groups = dict.fromkeys((row.where, row.protocol) for row in found.rows)
     for group in groups:
         out = Table(box=box.SIMPLE_HEAD, title=Text(plain(" ".join(group).strip())), title_justify="left")
@@ -58,7 +60,7 @@ def print_comparison(found: Comparison) -> None:
         for row in found.rows:
             if (row.where, row.protocol) == group:
                 cells = figures(row)
-                verdict = row.verdict + (f": {row.reason}" if row.mark in "x" else "")
+                verdict = row.verdict + (f": {row.reason}" if row.mark in "x~+-" and row.reason else "")
                 texts = (row.mark, heading(row.metric), *[cells[name.split()[-1]] for name in right], verdict)
                 out.add_row(*[Text(plain(text), style=colours[row.mark]) for text in texts])
         console.print(out)
@@ -69,6 +71,24 @@ def print_comparison(found: Comparison) -> None:
     console.print(Text("   ".join(f"{mark} {meaning}" for mark, meaning in MARKS.items()), style="dim"))
     for note in found.notes:
         console.print(Text(f"note: {plain(note)}"))
+
+
+def _strong(text: str) -> str:
+    return f"**{text}**" if text else ""
+
+
+def facts(row: Row) -> str:
+    """What is known of a row, in one line: values, interval, p with its test, threshold, and the reason."""
+    cells = figures(row)
+    parts = [
+        f"{cells['before']} to {cells['after']}" if cells["before"] else "",
+        f"difference {cells['difference']}" if cells["difference"] else "",
+        f"95 % interval {cells['interval']}" if cells["interval"] else "",
+        f"p {p_value(row.p)} ({row.test})" if row.tested else "",
+        f"threshold {row.threshold}" if row.difference else "",
+        row.reason,
+    ]
+    return ", ".join(filter(None, parts)) or row.verdict
 
 
 def markdown(found: Comparison) -> str:
@@ -85,11 +105,11 @@ def markdown(found: Comparison) -> str:
     lines.append("| --- | --- | ---: | ---: | ---: | ---: | --- |")
     for row in found.rows:
         cells = figures(row)
-        strong = "**" if found.fails(row) else ""
-        verdict = row.verdict + (f": {row.reason}" if row.mark == "x" else "")
+        verdict = row.verdict + (f": {row.reason}" if row.mark in "x~+-" and row.reason else "")
         name = md(f"{row.where} {row.protocol} {heading(row.metric)}")
-        texts = [f"`{row.mark}`", name, cells["before"], cells["after"], f"{strong}{cells['difference']}{strong}"]
-        lines.append("| " + " | ".join([*texts, cells["interval"], f"{strong}{md(verdict)}{strong}"]) + " |")
+        shown = [_strong(cells["difference"]), cells["interval"], _strong(md(verdict))] if found.fails(row) else [
+            cells["difference"], cells["interval"], md(verdict)]  # fmt: skip
+        lines.append("| " + " | ".join([f"`{row.mark}`", name, cells["before"], cells["after"], *shown]) + " |")
     for row in found.regressions:
         if row.worse or row.failing:
             lines += ["", f"<details><summary>{md(row.metric.title)}: the utterances that {found.went}</summary>", ""]
@@ -115,14 +135,11 @@ def junit(found: Comparison) -> str:
     for row in found.rows:
         where = plain(f"{row.where}.{row.protocol or 'run'}")
         case = ET.SubElement(suite, "testcase", classname=where, name=row.metric.name)
-        cells = figures(row)
-        text = (
-            f"{cells['before']} to {cells['after']}, {cells['difference']}, interval {cells['interval']}, p {row.p:.4f}"
-        )
+        text = facts(row)
         if found.fails(row):
             names = [each.sample.id for each in row.worse] or list(row.failing)
             failure = ET.SubElement(case, "failure", message=plain(f"{row.metric.title} is {row.verdict}"))
-            failure.text = plain(text + "; worst: " + ", ".join(names[:20]))
+            failure.text = plain(text + ("; worst: " + ", ".join(names[:20]) if names else ""))
         elif row.mark == "x":
             ET.SubElement(case, "skipped", message=plain(row.reason))
         else:
@@ -142,7 +159,7 @@ def plain_data(found: Comparison) -> dict[str, Any]:
         rows.append({
             "system": row.system, "testset": row.testset, "protocol": row.protocol, "metric": row.metric.name,
             "mark": row.mark, "verdict": row.verdict, "regressed": found.fails(row), "p": row.p,
-            "threshold": str(row.threshold), "reason": row.reason,
+            "test": row.test, "can_show": row.can_show, "threshold": str(row.threshold), "reason": row.reason,
             "difference": asdict(row.difference) if row.difference else None,
             "worse": [each.sample.id for each in row.worse], "failing": list(row.failing),
         })  # fmt: skip

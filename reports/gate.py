@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from scipy.special import stdtrit
 
 from ttsbench import stats
 from ttsbench.records import Metric, Sample, Score
@@ -17,11 +22,14 @@ from ttsbench.stats import Difference
 from ttsbench.store import Run
 
 ALPHA = 0.01
+FEW = 30  # of fewer speakers (or utterances) no bootstrap is taken: the exact paired test decides
+LARGE = {"%": 20.0, "cosine": 0.2, "MOS": 1.0}  # printed units; a change of this size needs less proof:
+LARGE_P = 1 / 16  # that at least five utterances changed, all of them in one direction (exact, not corrected)
 SHOWN_WORSE = 20
 NOTHING = 0.001  # a factor of less says nothing: stalls of 2 ms where there were none
 MARKS = {
     "+": "worse", "-": "better", "!": "newly failing", "*": "newly working", "x": "not comparable",
-    "~": "differs, not significant", "=": "within the threshold",
+    "~": "inconclusive", "=": "within the threshold", "o": "switched off",
 }  # fmt: skip
 
 
@@ -49,7 +57,11 @@ class Worse:
 
 @dataclass(frozen=True)
 class Row:
-    """One metric of one test set and protocol, judged. `p` is Holm-adjusted over the whole comparison."""
+    """One metric of one test set and protocol, judged. `p` is Holm-adjusted over the whole comparison.
+
+    `test` names the test that `p` is of, `exact` is the p of the exact paired test. `can_show` is the smallest change (in
+    the metric's unit) that so many rows with such a scatter can show; `scatter` is the standard error of the change.
+    """
 
     testset: str
     protocol: str
@@ -62,6 +74,15 @@ class Row:
     worse: tuple[Worse, ...] = ()
     failing: tuple[str, ...] = ()
     system: str = ""
+    test: str = ""
+    can_show: float | None = None
+    exact: float = 1.0
+    scatter: float | None = None
+
+    @property
+    def tested(self) -> bool:
+        """Whether `p` is the result of a test."""
+        return bool(self.test) and self.mark in "+-~="
 
     @property
     def where(self) -> str:
@@ -118,7 +139,9 @@ class Comparison:
             return f"{self.new} is the same as {self.base}."
         better = sum(row.mark in "-*" for row in self.rows)
         gain = f"; {better} of {len(self.rows)} metrics are better" if better else ""
-        return f"{self.new} is not worse than {self.base}{gain}."
+        open_ = [f"{row.metric.title} on {row.where} ({row.reason})" for row in self.rows if row.mark == "~"]
+        doubt = f" Inconclusive: {', '.join(open_)}." if open_ else ""
+        return f"{self.new} is not shown to be worse than {self.base}{gain}.{doubt}"
 
 
 # --- thresholds ---------------------------------------------------------------------------------------------------
@@ -144,6 +167,19 @@ def parse_thresholds(text: str) -> dict[str, Threshold]:
     return found
 
 
+def by_metric(thresholds: Mapping[str, Threshold], known: set[str]) -> dict[str, Threshold]:
+    """Thresholds by full metric name: `dnsmos` stands for every metric dnsmos-... ReportError for unknown names."""
+    found = {}
+    for name in sorted(thresholds, key=len):  # the longer name wins
+        fitting = [name] if name in known else [each for each in known if each.startswith((f"{name}-", f"{name}_"))]
+        if not fitting:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}"
+            raise ReportError(f"--fail-on {name}: no such metric here; {hint}")
+        found |= dict.fromkeys(fitting, thresholds[name])
+    return found
+
+
 def default_threshold(metric: Metric) -> Threshold:
     """Half a point of an error rate, 0.02 cosine, 0.05 MOS, 1.2 times for speed, 1.05 times for cost, else 2 %."""
     if metric.better == "neither":
@@ -162,8 +198,10 @@ def exceeds(metric: Metric, difference: Difference, threshold: Threshold, limit:
         return False
     if threshold.kind == "abs":
         return abs(difference.value) * scale(metric) > threshold.amount
-    before, after = abs(difference.before or 0.0), abs(difference.after or 0.0)
-    small, large = sorted((before, after))
+    before, after = difference.before or 0.0, difference.after or 0.0
+    if before * after < 0:  # a sign that changes has no ratio
+        return True
+    small, large = sorted((abs(before), abs(after)))
     return large > (small * threshold.amount if small > NOTHING else 10 * NOTHING)
 
 
@@ -187,13 +225,12 @@ def compare(
     """
     pairs, notes = _pairs(find(base), find(new))
     known = {metric.name for _, run in pairs for name in run.protocols() for metric in run.metrics(name)}
-    for name in set(thresholds or {}) - known - {"failures"}:
-        raise ReportError(f"--fail-on {name}: no such metric here; there are {', '.join(sorted(known))}")
+    thresholds = by_metric(thresholds or {}, known | {"failures"})
     rows: list[Row] = []
     void = []
     several = len({card_of(before)["name"] for before, _ in pairs}) > 1
     for before, after in pairs:
-        own = _pair_rows(before, after, thresholds or {}, across_machines, seed, same)
+        own = _pair_rows(before, after, thresholds, across_machines, seed, same)
         notes += [f"{after.path.name} was not scored with {name}" for name in before.protocols()
                   if name not in after.protocols()]  # fmt: skip
         measured = [row for row in own if row.metric is not FAILURES]
@@ -201,10 +238,10 @@ def compare(
             why = measured[0].reason if measured else "no protocol that both were scored with"
             void.append(f"{after.path.name} ({why})")
         rows += [replace(row, system=card_of(before)["name"] if several else "") for row in own]
-    tested = [i for i, row in enumerate(rows) if row.difference and row.mark == "=" and row.metric is not FAILURES]
-    adjusted = stats.holm([rows[index].difference.p for index in tested])  # type: ignore[union-attr]
+    tested = [index for index, row in enumerate(rows) if row.tested]
+    adjusted = stats.holm([rows[index].p for index in tested])
     for index, p in zip(tested, adjusted, strict=True):
-        rows[index] = _judged(rows[index], p, p < alpha or same, thresholds or {}, limits or {})
+        rows[index] = _judged(rows[index], p, alpha / len(tested), p < alpha or same, limits or {})
     names = [card_of(side[0])["name"] for side in zip(*pairs, strict=True)]
     label = [f"{name} ({Path(where[0]).name})" for name, where in zip(names, (base, new), strict=True)]
     if label[0] == label[1] or several:
@@ -219,7 +256,7 @@ def _pair_rows(
     rows = [_failures(before, after, thresholds.get("failures", Threshold("abs", 0)))]
     for protocol in before.protocols():
         if protocol in after.protocols():
-            rows += _protocol_rows(before, after, protocol, across_machines, seed, same)
+            rows += _protocol_rows(before, after, protocol, thresholds, across_machines, seed, same)
     return rows
 
 
@@ -257,7 +294,10 @@ def _failures(before: Run, after: Run, threshold: Threshold) -> Row:
     return Row(testset_of(before)["name"], "", FAILURES, mark, difference, threshold, failing=failing, reason="counted")
 
 
-def _protocol_rows(before: Run, after: Run, protocol: str, across_machines: bool, seed: int, same: bool) -> list[Row]:
+def _protocol_rows(
+    before: Run, after: Run, protocol: str, thresholds: Mapping[str, Threshold], across_machines: bool, seed: int,
+    same: bool,
+) -> list[Row]:  # fmt: skip
     testset = testset_of(before)
     later = {metric.name: metric for metric in after.metrics(protocol)}
     clusters = speakers(before.samples)
@@ -265,7 +305,12 @@ def _protocol_rows(before: Run, after: Run, protocol: str, across_machines: bool
     for metric in before.metrics(protocol):
         if metric.better == "neither":  # a diagnostic cannot get worse, and would only use up significance
             continue
-        row = Row(testset["name"], protocol, metric, "=")
+        row = Row(
+            testset["name"], protocol, metric, "=", threshold=thresholds.get(metric.name) or default_threshold(metric)
+        )
+        if row.threshold.kind == "off":
+            rows.append(replace(row, mark="o"))
+            continue
         reason = _not_comparable(before, after, protocol, metric, later.get(metric.name), across_machines)
         if reason:
             rows.append(replace(row, mark="x", reason=reason))
@@ -297,8 +342,16 @@ def _not_comparable(
 
 
 def _other_testset(before: Run, after: Run) -> str:
-    digests = [testset_of(run)["digest"] for run in (before, after)]
-    return "" if digests[0] == digests[1] else f"the test sets differ ({digests[0][:8]} and {digests[1][:8]})"
+    one, two = testset_of(before), testset_of(after)
+    if one["digest"] == two["digest"]:
+        return ""
+    counts = len(before.samples), len(after.samples)
+    if one["name"] != two["name"] or counts[0] != counts[1]:
+        return f"the test sets differ: {one['name']} with {counts[0]} rows, {two['name']} with {counts[1]} rows"
+    at = next((i for i, (a, b) in enumerate(zip(one["digest"], two["digest"], strict=False)) if a != b), 0)
+    ends = (testset["digest"][at : at + 8] or "nothing" for testset in (one, two))
+    where = f"{' and '.join(ends)} from sign {at + 1}"
+    return f"the test sets differ: two versions of {one['name']} (their digests read {where})"
 
 
 def _other_machine(before: Run, after: Run) -> str:
@@ -326,11 +379,48 @@ def _tested(
         return replace(row, mark="!" if works[0] else "*", failing=gone, reason="no number on one side")
     if not works[0]:
         return replace(row, mark="x", reason="no number on either side")
+    worse = _worse(row.metric, scores, runs, same)
     if row.metric.family == "speed":
         difference = stats.timings(row.metric, *scores, seed=seed)
-    else:
-        difference = stats.paired(row.metric, *scores, clusters, seed=seed)
-    return replace(row, difference=difference, worse=_worse(row.metric, scores, runs, same))
+        return replace(row, difference=difference, p=difference.p, test="Mann-Whitney test", worse=worse)
+    difference = stats.paired(row.metric, *scores, clusters, seed=seed)
+    exact = stats.randomisation(row.metric, *scores, seed=seed)
+    rows, _ = stats.both(*scores)
+    units = len({clusters[each.sample] for each in rows}) if difference.unit == "speaker" else len(rows)
+    p, test = (exact, EXACT) if units < FEW else (difference.p, f"paired bootstrap over {units} {difference.unit}s")
+    return replace(
+        row, difference=difference, p=p, exact=exact, test=test, worse=worse, scatter=_scatter(row.metric, scores)
+    )
+
+
+EXACT = "exact paired test"
+
+
+def _scatter(metric: Metric, scores: tuple[list[Score], list[Score]]) -> float:
+    """Standard error of the mean change of one utterance; 0 where fewer than two are known."""
+    pairs = list(zip(*stats.both(*scores), strict=True))
+    if len(pairs) < 2:
+        return 0.0
+    weights = np.array([(a.weight + b.weight) / 2 if metric.shown == "corpus" else 1.0 for a, b in pairs])
+    change = np.array([(b.value or 0.0) - (a.value or 0.0) for a, b in pairs]) * weights / max(weights.mean(), 1e-12)
+    return float(change.std(ddof=1) / np.sqrt(len(pairs)))
+
+
+def _shown(row: Row, alpha: float) -> tuple[float | None, str]:
+    """The least change that would be significant at `alpha` in this row, and what to say of it."""
+    difference = row.difference
+    assert difference is not None and difference.value is not None
+    count, kind = difference.pairs, "rows"
+    needed = math.ceil(1 + math.log2(1 / alpha))
+    large = LARGE.get(row.metric.unit)
+    if row.test == EXACT and count < needed:
+        less = "" if large is None else f" less than {large:g} {'points' if row.metric.unit == '%' else ''}".rstrip()
+        least = None if large is None else large / scale(row.metric)
+        return least, f"{count} {kind} can show no change{less}: at least {needed} are needed"
+    if row.scatter is None:
+        return None, "not significant"
+    least = max(abs(difference.value), -float(stdtrit(max(count - 1, 1), alpha / 2)) * row.scatter)
+    return least, f"{count} {kind} can show no less than {number(row.metric, least)}"
 
 
 def _worse(
@@ -356,20 +446,25 @@ def _worse(
     return tuple(found)
 
 
-def _judged(
-    row: Row, p: float, sure: bool, thresholds: Mapping[str, Threshold], limits: Mapping[tuple[str, str, str], float]
-) -> Row:
-    threshold = thresholds.get(row.metric.name) or default_threshold(row.metric)
+def _judged(row: Row, p: float, alpha: float, sure: bool, limits: Mapping[tuple[str, str, str], float]) -> Row:
+    """The row with its mark: `p` is adjusted, `alpha` the level of a single test, `sure` whether `p` suffices."""
     limit = limits.get((row.testset, row.protocol, row.metric.name), 0.0)
     difference = row.difference
     assert difference is not None
-    far = exceeds(row.metric, difference, threshold, limit)
-    mark = "="
-    if far and difference.value is not None:
-        higher = difference.value > 0
-        mark = "~" if not sure else "+" if higher == (row.metric.better == "lower") else "-"
-    reason = f"spread over repeated runs is {number(row.metric, limit)}" if limit else ""
-    return replace(row, mark=mark, p=p, threshold=threshold, reason=reason)
+    can_show, said = _shown(row, alpha) if difference.value is not None else (None, "")
+    reasons = [f"spread over repeated runs is {number(row.metric, limit)}"] if limit else []
+    row = replace(row, p=p, can_show=can_show)
+    if difference.value is None or not exceeds(row.metric, difference, row.threshold, limit):
+        return replace(row, reason="; ".join(reasons))
+    large = LARGE.get(row.metric.unit, math.inf) <= abs(difference.value) * scale(row.metric)
+    if not sure and large and row.exact <= LARGE_P:
+        sure, row = True, replace(row, p=row.exact)
+        reasons.append(f"so large a change counts at p {row.exact:.2g} of the exact paired test, not corrected")
+        row = replace(row, test=EXACT)
+    if not sure:
+        return replace(row, mark="~", reason="; ".join([*reasons, said]))
+    worse = (difference.value > 0) == (row.metric.better == "lower")
+    return replace(row, mark="+" if worse else "-", reason="; ".join(reasons))
 
 
 def load_calibration(path: Path) -> dict[tuple[str, str, str], float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -13,10 +14,11 @@ import pytest
 from ttsbench.commands import calibrate
 from ttsbench.commands import compare as command
 from ttsbench.errors import UserError
-from ttsbench.records import Score
+from ttsbench.records import Metric, Score
 from ttsbench.reports import compare, gate
 from ttsbench.reports.calibrate import spread
 from ttsbench.reports.tables import ReportError
+from ttsbench.stats import Difference
 from ttsbench.store import Run, write_lines
 
 TEXTS = [f"{'one two three four five six seven eight nine ten'} {i}" for i in range(60)]
@@ -55,7 +57,9 @@ def main(*words):
 
 def test_a_run_against_itself_passes(base, copy):
     found = gate.compare([base], [copy()])
-    assert set(marks(found).values()) == {"="} and not found.regressions and "is not worse" in found.sentence()
+    assert (
+        set(marks(found).values()) == {"="} and not found.regressions and "is not shown to be worse" in found.sentence()
+    )
     assert "pesq" not in marks(found)  # asked of no row: nothing to say
 
 
@@ -111,7 +115,140 @@ def test_both_gates_must_open(base, copy):
     assert marks(gate.compare([base], [sure]))["sim_o"] == "="
     assert marks(gate.compare([base], [unsure]))["sim_o"] == "~"
     assert marks(gate.compare([base], [sure], gate.parse_thresholds("sim_o:-0.001abs")))["sim_o"] == "+"
-    assert marks(gate.compare([base], [sure], gate.parse_thresholds("sim_o:off")))["sim_o"] == "="
+    assert marks(gate.compare([base], [sure], gate.parse_thresholds("sim_o:off")))["sim_o"] == "o"
+
+
+@pytest.mark.parametrize(
+    "metric, factor, mark",
+    [
+        ("pesq", 0.9, "+"),
+        ("pesq", 1.1, "-"),
+        ("pesq", 0.99, "="),
+        ("rtf", 1.5, "+"),
+        ("rtf", 0.6, "-"),
+        ("rtf", 0.9, "="),
+    ],
+)
+def test_a_factor_holds_in_both_directions(base, copy, metric, factor, mark):
+    """PESQ falls by a tenth: worse, although the number is smaller; RTF falls: better."""
+    old, new = copy("old"), copy("new")
+    rng = np.random.default_rng(0)
+    values = rng.uniform(2.0, 3.0, len(TEXTS))
+    for path, by in ((old, 1.0), (new, factor)):
+        change(path, metric, lambda i, s, by=by: Score(s.sample, float(values[i] * by), s.weight))
+    found = gate.compare([old], [new])
+    assert marks(found)[metric] == mark
+    assert [row.metric.name for row in found.regressions] == ([metric] if mark == "+" else [])
+
+
+def test_a_change_of_sign_is_beyond_any_factor():
+    metric = Metric("sisdr", "SI-SDR", "dB", "higher", None, None, "quality", "")
+    gap = Difference("sisdr", -5.0, 5.0, 10.0, None, None, 0.0, 9)
+    assert gate.exceeds(metric, gap, gate.Threshold("ratio", 1.02))
+    assert not gate.exceeds(metric, replace(gap, before=5.0, value=0.01, after=5.01), gate.Threshold("ratio", 1.02))
+
+
+def test_off_switches_everything_of_a_metric_off(base, copy):
+    new = copy()
+    change(new, "dnsmos", lambda i, s: Score(s.sample, None, error="model missing"))
+    found = gate.compare([base], [new], gate.parse_thresholds("dnsmos:off"))
+    assert marks(found)["dnsmos"] == "o" and found.passed and "switched off" in compare.facts(
+        next(row for row in found.rows if row.mark == "o"))  # fmt: skip
+
+
+def test_the_beginning_of_a_name_stands_for_all_its_metrics():
+    off = gate.Threshold("off")
+    known = {"wer", "wer-strict", "dnsmos-sig", "dnsmos-ovrl", "failures"}
+    assert gate.by_metric({"dnsmos": off}, known) == {"dnsmos-sig": off, "dnsmos-ovrl": off}
+    assert gate.by_metric({"wer": off}, known) == {"wer": off}
+    tight = gate.Threshold("abs", 0.1)
+    found = gate.by_metric({"dnsmos-sig": tight, "dnsmos": off}, known)
+    assert found == {"dnsmos-sig": tight, "dnsmos-ovrl": off}
+
+
+# --- few rows -----------------------------------------------------------------------------------------------------
+
+
+def few(make_run, root, count):
+    return [make_run(root / side, "alpha", 0.0, 0.6, TEXTS[:count], sound=False) for side in ("old", "new")]
+
+
+def test_noise_on_half_of_ten_files_fails_and_names_the_test(make_run, tmp_path):
+    old, new = few(make_run, tmp_path, 10)
+    change(new, "wer", lambda i, s: Score(s.sample, 0.8 if i < 5 else s.value, s.weight, detail=s.detail))
+    found = gate.compare([old], [new])
+    row = next(row for row in found.rows if row.metric.name == "wer")
+    assert row.mark == "+" and row.test == "exact paired test" and row.p == 0.0625
+    assert "so large a change counts at p 0.062 of the exact paired test" in row.reason and not found.passed
+
+
+def test_few_rows_say_what_they_can_show(make_run, tmp_path, capsys):
+    old, new = few(make_run, tmp_path, 10)
+    change(new, "wer", lambda i, s: Score(s.sample, 0.2 if i < 3 else s.value, s.weight, detail=s.detail))
+    found = gate.compare([old], [new])
+    row = next(row for row in found.rows if row.metric.name == "wer")
+    assert row.mark == "~" and row.verdict == "inconclusive" and found.passed
+    assert row.reason == f"10 rows can show no less than {100 * row.can_show:.2f}" and 0.1 < row.can_show < 0.2
+    assert "Inconclusive: WER on toy (10 rows can show no" in found.sentence()
+    compare.print_comparison(found)
+    assert "10 rows can show no" in " ".join(capsys.readouterr().out.split())
+
+
+def test_five_rows_can_show_only_what_is_large(make_run, tmp_path):
+    old, new = few(make_run, tmp_path, 5)
+    change(new, "wer", lambda i, s: Score(s.sample, 0.1, s.weight, detail=s.detail))
+    row = next(row for row in gate.compare([old], [new]).rows if row.metric.name == "wer")
+    assert row.mark == "~" and row.reason == "5 rows can show no change less than 20 points: at least 10 are needed"
+    assert row.can_show == 0.2
+
+
+def test_more_rows_show_less(make_run, tmp_path):
+    least = []
+    for count in (20, 60):
+        old, new = few(make_run, tmp_path / str(count), count)
+        change(new, "sim_o", add(lambda i: (0.08 if i % 2 else -0.08) - 0.03))
+        row = next(row for row in gate.compare([old], [new]).rows if row.metric.name == "sim_o")
+        assert row.can_show is not None and row.test == "exact paired test"
+        least.append(row.can_show)
+    assert 0.02 < least[1] < least[0] < 0.2
+
+
+def test_many_speakers_are_resampled(make_run, tmp_path):
+    old, new = (
+        make_run(tmp_path / side, "alpha", 0.1, 0.6, TEXTS, seed=seed, sound=False, speakers=40)
+        for seed, side in enumerate(("old", "new"))
+    )
+    row = next(row for row in gate.compare([old], [new]).rows if row.metric.name == "wer")
+    assert row.test == "paired bootstrap over 40 speakers"
+
+
+def test_small_sets_of_an_unchanged_system_raise_no_alarm(copy, make_run, tmp_path):
+    """100 pairs of runs on 10 rows, every metric drawn anew."""
+    old, new = few(make_run, tmp_path, 10)
+    alarms = 0
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        for path in (old, new):
+            for metric, draw in drawn(rng, [11] * 10).items():
+                change(path, metric, draw)
+        alarms += bool(gate.compare([old], [new], seed=seed).regressions)
+    assert alarms <= 1
+
+
+def test_test_sets_that_differ_are_told_apart(base, make_run, tmp_path):
+    short = make_run(tmp_path / "a", "alpha", texts=TEXTS[:5], sound=False)
+    run = Run.open(short)
+    run.info["testset"] |= {"digest": "e2bd0009" + "1" * 24}
+    run.save_info()
+    assert "toy with 60 rows, toy with 5 rows" in gate.compare([base], [short]).rows[0].reason
+    same = make_run(tmp_path / "b", "alpha", texts=TEXTS, sound=False)
+    twin = make_run(tmp_path / "c", "alpha", texts=TEXTS, sound=False)
+    for path, end in ((same, "1"), (twin, "2")):
+        run = Run.open(path)
+        run.info["testset"] |= {"digest": "e2bd0009" + end * 24}
+        run.save_info()
+    reason = gate.compare([same], [twin]).rows[0].reason
+    assert "two versions of toy (their digests read 11111111 and 22222222 from sign 9)" in reason
 
 
 def test_new_failures_and_repairs_are_marked(base, make_run, tmp_path):
@@ -167,8 +304,10 @@ def test_wrong_thresholds_are_named(text):
 
 
 def test_unknown_metric_in_fail_on_is_named(base, copy):
-    with pytest.raises(ReportError, match="no such metric here; there are"):
+    with pytest.raises(ReportError, match="no such metric here; did you mean wer"):
         gate.compare([base], [copy()], gate.parse_thresholds("werr:+1abs"))
+    with pytest.raises(ReportError, match="no such metric here; there are"):
+        gate.compare([base], [copy("other")], gate.parse_thresholds("loudness:off"))
     assert gate.parse_thresholds("rtf:5%")["rtf"] == gate.Threshold("ratio", 1.05)
 
 
@@ -275,3 +414,41 @@ def test_the_step_summary_needs_its_variable(base, copy, monkeypatch, tmp_path):
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     with pytest.raises(UserError, match="GITHUB_STEP_SUMMARY, which is not set"):
         main(base, copy(), "--markdown", "-")
+
+
+# --- what is written, sign by sign --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mixed(base, copy):
+    """One row of every mark but x: RTF worse, SIM-o better, DNSMOS newly failing, WER within, PESQ newly working."""
+    new = copy()
+    change(new, "rtf", lambda i, s: Score(s.sample, s.value * 1.5, s.weight))
+    change(new, "sim_o", add(lambda i: 0.1))
+    change(new, "dnsmos", lambda i, s: Score(s.sample, None, error="model missing"))
+    change(new, "pesq", lambda i, s: Score(s.sample, 3.0))
+    return gate.compare([base], [new])
+
+
+def test_markdown_has_no_empty_places(mixed):
+    text = compare.markdown(mixed)
+    assert "****" not in text and "None" not in text
+    table = [line for line in text.splitlines() if line.startswith("| `")]
+    assert [line.split("|")[1].strip() for line in table] == ["`=`", "`=`", "`-`", "`!`", "`+`", "`*`"]
+    dnsmos, rtf = (next(line for line in table if name in line) for name in ("DNSMOS", "RTF"))
+    assert dnsmos == "| `!` | toy embedded DNSMOS ↑ |  |  |  |  | **newly failing** |"
+    assert "| **1.50x** | 1." in rtf and rtf.endswith("| **worse** |")
+
+
+def test_junit_has_no_empty_places(mixed):
+    suite = ET.fromstring(compare.junit(mixed).encode())
+    said = {case.get("name"): (case[0].tag, case[0].get("message"), case[0].text) for case in suite.iter("testcase")}
+    texts = [text or "" for _, _, text in said.values()]
+    assert not any("interval ," in text or text.startswith(" to") for text in texts)
+    assert [name for name, (_, _, text) in said.items() if " p " in (text or "")] == ["wer", "sim_o", "rtf"]
+    assert said["dnsmos"][:2] == ("failure", "DNSMOS is newly failing")
+    assert said["dnsmos"][2].startswith("no number on one side; worst: utt-0000, utt-0001")
+    assert said["failures"] == ("system-out", None, "0 to 0, difference ±0, threshold 0abs, counted")
+    kind, _, text = said["rtf"]
+    assert kind == "failure" and "difference 1.50x, 95 % interval 1." in text
+    assert "p < 0.0001 (Mann-Whitney test), threshold 1.2x; worst: utt-" in text
