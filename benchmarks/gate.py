@@ -1,4 +1,4 @@
-"""The regression gate on real speech: what it catches, and how often it cries wolf.
+"""The regression gate on real speech: what it catches, and how often it raises a false alarm.
 
     python benchmarks/gate.py ../shared/data/published-values/libritts-systems --out /tmp/gate
 
@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from ttsbench import audio
-from ttsbench.reports import gate
+from ttsbench.reports.comparison import judge
+from ttsbench.reports.comparison.thresholds import Threshold
 from ttsbench.store import Run, file_name, write_lines
 
 FADE = 0.005  # seconds
@@ -114,13 +115,13 @@ def alarms(runs: tuple[Run, Run], place: Path, times: int) -> tuple[int, int]:
         shutil.rmtree(side, ignore_errors=True)
         shutil.copytree(run.path, side, ignore=shutil.ignore_patterns("audio", "features", "resynthesis"))
     protocol = runs[0].protocols()[0]
-    none = {m.name: gate.Threshold("ratio" if m.family in ("speed", "cost") else "abs", m.family in ("speed", "cost"))
+    none = {m.name: Threshold("ratio" if m.family in ("speed", "cost") else "abs", m.family in ("speed", "cost"))
             for m in runs[0].metrics(protocol)}  # fmt: skip
     found = [0, 0]
     for seed in range(times):
         shuffled(runs, sides, seed)
         for kind, thresholds in enumerate((None, none)):
-            found[kind] += bool(gate.compare([sides[0]], [sides[1]], thresholds, seed=seed).regressions)
+            found[kind] += bool(judge.compare([sides[0]], [sides[1]], thresholds, seed=seed).regressions)
     return found[0], found[1]
 
 
@@ -130,7 +131,7 @@ def alarms(runs: tuple[Run, Run], place: Path, times: int) -> tuple[int, int]:
 def judged(title: str, base: Path, new: Path, page: Path, expected: tuple[str, ...], changed: set[str]) -> bool:
     """Compare; say what was found; whether the gate failed on `expected` metrics and named `changed` utterances."""
     done = ttsbench("compare", base, new, "--html", page, "--junit", page.with_suffix(".xml"), "--json")
-    found = gate.compare([base], [new])
+    found = judge.compare([base], [new])
     names = {each.sample.id for row in found.regressions for each in row.worse}
     html = page.read_text("utf-8")
     told = all(row.metric.title in html for row in found.regressions) and all(name in html for name in names)
@@ -167,7 +168,7 @@ def main() -> int:
     muted = mute(a, options.share, out / f"{options.system}-muted", options.seed)
     ttsbench("score", out / f"{options.system}-muted", "--testset", table, "--out", out / "runs")
     ok &= judged("A against itself", a.path, a.path, out / "same.html", (), set())
-    passed = sum(not gate.compare([a.path], [a.path], seed=seed).regressions for seed in range(options.times))
+    passed = sum(not judge.compare([a.path], [a.path], seed=seed).regressions for seed in range(options.times))
     print(f"A against itself with {options.times} seeds of the bootstrap: {passed} passed")
     new = out / "runs" / f"{options.system}-muted@libritts-58"
     ok &= judged(f"{options.share:.0%} of the words silenced", a.path, new, out / "muted.html", ("cer",), set(muted))

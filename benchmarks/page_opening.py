@@ -111,7 +111,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="ttsbench-") as place:
         runs = make(Path(place), options.systems, options.utterances)
         start, worked = time.perf_counter(), time.process_time()
-        reports.write_report(runs, Path(place, "out"))
+        reports.write_report(reports.load(runs), Path(place, "out"))
         page = Path(place, "out", "report.html")
         taken, size = time.perf_counter() - start, page.stat().st_size / 1e6
         print(f"{options.systems} systems x {options.utterances} utterances: {size:.1f} MB")

@@ -1,35 +1,44 @@
-"""Reports: terminal table, results.csv, report.html, leaderboard, regression gate, rating sheets."""
+"""Reports: terminal table, results.csv, report.html, leaderboard, comparison, listening tests.
+
+Tables are read once, by `load`, and handed to whatever writes them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ttsbench.reports.tables import Table
 
 
-def write_report(runs: Sequence[Path], out: Path) -> None:
-    """Write report.html and results.csv of `runs` (run folders, or folders of them) into folder `out`."""
-    from ttsbench.reports import page, spreadsheet, tables
+def load(runs: Sequence[Path | str]) -> list[Table]:
+    """The tables of run folders, or folders of them: one a test set and protocol. Raises ReportError without scores."""
+    from ttsbench.reports.tables import find, tables
 
-    found = tables.tables(tables.find(runs))
-    out.mkdir(parents=True, exist_ok=True)
-    spreadsheet.write_results(found, out / "results.csv")
-    page.write_page(found, out)
+    return tables(find(runs))
 
 
-def print_table(runs: Sequence[Path]) -> None:
+def write_report(tables: Sequence[Table], out: Path, note: Callable[[int, int, str], None] | None = None) -> Path:
+    """Write report.html and results.csv into folder `out`; `note(done, total, what)` follows the clips. The page."""
+    from ttsbench.reports import frame, report_page
+    from ttsbench.store import write_atomically
+
+    write_atomically(out / "results.csv", frame.csv_text(frame.results_frame(tables)).encode())
+    return report_page.write_page(tables, out, note=note)
+
+
+def print_tables(tables: Sequence[Table]) -> None:
     """Print one table per test set and protocol to standard output."""
-    from ttsbench.reports import table, tables
+    from ttsbench.reports import terminal
 
-    table.print_tables(tables.tables(tables.find(runs)))
+    terminal.print_tables(tables)
 
 
-def results(runs: Sequence[Path]) -> list[dict[str, Any]]:
+def results(tables: Sequence[Table]) -> list[dict[str, Any]]:
     """Every cell as plain data: system, testset, protocol, metric, and the fields of records.Cell."""
-    from dataclasses import asdict
-
-    from ttsbench.reports import tables
-
     return [
         {
             "system": entry.name,
@@ -39,19 +48,31 @@ def results(runs: Sequence[Path]) -> list[dict[str, Any]]:
             "resampled": table.unit,
             **asdict(cell),
         }
-        for table in tables.tables(tables.find(runs))
+        for table in tables
         for entry in table.entries
         for cell in entry.cells.values()
     ]
 
 
-def failures(runs: Sequence[Path]) -> dict[str, int]:
+def failures(tables: Sequence[Table]) -> dict[str, int]:
     """Run folder name to the number of rows without usable speech; runs without such rows are left out."""
-    from ttsbench.reports import tables
-
     found = {}
-    for run in tables.find(runs):
-        count = sum(1 for row in run.syntheses.values() if row.error)
-        if count and not tables.is_truth(run):
-            found[run.path.name] = count
+    for table in tables:
+        for entry in table.entries:
+            count = sum(1 for row in entry.syntheses.values() if row.error)
+            if count and not entry.truth:
+                found[entry.run.path.name] = count
+    return found
+
+
+def unmeasured(tables: Sequence[Table]) -> dict[str, int]:
+    """'metric of system on test set' to the number of rows that have speech and yet no measurement."""
+    found = {}
+    for table in tables:
+        for entry in table.entries:
+            silent = {key for key, row in entry.syntheses.items() if row.error}
+            for name, scores in entry.scores.items():
+                count = sum(1 for score in scores if score.error and score.sample not in silent)
+                if count:
+                    found[f"{name} of {entry.name} on {table.testset['name']}"] = count
     return found

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ttsbench.records import Cell, Metric
@@ -122,13 +120,3 @@ def inert(text: object) -> object:
         return text
     stripped = text.lstrip(" \t\r\n\u00a0\ufeff\u200b")
     return "'" + text if text[:1] in ("\t", "\r", "\n") or stripped[:1] in tuple("=+-@＝＋－＠|") else text
-
-
-def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """RFC 4180 text in which no cell is a formula; None is an empty cell."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(header)
-    for row in rows:
-        writer.writerow(["" if value is None else inert(value) for value in row])
-    return out.getvalue()

@@ -62,14 +62,14 @@ def finish(runs: list[Path], out: Path, as_json: bool = False) -> int:
     """Write the page and the table, print the table and the closing sentence. 1 where rows failed."""
     if not runs:
         return 1
-    reports.write_report(runs, out)
-    results = reports.results(runs)
+    tables = reports.load(runs)
+    results = reports.results(tables)
     if as_json:
         print(json.dumps(results, ensure_ascii=False, allow_nan=False))
     else:
-        reports.print_table(runs)
-    failed = reports.failures(runs)
-    page = out / "report.html"
+        reports.print_tables(tables)
+    failed = reports.failures(tables)
+    page = reports.write_report(tables, out)
     count = len({cell["system"] + cell["testset"] for cell in results})
     sentence = f"{count} run{'s' if count != 1 else ''} scored; open {page}"
     if failed:

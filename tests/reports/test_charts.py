@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ttsbench.records import Cell, Metric
 from ttsbench.reports import charts
-from ttsbench.reports.latency import plot
+from ttsbench.reports.latency_page import plot
 
 WER = Metric("wer", "WER", "%", "lower", 0, None, "intelligibility", "")
 RTF = Metric("rtf", "RTF", "", "lower", 0, None, "speed", "")

@@ -33,7 +33,7 @@ def runs(make_run, tmp_path_factory):
 @pytest.fixture(scope="module")
 def written(runs, tmp_path_factory):
     out = tmp_path_factory.mktemp("out")
-    reports.write_report(runs, out)
+    reports.write_report(reports.load(runs), out)
     return out
 
 
@@ -43,7 +43,7 @@ def told(text: str, *words: str) -> None:
 
 
 def test_the_terminal_says_how_many_failed_and_why(runs, capsys):
-    reports.print_table(runs)
+    reports.print_tables(reports.load(runs))
     out = " ".join(capsys.readouterr().out.split())
     told(out, "failed 20 of 20", "cuda: SIM-o failed on 20 of 20 rows: no GPU here (15), out of memory (5)")
     told(out, "mixed gave no usable speech for 2 of 20 rows: the system failed: out of memory (2)")
@@ -74,10 +74,10 @@ def test_a_column_with_failures_alone_does_not_disappear(make_run, tmp_path, cap
     rewrite(run, "sim_o", lambda i, s: Score(s.sample, error="weights are missing"))
     table = tables.tables(tables.find([run]))[0]
     assert "sim_o" in [m.name for m in table.columns] and "sim_o" not in [m.name for m in table.measured]
-    reports.write_report([run], tmp_path / "out")
+    reports.write_report(reports.load([run]), tmp_path / "out")
     head = re.search(r"<thead>.*?</thead>", (tmp_path / "out" / "report.html").read_text("utf-8"), re.S).group(0)
     assert "SIM-o" in head and "PESQ" not in head  # PESQ applies to nothing here
-    reports.print_table([run])
+    reports.print_tables(reports.load([run]))
     assert "failed 20 of 20" in capsys.readouterr().out
 
 
@@ -102,9 +102,9 @@ def test_an_output_equal_to_its_recording_is_flagged(make_run, tmp_path, capsys)
         run.add_synthesis(Synthesis(sample.id, f"audio/{sample.id}.flac", file_digest(sample.truth), 16000, 0.5))
     table = tables.tables(tables.find([path]))[0]
     assert reasons.copies(table.entries[0]) == ["utt-0004", "utt-0005"]
-    reports.write_report([path], tmp_path / "out")
+    reports.write_report(reports.load([path]), tmp_path / "out")
     assert "2 of its outputs are the recording itself" in (tmp_path / "out" / "report.html").read_text("utf-8")
     assert ",2,cheat@toy" in (tmp_path / "out" / "results.csv").read_text("utf-8")
-    reports.print_table([path])
+    reports.print_tables(reports.load([path]))
     assert "utt-0004, utt-0005" in capsys.readouterr().out
     assert reasons.copies(tables.tables(tables.find([make_run(tmp_path, "ground-truth")]))[0].entries[0]) == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ttsbench.reports.latency import plot, timelines, write_page
+from ttsbench.reports.latency_page import plot, timelines, write_page
 
 
 def cell(value: float) -> dict[str, list[float]]:

@@ -17,10 +17,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the calibration file and say how many metrics it holds."""
-    from ttsbench.reports import calibrate
+    from ttsbench.reports.comparison import calibration
     from ttsbench.store import write_atomically
 
-    rows = calibrate.spread(options.runs)
+    rows = calibration.spread(options.runs)
     data = {"format": 1, "runs": [str(path) for path in options.runs], "spread": rows}
     write_atomically(options.out, json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n")
     if options.json:

@@ -43,32 +43,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compare, write what was asked for, print the table and the closing sentence."""
-    from ttsbench.reports import compare, gate, kept
+    from ttsbench.reports import scores_only
+    from ttsbench.reports.comparison import calibration, judge, output, page, thresholds
 
     if options.accept:
-        written = kept.accept(options.new, options.base)
+        written = scores_only.accept(options.new, options.base)
         print(f"{options.base} now holds the scores of {len(written)} runs in {options.new}.", file=sys.stderr)
         return 0
-    found = gate.compare(
+    found = judge.compare(
         [options.base],
         [options.new],
-        gate.parse_thresholds(options.fail_on),
+        thresholds.parse(options.fail_on),
         options.alpha,
-        gate.load_calibration(options.calibration) if options.calibration else None,
+        calibration.load(options.calibration) if options.calibration else None,
         options.across_machines,
         same=options.same,
     )
-    page = options.html or options.new / "compare.html"
-    compare.write_page(found, page)
+    html = options.html or options.new / "compare.html"
+    page.write_page(found, html)
     if options.junit:
-        _write(options.junit, compare.junit(found))
+        _write(options.junit, output.junit(found))
     if options.markdown:
-        _write(options.markdown, compare.markdown(found))
+        _write(options.markdown, output.markdown(found))
     if options.json:
-        print(json.dumps(compare.plain_data(found), ensure_ascii=False, allow_nan=False))
+        print(json.dumps(output.plain_data(found), ensure_ascii=False, allow_nan=False))
     else:
-        compare.print_comparison(found)
-    print(f"{found.sentence()} Both audios are in {page}.", file=sys.stderr)
+        output.print_comparison(found)
+    print(f"{found.sentence()} Both audios are in {html}.", file=sys.stderr)
     return 0 if found.passed else 1
 
 

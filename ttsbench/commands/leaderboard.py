@@ -23,18 +23,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Add the runs, write leaderboard.{html,md,csv,tex}, print the tables and where the page is."""
-    from ttsbench.reports import board, leaderboard, table
+    from ttsbench import reports
+    from ttsbench.reports.leaderboard import entries, files, ranking
 
     if options.runs:
-        board.add(options.runs, options.out)
+        entries.add(options.runs, options.out)
     if options.operations:
-        board.add_operations(options.operations, options.out)
-    parts = leaderboard.write(options.out, options.by)
+        entries.add_operations(options.operations, options.out)
+    parts = files.write(options.out, options.by)
     if options.json:
-        found = [{"table": t.title, "views": board.dump(views)} for t, views in parts]
+        found = [{"table": t.title, "views": ranking.dump(views)} for t, views in parts]
         print(json.dumps(found, ensure_ascii=False, allow_nan=False))
     else:
-        table.print_tables([t for t, _ in parts])
+        reports.print_tables([t for t, _ in parts])
     systems = {entry.name for t, _ in parts for entry in t.systems}
     page = options.out / "leaderboard.html"
     print(f"{len(systems)} systems in {len(parts)} tables; open {page}.", file=sys.stderr)

@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     from ttsbench import testsets
     from ttsbench.benchmark import machine
     from ttsbench.progress import Progress
-    from ttsbench.reports.latency import write_page
+    from ttsbench.reports.latency_page import write_page
     from ttsbench.speaking import card_of
     from ttsbench.speed import energy, latency, limits
     from ttsbench.store import write_atomically

@@ -45,14 +45,12 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from ttsbench.reports import ratings, sheets
+    from ttsbench.reports.listening import files, plan
 
-    design = sheets.DESIGNS[options.design]
-    study = sheets.plan(
-        sheets.gather(options.runs), design, options.raters, options.seed, options.load, options.sentences
-    )
+    design = plan.DESIGNS[options.design]
+    study = plan.plan(plan.gather(options.runs), design, options.raters, options.seed, options.load, options.sentences)
     key = options.key or options.out.with_name(options.out.name + ".key.json")
-    ratings.write(study, options.out, key)
+    files.write(study, options.out, key)
     items = {rater: len(sheet) for rater, sheet in study.sheets.items()}
     if options.json:
         about = {"out": str(options.out), "key": str(key), "study": study.name, "left_out": study.left_out}
@@ -66,19 +64,19 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _import(options: argparse.Namespace) -> int:
-    from ttsbench.reports import panel, ratings, sheets
+    from ttsbench.reports.listening import analysis, files, plan
 
-    key = sheets.load_key(options.key)
-    design = sheets.DESIGNS[str(key["design"])]
-    answers = [ratings.read(path, design) for path in _files(options.sheets)]
-    result = panel.analyse(answers, key, design, options.keep_all)
+    key = plan.load_key(options.key)
+    design = plan.DESIGNS[str(key["design"])]
+    answers = [files.read(path, design) for path in _files(options.sheets)]
+    result = analysis.analyse(answers, key, design, options.keep_all)
     if not result.ratings:
         raise UserError("no usable answers: " + "; ".join(result.problems[:5]))
-    ratings.write_result(result, options.out)
+    files.write_result(result, options.out)
     if options.json:
-        print(json.dumps(ratings.plain_data(result), ensure_ascii=False, allow_nan=False))
+        print(json.dumps(files.plain_data(result), ensure_ascii=False, allow_nan=False))
     else:
-        ratings.print_result(result)
+        files.print_result(result)
     out = [rater.name for rater in result.raters if not rater.kept]
     alpha = "not defined" if result.alpha is None else f"{result.alpha:.3f}"
     print(

@@ -13,7 +13,9 @@ import openpyxl
 import pytest
 
 from ttsbench.commands import ratings as command
-from ttsbench.reports import panel, ratings, sheets, workbook
+from ttsbench.errors import UserError
+from ttsbench.reports.listening import analysis, files, workbook
+from ttsbench.reports.listening import plan as plans
 from ttsbench.reports.tables import ReportError
 
 CRITERIA = {
@@ -57,7 +59,7 @@ def fill(path, answer, target=None):
 
 
 def plan(runs, design="mos", raters=8, **more):
-    return sheets.plan(sheets.gather(runs), sheets.DESIGNS[design], raters, more.pop("seed", 0), **more)
+    return plans.plan(plans.gather(runs), plans.DESIGNS[design], raters, more.pop("seed", 0), **more)
 
 
 def test_latin_square_is_balanced(runs):
@@ -184,20 +186,20 @@ def test_every_bad_cell_is_named(exported, tmp_path, capsys):
     assert status == 1 and "cell I2: item 001 is answered '4', allowed are 1, 2, 3" in text
     assert "cell I3: item 002 is answered 'good'" in text and "cell I4: item 003 has no answer" in text
     assert "cell I9: item 001 stands already in cell I2" in text and "handed in twice" in text and "none.json" in text
-    given = workbook.read(path, sheets.DESIGNS["category"]).values
+    given = workbook.read(path, plans.DESIGNS["category"]).values
     assert given["004"] == "2" and given["005"] == "3" and "001" not in given
 
 
 def test_foreign_files_are_refused(exported, tmp_path):
     out, key = exported
     (tmp_path / "x.xlsx").write_bytes(b"not a workbook")
-    with pytest.raises(ReportError, match="no usable answers"):
+    with pytest.raises(UserError, match="no usable answers"):
         main("import", tmp_path / "x.xlsx", "--key", key, "--out", tmp_path / "r")
     with pytest.raises(ReportError, match="not a key"):
         main("import", out, "--key", tmp_path / "x.xlsx", "--out", tmp_path / "r")
     other = tmp_path / "other.json"
     other.write_text(json.dumps({"study": "wrong", "rater": "rater-01", "items": ["001"], "answers": {"001": "2"}}))
-    with pytest.raises(ReportError, match="belongs to study"):
+    with pytest.raises(UserError, match="belongs to study"):
         main("import", other, "--key", key, "--out", tmp_path / "r")
 
 
@@ -222,7 +224,7 @@ def simulate(folder, key, rng, bias, bad=()):
 def test_round_trip_of_a_panel_of_eight(runs, tmp_path, capsys):
     out = tmp_path / "handout"
     main("export", *runs, "--design", "category", "--raters", 8, "--out", out)
-    key = sheets.load_key(tmp_path / "handout.key.json")
+    key = plans.load_key(tmp_path / "handout.key.json")
     bias = [-0.3, 0.3, 0.0, 0.2, -0.2, 0.1, -0.1, 0.0]
     simulate(out, key, np.random.default_rng(0), bias, bad=("rater-05",))
     capsys.readouterr()
@@ -250,8 +252,8 @@ def test_alpha_of_filled_sheets_equals_the_literature(make_run, tmp_path, capsys
     run = make_run(tmp_path, "one", texts=[f"unit {i}" for i in range(12)])
     for path in (run / "samples.jsonl",):  # no recordings: the only condition is the system
         path.write_text(path.read_text().replace("/truth/", "/gone/"))
-    study = sheets.plan(sheets.gather([run]), sheets.DESIGNS["mos"], 4, 0, load=1, anchors=0, repeats=0)
-    ratings.write(study, tmp_path / "out", tmp_path / "key.json")
+    study = plans.plan(plans.gather([run]), plans.DESIGNS["mos"], 4, 0, load=1, anchors=0, repeats=0)
+    files.write(study, tmp_path / "out", tmp_path / "key.json")
     for row, (rater, items) in zip(OBSERVERS, sorted(study.sheets.items()), strict=True):
         unit = {item.id: int(item.sample.split("-")[1]) for item in items}
         fill(
@@ -268,7 +270,7 @@ def test_alpha_of_filled_sheets_equals_the_literature(make_run, tmp_path, capsys
 def test_pairs_are_joined_whichever_came_first(runs, tmp_path, capsys, design, worse, better):
     out = tmp_path / "handout"
     main("export", *runs, "--design", design, "--raters", 4, "--sentences", 8, "--out", out)
-    key = sheets.load_key(tmp_path / "handout.key.json")
+    key = plans.load_key(tmp_path / "handout.key.json")
     level = {"ground-truth": 5, "degraded": -5, "best": 2, "middle": 1, "worst": 0}
     for rater, items in key["items"].items():
         fill(
@@ -285,10 +287,10 @@ def test_pairs_are_joined_whichever_came_first(runs, tmp_path, capsys, design, w
 
 def test_a_rater_who_cannot_hear_the_anchor_fails():
     def row(role, system, value, item):
-        return panel.Rating("r", item, "s", "", (system,), role, value)
+        return analysis.Rating("r", item, "s", "", (system,), role, value)
 
     rows = [row("rated", "x", 3, "1"), row("anchor", "degraded", 5, "2"), row("anchor", "degraded", 4, "3")]
-    found = panel.check("r", rows, sheets.DESIGNS["mos"])
+    found = analysis.check("r", rows, plans.DESIGNS["mos"])
     assert found.anchors == 0.0 and not found.kept and "degraded" in found.why and found.repeats is None
 
 

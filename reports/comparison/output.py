@@ -1,22 +1,24 @@
-"""What a comparison looks like: terminal, page, Markdown, JUnit XML, JSON."""
+"""A comparison as text: terminal, Markdown, JUnit XML, JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import Any
+from xml.etree import ElementTree as ET
 
-from ttsbench.reports.values import p_value
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
-if TYPE_CHECKING:
-    from ttsbench.reports.gate import Comparison, Row, Worse
-    from ttsbench.reports.sound import Clips
+from ttsbench.reports import markdown as md
+from ttsbench.reports.comparison.result import MARKS, Comparison, Row
+from ttsbench.reports.tables import plain
+from ttsbench.reports.values import heading, interval, number, p_value
 
 
 def figures(row: Row) -> dict[str, str]:
     """before, after, difference and interval as printed."""
-    from ttsbench.reports.values import interval, number
-
     d = row.difference
     if d is None:
         return {"before": "", "after": "", "difference": "", "interval": ""}
@@ -38,15 +40,6 @@ def figures(row: Row) -> dict[str, str]:
 
 def print_comparison(found: Comparison) -> None:
     """The table with its marks, the worst utterances of every regression, and the legend."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from ttsbench.reports.gate import MARKS
-    from ttsbench.reports.tables import plain
-    from ttsbench.reports.values import heading
-
     console = Console(highlight=False)
     if not console.is_terminal:  # a log has no width
         console.width = 120
@@ -93,27 +86,27 @@ def facts(row: Row) -> str:
 
 def markdown(found: Comparison) -> str:
     """For a pull-request comment or a GitHub step summary."""
-    from ttsbench.reports.formats import md
-    from ttsbench.reports.values import heading
-
     sign = "✅" if found.passed else "❌"
-    lines = [
-        f"### {sign} {md(found.sentence())}",
-        "",
-        "| | metric | before | after | difference | 95 % interval | verdict |",
-    ]
-    lines.append("| --- | --- | ---: | ---: | ---: | ---: | --- |")
+    rows = []
     for row in found.rows:
         cells = figures(row)
         verdict = row.verdict + (f": {row.reason}" if row.mark in "x~+-" and row.reason else "")
-        name = md(f"{row.where} {row.protocol} {heading(row.metric)}")
-        shown = [_strong(cells["difference"]), cells["interval"], _strong(md(verdict))] if found.fails(row) else [
-            cells["difference"], cells["interval"], md(verdict)]  # fmt: skip
-        lines.append("| " + " | ".join([f"`{row.mark}`", name, cells["before"], cells["after"], *shown]) + " |")
+        name = md.escaped(f"{row.where} {row.protocol} {heading(row.metric)}")
+        shown = [cells["difference"], cells["interval"], md.escaped(verdict)]
+        if found.fails(row):
+            shown = [_strong(shown[0]), shown[1], _strong(shown[2])]
+        rows.append([f"`{row.mark}`", name, cells["before"], cells["after"], *shown])
+    header = ("", "metric", "before", "after", "difference", "95 % interval", "verdict")
+    lines = [f"### {sign} {md.escaped(found.sentence())}", ""]
+    lines += md.table(header, (False, False, True, True, True, True, False), rows)
     for row in found.regressions:
         if row.worse or row.failing:
-            lines += ["", f"<details><summary>{md(row.metric.title)}: the utterances that {found.went}</summary>", ""]
-            lines += [f"- `{each.sample.id}` {md(each.sample.text[:200])}" for each in row.worse]
+            lines += [
+                "",
+                f"<details><summary>{md.escaped(row.metric.title)}: the utterances that {found.went}</summary>",
+                "",
+            ]
+            lines += [f"- `{each.sample.id}` {md.escaped(each.sample.text[:200])}" for each in row.worse]
             lines += [f"- `{name}` has no number any more" for name in row.failing[:20]] + ["", "</details>"]
     rule = f"False alarms: at most {found.alpha:.0%} of comparisons of unchanged systems (Holm over all metrics)."
     lines += ["", "The same audio: a change beyond its threshold fails in either direction." if found.same else rule]
@@ -122,10 +115,6 @@ def markdown(found: Comparison) -> str:
 
 def junit(found: Comparison) -> str:
     """JUnit XML: a failure a regression, a skip a row that cannot be compared, an error a whole run that cannot."""
-    from xml.etree import ElementTree as ET
-
-    from ttsbench.reports.tables import plain
-
     skipped = [row for row in found.rows if row.mark == "x"]
     counts = {
         "tests": len(found.rows) + len(found.void), "failures": len(found.regressions), "skipped": len(skipped),
@@ -152,8 +141,6 @@ def junit(found: Comparison) -> str:
 
 def plain_data(found: Comparison) -> dict[str, Any]:
     """The comparison as JSON-able data."""
-    from dataclasses import asdict
-
     rows = []
     for row in found.rows:
         rows.append({
@@ -165,39 +152,3 @@ def plain_data(found: Comparison) -> dict[str, Any]:
         })  # fmt: skip
     return {"base": found.base, "new": found.new, "alpha": found.alpha, "regressed": bool(found.regressions),
             "void": list(found.void), "sentence": found.sentence(), "rows": rows, "notes": found.notes}  # fmt: skip
-
-
-def write_page(found: Comparison, path: Path) -> None:
-    """The page: the table, then the utterances that got worse with the audio before and after."""
-    from ttsbench.reports import page, sound
-    from ttsbench.reports.gate import MARKS
-    from ttsbench.store import write_atomically
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    clips = sound.Clips(path.parent)
-    parts = []
-    for row in found.rows:
-        if not row.worse or not (found.fails(row) or row.mark == "~"):
-            continue
-        parts.append((row, [_heard(each, clips) for each in row.worse]))
-    text = page.render(
-        "compare.html", ("player.js", "diff.js"), {"audio": clips.urls()}, title=f"{found.new} against {found.base}",
-        found=found, rows=[(row, figures(row)) for row in found.rows], parts=parts, marks=_used(MARKS, found.rows),
-    )  # fmt: skip
-    write_atomically(path, text.encode())
-
-
-def _heard(each: Worse, clips: Clips) -> dict[str, Any]:
-    from ttsbench.reports import words
-
-    return {
-        "each": each,
-        "before": clips.number(each.audio_before, first=True),
-        "after": clips.number(each.audio_after, first=True),
-        "truth": clips.number(each.sample.truth),
-        "heard": (words.pair(each.before), words.pair(each.after)),
-    }
-
-
-def _used(marks: dict[str, str], rows: Sequence[Row]) -> list[tuple[str, str]]:
-    return [(mark, meaning) for mark, meaning in marks.items() if any(row.mark == mark for row in rows)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ttsbench.reports.sheets import Design, Item, Study
+from ttsbench.reports.listening.plan import Design, Item, Study
 
 if TYPE_CHECKING:
     from openpyxl.worksheet.worksheet import Worksheet

@@ -1,31 +1,17 @@
-"""A leaderboard folder: runs without their audio, three example clips each. It grows; old runs are not needed again."""
+"""A leaderboard's folder: runs without their audio, three example clips each. It grows; old runs are not needed."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from ttsbench import audio, stats
-from ttsbench.records import Cell, Metric, Sample
-from ttsbench.reports import breakdown, kept, sound, words
+from ttsbench import audio
+from ttsbench.records import Sample
+from ttsbench.reports import breakdown, clips, scores_only, words
 from ttsbench.reports.tables import Entry, ReportError, Table, find, tables
 from ttsbench.store import file_name, write_atomically
-
-
-@dataclass(frozen=True)
-class View:
-    """One cut of a table ('all', a language, a category): cells and rank ranges by system and metric."""
-
-    kind: str
-    name: str
-    count: int
-    cells: dict[str, dict[str, Cell]]
-    ranks: dict[str, dict[str, tuple[int, int] | None]]
 
 
 def add(paths: Sequence[Path | str], board: Path) -> list[Path]:
@@ -35,7 +21,7 @@ def add(paths: Sequence[Path | str], board: Path) -> list[Path]:
         for entry in table.entries:
             target = board / "entries" / f"{entry.run.path.name}-{table.testset['digest'][:8].replace(':', '-')}"
             if target not in added:
-                kept.strip(entry.run, target)
+                scores_only.strip(entry.run, target)
                 added.append(target)
             _examples(table, entry, target)
     return added
@@ -80,9 +66,9 @@ def _clip(path: Path | None, sample: Sample, what: str, target: Path) -> str:
     """Keep a file as Opus below `target`; its relative name, or '' where it cannot be read."""
     if path is None:
         return ""
-    name = f"clips/{what}-{file_name(sample.id)}.opus"
+    name = f"clips/{what}-{file_name(sample.id)}.mp3"
     try:
-        write_atomically(target / name, sound.opus(path))
+        write_atomically(target / name, clips.encode(path))
     except (audio.AudioError, OSError):
         return ""
     return name
@@ -100,56 +86,3 @@ def examples(entry: Entry, protocol: str) -> list[dict[str, Any]]:
 def load(board: Path) -> list[Table]:
     """The tables of everything on the board."""
     return tables(find([board / "entries"]))
-
-
-# --- ranks and cuts -----------------------------------------------------------------------------------------------
-
-
-def ranked(table: Table) -> list[Metric]:
-    """The metrics that a leaderboard ranks: those with a better direction and a number somewhere."""
-    return [metric for metric in table.measured if metric.better != "neither"]
-
-
-def views(table: Table) -> list[View]:
-    """The whole table, then its languages and categories where there are several."""
-    found = [_view(table, "all", "all", {sample.id for sample in table.samples})]
-    for kind in ("language", "category"):
-        names = list(dict.fromkeys(getattr(sample, kind) for sample in table.samples))
-        if len(names) > 1:
-            for name in filter(None, names):
-                ids = {sample.id for sample in table.samples if getattr(sample, kind) == name}
-                found.append(_view(table, kind, name, ids))
-    return found
-
-
-def _view(table: Table, kind: str, name: str, ids: set[str]) -> View:
-    metrics = table.columns
-    cells: dict[str, dict[str, Cell]] = {entry.name: {} for entry in table.entries}
-    ranks: dict[str, dict[str, tuple[int, int] | None]] = {entry.name: {} for entry in table.entries}
-    for metric in metrics:
-        rows = {e.name: [score for score in e.scores[metric.name] if score.sample in ids] for e in table.entries}
-        for entry in table.entries:
-            whole = kind == "all"
-            kept = entry.cells[metric.name]
-            cells[entry.name][metric.name] = kept if whole else stats.cell(metric, rows[entry.name], table.clusters)
-        systems = [entry.name for entry in table.systems]
-        places = stats.ranks(metric, [rows[system] for system in systems], table.clusters)
-        for system, place in zip(systems, places, strict=True):
-            ranks[system][metric.name] = place
-    return View(kind, name, len(ids), cells, ranks)
-
-
-def order(table: Table, view: View, by: Metric) -> list[Entry]:
-    """Ground truth first, then systems by the headline value of `by`, those without one last."""
-    sign = 1.0 if by.better == "lower" else -1.0
-
-    def key(entry: Entry) -> tuple[bool, bool, float, str]:
-        value = view.cells[entry.name][by.name].value
-        return not entry.truth, entry.anchor, float("inf") if value is None else sign * value, entry.name
-
-    return sorted(table.entries, key=key)
-
-
-def dump(views: Sequence[View]) -> Any:
-    """Views as plain data, for --json."""
-    return msgspec.to_builtins(list(views))

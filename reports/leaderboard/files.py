@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from ttsbench.records import Metric
-    from ttsbench.reports.board import View
-    from ttsbench.reports.sound import Clips
-    from ttsbench.reports.tables import Table
+from ttsbench.records import Metric
+from ttsbench.reports import breakdown, charts, reported, values
+from ttsbench.reports.clips import Clips
+from ttsbench.reports.frame import csv_text
+from ttsbench.reports.leaderboard import entries, formats, ranking
+from ttsbench.reports.leaderboard.ranking import View
+from ttsbench.reports.render import render
+from ttsbench.reports.tables import Table
+from ttsbench.store import write_atomically
 
 
 def write(out: Path, by: str = "") -> list[tuple[Table, list[View]]]:
     """Write every format of the board in folder `out` from its entries alone. Returns its tables and their views."""
-    from ttsbench.reports import board, formats, page, reported, sound
-    from ttsbench.store import write_atomically
-
-    found = [table for table in board.load(out) if board.ranked(table) and table.systems]
-    parts = [(table, board.views(table)) for table in found]
+    found = [table for table in entries.load(out) if ranking.ranked(table) and table.systems]
+    parts = [(table, ranking.views(table)) for table in found]
     published = reported.load()
-    clips = sound.Clips(out)
+    clips = Clips(out)
     markdown, latex, sections = ["# Leaderboard", ""], [], []
     for index, (table, views) in enumerate(parts):
         metric = _metric(table, by)
@@ -30,10 +31,10 @@ def write(out: Path, by: str = "") -> list[tuple[Table, list[View]]]:
         sections.append(_section(table, views, metric, clips, index) | {"reported": fitting})
     write_atomically(out / "leaderboard.md", "\n".join(markdown).encode())
     write_atomically(out / "leaderboard.tex", "\n".join(latex).encode())
-    write_atomically(out / "leaderboard.csv", formats.board_csv(parts, published).encode())
+    write_atomically(out / "leaderboard.csv", csv_text(formats.board_frame(parts, published)).encode())
     shown = {each.name for section in sections for each in section["reported"]}
     others = [each for each in published if each.name not in shown]
-    text = page.render(
+    text = render(
         "leaderboard.html", ("player.js", "diff.js", "board.js"), {"audio": clips.urls()},
         title="Leaderboard", sections=sections, others=others, filters=_filters(parts),
     )  # fmt: skip
@@ -53,21 +54,17 @@ def _filters(parts: list[tuple[Table, list[View]]]) -> list[tuple[str, str, list
 
 
 def _metric(table: Table, by: str) -> Metric:
-    from ttsbench.reports import board
-
-    metrics = board.ranked(table)
+    metrics = ranking.ranked(table)
     return next((metric for metric in metrics if metric.name == by), metrics[0])
 
 
 def _section(table: Table, views: list[View], by: Metric, clips: Clips, index: int) -> dict[str, Any]:
-    from ttsbench.reports import board, breakdown, charts, values
-
-    metrics = [metric for _, group in table.families() for metric in group]
-    speeds = [m for family, group in table.families() if family == "speed" for m in group if m.better == "lower"][:2]
+    metrics = table.columns
+    speeds = [m for m in table.measured if m.family == "speed" and m.better == "lower"][:2]
     quality = breakdown.headline_metrics(table)
     plots = [plot for x in speeds for y in quality if (plot := charts.scatter(x, y, table.entries))]
     rows = [
-        {"view": view, "entries": board.order(table, view, by),
+        {"view": view, "entries": ranking.order(table, view, by),
          "best": {m.name: values.best(m, [view.cells[e.name][m.name] for e in table.systems]) for m in metrics}}
         for view in views
     ]  # fmt: skip
@@ -79,7 +76,7 @@ def _section(table: Table, views: list[View], by: Metric, clips: Clips, index: i
     ] if categories else []  # fmt: skip
     heard = []
     for entry in table.systems:
-        kept = board.examples(entry, table.protocol["name"])
+        kept = entries.examples(entry, table.protocol["name"])
         heard.append((entry, [
             row | {"clips": [(what, clips.number(path)) for what, path in row["clips"].items()],
                    "metric": next(m for m in table.metrics if m.name == row["metric"])} for row in kept

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from ttsbench.reports.panel import Result
-    from ttsbench.reports.sheets import Design, Study
-    from ttsbench.reports.workbook import Answers
+import numpy as np
+import soundfile
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ttsbench import audio
+from ttsbench.reports import charts
+from ttsbench.reports.clips import RATE
+from ttsbench.reports.frame import csv_text, frame
+from ttsbench.reports.listening import plan, workbook
+from ttsbench.reports.listening.analysis import Result
+from ttsbench.reports.listening.plan import Design, Study
+from ttsbench.reports.listening.workbook import Answers
+from ttsbench.reports.render import render
+from ttsbench.reports.tables import ReportError, plain
+from ttsbench.store import write_atomically
 
 # --- export -------------------------------------------------------------------------------------------------------
 
 
 def write(study: Study, out: Path, key: Path) -> None:
     """Write audio/, one workbook and one listening page a rater into `out`, and the key outside of it."""
-    from ttsbench.reports import sheets, workbook
-    from ttsbench.reports.tables import ReportError
-    from ttsbench.store import write_atomically
-
     if key.resolve().is_relative_to(out.resolve()):
         raise ReportError(f"--key {key} lies inside {out}, which is handed out: raters would see the key")
     clips = {code: _clip(path, degraded, study.design) for code, (path, degraded) in study.sources.items()}
@@ -28,7 +41,7 @@ def write(study: Study, out: Path, key: Path) -> None:
     for rater in study.sheets:
         workbook.write(out / f"{rater}.xlsx", study, rater)
         write_atomically(out / f"{rater}.html", listening_page(study, rater, clips).encode())
-    write_atomically(key, json.dumps(sheets.key(study), indent=1, ensure_ascii=False).encode())
+    write_atomically(key, json.dumps(plan.key(study), indent=1, ensure_ascii=False).encode())
 
 
 def _clip(path: Path, degraded: bool, design: Design) -> bytes:
@@ -36,14 +49,6 @@ def _clip(path: Path, degraded: bool, design: Design) -> bytes:
 
     Loudness: RMS of -26 dB below full scale. Noise: ITU-T P.810 (MNRU) at Q = 5 dB.
     """
-    import io
-
-    import numpy as np
-    import soundfile
-
-    from ttsbench import audio
-    from ttsbench.reports.sound import RATE
-
     samples = audio.read_at(path, RATE)
     if degraded and not design.reference:
         noise = np.random.default_rng(0).standard_normal(samples.size).astype(np.float32)
@@ -58,10 +63,6 @@ def _clip(path: Path, degraded: bool, design: Design) -> bytes:
 
 def listening_page(study: Study, rater: str, clips: dict[str, bytes]) -> str:
     """One rater's test as a page that needs nothing but itself."""
-    import base64
-
-    from ttsbench.reports import page, workbook
-
     items = study.sheets[rater]
     told = ("looks_at", "1", "2", "3") if study.design.name == "category" else ()
     rows = []
@@ -73,7 +74,7 @@ def listening_page(study: Study, rater: str, clips: dict[str, bytes]) -> str:
     used = {code for row in rows for _, code in row["clips"]}
     sound = {code: "data:audio/ogg;base64," + base64.b64encode(clips[code]).decode() for code in sorted(used)}
     data = {"study": study.name, "rater": rater, "scale": study.design.scale, "items": rows}
-    return page.render(
+    return render(
         "listen.html", ("listen.js",), {"study": data, "audio": sound}, title="Listening test", rater=rater,
         question=study.design.question, lines=workbook.instructions(study.design, len(items)),
     )  # fmt: skip
@@ -84,8 +85,6 @@ def listening_page(study: Study, rater: str, clips: dict[str, bytes]) -> str:
 
 def read(path: Path, design: Design) -> Answers:
     """A filled workbook, or the file that a listening page saved."""
-    from ttsbench.reports import workbook
-
     if path.suffix == ".xlsx":
         return workbook.read(path, design)
     found = workbook.Answers("", "")
@@ -104,8 +103,6 @@ def read(path: Path, design: Design) -> Answers:
 
 def plain_data(result: Result) -> dict[str, Any]:
     """The result as JSON-able data."""
-    from dataclasses import asdict
-
     return {
         "design": result.design.name,
         "alpha": result.alpha,
@@ -120,13 +117,6 @@ def plain_data(result: Result) -> dict[str, Any]:
 
 def print_result(result: Result) -> None:
     """Means, raters and problems in the terminal."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from ttsbench.reports.tables import plain
-
     console = Console(highlight=False)
     if not console.is_terminal:  # a log has no width
         console.width = 160
@@ -154,15 +144,11 @@ def _figure(cell: Any) -> str:
 
 def write_result(result: Result, out: Path) -> None:
     """ratings.html with a bar chart per category (as in Figure 1 of the Llasa paper), and ratings.csv."""
-    from ttsbench.reports import charts, page
-    from ttsbench.reports.values import csv_text
-    from ttsbench.store import write_atomically
-
     rows = [
         (r.rater, r.item, r.sample, r.category, " against ".join(r.systems), r.role, r.value) for r in result.ratings
     ]
     head = ("rater", "item", "sample", "category", "system", "role", "value")
-    write_atomically(out / "ratings.csv", csv_text(head, rows).encode())
+    write_atomically(out / "ratings.csv", csv_text(frame(head, rows)).encode())
     cuts = result.categories or [""]
     limits = result.metric.low, result.metric.high
     bars = []
@@ -170,5 +156,5 @@ def write_result(result: Result, out: Path) -> None:
         tracks = [(name, cells[cut], name == "ground-truth") for name, cells in result.cells.items()]
         bars.append(charts.chart(result.metric, tracks, cut or "All sentences", bars=True, limits=limits))
     counted = sum(rater.kept for rater in result.raters)
-    text = page.render("ratings.html", title="Ratings", result=result, bars=bars, counted=counted)
+    text = render("ratings.html", title="Ratings", result=result, bars=bars, counted=counted)
     write_atomically(out / "ratings.html", text.encode())

@@ -11,8 +11,8 @@ import numpy as np
 
 from ttsbench import stats
 from ttsbench.records import Cell, Metric, Score
-from ttsbench.reports.sheets import DEGRADED, TRUTH, Design
-from ttsbench.reports.workbook import Answers
+from ttsbench.reports.listening.plan import DEGRADED, TRUTH, Design
+from ttsbench.reports.listening.workbook import Answers
 from ttsbench.stats import Difference
 
 ANCHORS = 0.75  # a rater must hear the degraded signal as the worse one in this share of comparisons

@@ -15,8 +15,7 @@ from ttsbench.commands import calibrate
 from ttsbench.commands import compare as command
 from ttsbench.errors import UserError
 from ttsbench.records import Metric, Score
-from ttsbench.reports import compare, gate
-from ttsbench.reports.calibrate import spread
+from ttsbench.reports.comparison import calibration, judge, output, thresholds
 from ttsbench.reports.tables import ReportError
 from ttsbench.stats import Difference
 from ttsbench.store import Run, write_lines
@@ -56,7 +55,7 @@ def main(*words):
 
 
 def test_a_run_against_itself_passes(base, copy):
-    found = gate.compare([base], [copy()])
+    found = judge.compare([base], [copy()])
     assert (
         set(marks(found).values()) == {"="} and not found.regressions and "is not shown to be worse" in found.sentence()
     )
@@ -77,13 +76,13 @@ def test_false_alarms_of_an_unchanged_system(copy):
     """100 repeated runs of one system: every metric drawn anew from the same distribution."""
     base, new, alarms = copy("old"), copy(), 0
     words = [len(text.split()) for text in TEXTS]
-    thresholds = gate.parse_thresholds("wer:0abs,sim_o:0abs,dnsmos:0abs,rtf:1x")  # only significance holds
+    only_significance = thresholds.parse("wer:0abs,sim_o:0abs,dnsmos:0abs,rtf:1x")  # only significance holds
     for seed in range(100):
         rng = np.random.default_rng(seed)
         for path in (base, new):
             for metric, draw in drawn(rng, words).items():
                 change(path, metric, draw)
-        alarms += bool(gate.compare([base], [new], thresholds, alpha=0.01, seed=seed).regressions)
+        alarms += bool(judge.compare([base], [new], only_significance, alpha=0.01, seed=seed).regressions)
     assert alarms <= 3  # 1 in 100 is stated, half of them in the worse direction; more than 3 has a chance of 0.2 %
 
 
@@ -91,31 +90,31 @@ def test_three_in_a_hundred_words_lost_is_caught(base, copy):
     rng = np.random.default_rng(0)
     new = copy()
     change(new, "wer", add(lambda i: float(rng.binomial(11, 0.03) / 11)))
-    found = gate.compare([base], [new])
+    found = judge.compare([base], [new])
     row = next(row for row in found.rows if row.metric.name == "wer")
     assert row.mark == "+" and "WER on toy (worse)" in found.sentence()
     worst = row.worse[0]
-    assert worst.after.value > worst.before.value and len(row.worse) <= gate.SHOWN_WORSE
-    assert marks(gate.compare([new], [base]))["wer"] == "-"
+    assert worst.after.value > worst.before.value and len(row.worse) <= judge.SHOWN_WORSE
+    assert marks(judge.compare([new], [base]))["wer"] == "-"
 
 
 def test_slowed_by_half_is_caught(base, copy):
     new = copy()
     change(new, "rtf", lambda i, s: Score(s.sample, s.value * 1.5, s.weight))
-    found = gate.compare([base], [new])
+    found = judge.compare([base], [new])
     row = next(row for row in found.rows if row.metric.name == "rtf")
     assert row.mark == "+" and row.difference.ratio == pytest.approx(1.5)
-    assert marks(gate.compare([base], [new], gate.parse_thresholds("rtf:2x")))["rtf"] == "="
+    assert marks(judge.compare([base], [new], thresholds.parse("rtf:2x")))["rtf"] == "="
 
 
 def test_both_gates_must_open(base, copy):
     sure, unsure = copy("sure"), copy("unsure")
     change(sure, "sim_o", add(lambda i: -0.005))  # every utterance, but too little to matter
     change(unsure, "sim_o", add(lambda i: -3.0 if i == 0 else 0.0))  # much, but one utterance alone
-    assert marks(gate.compare([base], [sure]))["sim_o"] == "="
-    assert marks(gate.compare([base], [unsure]))["sim_o"] == "~"
-    assert marks(gate.compare([base], [sure], gate.parse_thresholds("sim_o:-0.001abs")))["sim_o"] == "+"
-    assert marks(gate.compare([base], [sure], gate.parse_thresholds("sim_o:off")))["sim_o"] == "o"
+    assert marks(judge.compare([base], [sure]))["sim_o"] == "="
+    assert marks(judge.compare([base], [unsure]))["sim_o"] == "~"
+    assert marks(judge.compare([base], [sure], thresholds.parse("sim_o:-0.001abs")))["sim_o"] == "+"
+    assert marks(judge.compare([base], [sure], thresholds.parse("sim_o:off")))["sim_o"] == "o"
 
 
 @pytest.mark.parametrize(
@@ -136,7 +135,7 @@ def test_a_factor_holds_in_both_directions(base, copy, metric, factor, mark):
     values = rng.uniform(2.0, 3.0, len(TEXTS))
     for path, by in ((old, 1.0), (new, factor)):
         change(path, metric, lambda i, s, by=by: Score(s.sample, float(values[i] * by), s.weight))
-    found = gate.compare([old], [new])
+    found = judge.compare([old], [new])
     assert marks(found)[metric] == mark
     assert [row.metric.name for row in found.regressions] == ([metric] if mark == "+" else [])
 
@@ -144,25 +143,26 @@ def test_a_factor_holds_in_both_directions(base, copy, metric, factor, mark):
 def test_a_change_of_sign_is_beyond_any_factor():
     metric = Metric("sisdr", "SI-SDR", "dB", "higher", None, None, "quality", "")
     gap = Difference("sisdr", -5.0, 5.0, 10.0, None, None, 0.0, 9)
-    assert gate.exceeds(metric, gap, gate.Threshold("ratio", 1.02))
-    assert not gate.exceeds(metric, replace(gap, before=5.0, value=0.01, after=5.01), gate.Threshold("ratio", 1.02))
+    assert thresholds.exceeds(metric, gap, thresholds.Threshold("ratio", 1.02))
+    near = replace(gap, before=5.0, value=0.01, after=5.01)
+    assert not thresholds.exceeds(metric, near, thresholds.Threshold("ratio", 1.02))
 
 
 def test_off_switches_everything_of_a_metric_off(base, copy):
     new = copy()
     change(new, "dnsmos", lambda i, s: Score(s.sample, None, error="model missing"))
-    found = gate.compare([base], [new], gate.parse_thresholds("dnsmos:off"))
-    assert marks(found)["dnsmos"] == "o" and found.passed and "switched off" in compare.facts(
+    found = judge.compare([base], [new], thresholds.parse("dnsmos:off"))
+    assert marks(found)["dnsmos"] == "o" and found.passed and "switched off" in output.facts(
         next(row for row in found.rows if row.mark == "o"))  # fmt: skip
 
 
 def test_the_beginning_of_a_name_stands_for_all_its_metrics():
-    off = gate.Threshold("off")
+    off = thresholds.Threshold("off")
     known = {"wer", "wer-strict", "dnsmos-sig", "dnsmos-ovrl", "failures"}
-    assert gate.by_metric({"dnsmos": off}, known) == {"dnsmos-sig": off, "dnsmos-ovrl": off}
-    assert gate.by_metric({"wer": off}, known) == {"wer": off}
-    tight = gate.Threshold("abs", 0.1)
-    found = gate.by_metric({"dnsmos-sig": tight, "dnsmos": off}, known)
+    assert thresholds.by_metric({"dnsmos": off}, known) == {"dnsmos-sig": off, "dnsmos-ovrl": off}
+    assert thresholds.by_metric({"wer": off}, known) == {"wer": off}
+    tight = thresholds.Threshold("abs", 0.1)
+    found = thresholds.by_metric({"dnsmos-sig": tight, "dnsmos": off}, known)
     assert found == {"dnsmos-sig": tight, "dnsmos-ovrl": off}
 
 
@@ -176,7 +176,7 @@ def few(make_run, root, count):
 def test_noise_on_half_of_ten_files_fails_and_names_the_test(make_run, tmp_path):
     old, new = few(make_run, tmp_path, 10)
     change(new, "wer", lambda i, s: Score(s.sample, 0.8 if i < 5 else s.value, s.weight, detail=s.detail))
-    found = gate.compare([old], [new])
+    found = judge.compare([old], [new])
     row = next(row for row in found.rows if row.metric.name == "wer")
     assert row.mark == "+" and row.test == "exact paired test" and row.p == 0.0625
     assert "so large a change counts at p 0.062 of the exact paired test" in row.reason and not found.passed
@@ -185,19 +185,19 @@ def test_noise_on_half_of_ten_files_fails_and_names_the_test(make_run, tmp_path)
 def test_few_rows_say_what_they_can_show(make_run, tmp_path, capsys):
     old, new = few(make_run, tmp_path, 10)
     change(new, "wer", lambda i, s: Score(s.sample, 0.2 if i < 3 else s.value, s.weight, detail=s.detail))
-    found = gate.compare([old], [new])
+    found = judge.compare([old], [new])
     row = next(row for row in found.rows if row.metric.name == "wer")
     assert row.mark == "~" and row.verdict == "inconclusive" and found.passed
     assert row.reason == f"10 rows can show no less than {100 * row.can_show:.2f}" and 0.1 < row.can_show < 0.2
     assert "Inconclusive: WER on toy (10 rows can show no" in found.sentence()
-    compare.print_comparison(found)
+    output.print_comparison(found)
     assert "10 rows can show no" in " ".join(capsys.readouterr().out.split())
 
 
 def test_five_rows_can_show_only_what_is_large(make_run, tmp_path):
     old, new = few(make_run, tmp_path, 5)
     change(new, "wer", lambda i, s: Score(s.sample, 0.1, s.weight, detail=s.detail))
-    row = next(row for row in gate.compare([old], [new]).rows if row.metric.name == "wer")
+    row = next(row for row in judge.compare([old], [new]).rows if row.metric.name == "wer")
     assert row.mark == "~" and row.reason == "5 rows can show no change less than 20 points: at least 10 are needed"
     assert row.can_show == 0.2
 
@@ -207,7 +207,7 @@ def test_more_rows_show_less(make_run, tmp_path):
     for count in (20, 60):
         old, new = few(make_run, tmp_path / str(count), count)
         change(new, "sim_o", add(lambda i: (0.08 if i % 2 else -0.08) - 0.03))
-        row = next(row for row in gate.compare([old], [new]).rows if row.metric.name == "sim_o")
+        row = next(row for row in judge.compare([old], [new]).rows if row.metric.name == "sim_o")
         assert row.can_show is not None and row.test == "exact paired test"
         least.append(row.can_show)
     assert 0.02 < least[1] < least[0] < 0.2
@@ -218,7 +218,7 @@ def test_many_speakers_are_resampled(make_run, tmp_path):
         make_run(tmp_path / side, "alpha", 0.1, 0.6, TEXTS, seed=seed, sound=False, speakers=40)
         for seed, side in enumerate(("old", "new"))
     )
-    row = next(row for row in gate.compare([old], [new]).rows if row.metric.name == "wer")
+    row = next(row for row in judge.compare([old], [new]).rows if row.metric.name == "wer")
     assert row.test == "paired bootstrap over 40 speakers"
 
 
@@ -231,7 +231,7 @@ def test_small_sets_of_an_unchanged_system_raise_no_alarm(copy, make_run, tmp_pa
         for path in (old, new):
             for metric, draw in drawn(rng, [11] * 10).items():
                 change(path, metric, draw)
-        alarms += bool(gate.compare([old], [new], seed=seed).regressions)
+        alarms += bool(judge.compare([old], [new], seed=seed).regressions)
     assert alarms <= 1
 
 
@@ -240,48 +240,48 @@ def test_test_sets_that_differ_are_told_apart(base, make_run, tmp_path):
     run = Run.open(short)
     run.info["testset"] |= {"digest": "e2bd0009" + "1" * 24}
     run.save_info()
-    assert "toy with 60 rows, toy with 5 rows" in gate.compare([base], [short]).rows[0].reason
+    assert "toy with 60 rows, toy with 5 rows" in judge.compare([base], [short]).rows[0].reason
     same = make_run(tmp_path / "b", "alpha", texts=TEXTS, sound=False)
     twin = make_run(tmp_path / "c", "alpha", texts=TEXTS, sound=False)
     for path, end in ((same, "1"), (twin, "2")):
         run = Run.open(path)
         run.info["testset"] |= {"digest": "e2bd0009" + end * 24}
         run.save_info()
-    reason = gate.compare([same], [twin]).rows[0].reason
+    reason = judge.compare([same], [twin]).rows[0].reason
     assert "two versions of toy (their digests read 11111111 and 22222222 from sign 9)" in reason
 
 
 def test_new_failures_and_repairs_are_marked(base, make_run, tmp_path):
     broken = make_run(tmp_path, "alpha", 0.1, 0.6, TEXTS, failed=(2, 9), sound=False)
-    found = gate.compare([base], [broken])
+    found = judge.compare([base], [broken])
     assert marks(found)["failures"] == "!" and found.rows[0].failing == ("utt-0002", "utt-0009")
-    assert marks(gate.compare([base], [broken], gate.parse_thresholds("failures:2abs")))["failures"] == "="
-    assert marks(gate.compare([broken], [base]))["failures"] == "*"
+    assert marks(judge.compare([base], [broken], thresholds.parse("failures:2abs")))["failures"] == "="
+    assert marks(judge.compare([broken], [base]))["failures"] == "*"
 
 
 def test_a_metric_that_stops_working_is_newly_failing(base, copy):
     new = copy()
     change(new, "dnsmos", lambda i, s: Score(s.sample, None, error="model missing"))
-    assert marks(gate.compare([base], [new]))["dnsmos"] == "!"
-    assert marks(gate.compare([new], [base]))["dnsmos"] == "*"
+    assert marks(judge.compare([base], [new]))["dnsmos"] == "!"
+    assert marks(judge.compare([new], [base]))["dnsmos"] == "*"
 
 
 def test_refuses_what_cannot_be_compared(base, make_run, tmp_path):
     other_box = make_run(tmp_path / "a", "alpha", texts=TEXTS, machine="another", sound=False)
-    found = gate.compare([base], [other_box])
+    found = judge.compare([base], [other_box])
     assert marks(found)["rtf"] == "x" and marks(found)["wer"] != "x"
     assert "different machines" in next(row.reason for row in found.rows if row.mark == "x")
-    assert marks(gate.compare([base], [other_box], across_machines=True))["rtf"] != "x"
+    assert marks(judge.compare([base], [other_box], across_machines=True))["rtf"] != "x"
     newer = make_run(tmp_path / "b", "alpha", texts=TEXTS, protocol_version=2, sound=False)
-    assert {mark for name, mark in marks(gate.compare([base], [newer])).items() if name != "failures"} == {"x"}
+    assert {mark for name, mark in marks(judge.compare([base], [newer])).items() if name != "failures"} == {"x"}
     elsewhere = make_run(tmp_path / "c", "alpha", texts=TEXTS, testset="other", sound=False)
-    found = gate.compare([base], [elsewhere])
+    found = judge.compare([base], [elsewhere])
     assert {row.mark for row in found.rows} == {"x"} and "test sets differ" in found.rows[1].reason
     assert not found.passed and found.sentence().startswith("Nothing could be compared of alpha@other (the test sets")
-    suite = ET.fromstring(compare.junit(found).encode())
+    suite = ET.fromstring(output.junit(found).encode())
     assert suite.get("errors") == "1" and "test sets differ" in suite.find(".//error").get("message")
     unscored = make_run(tmp_path / "d", "alpha", texts=TEXTS, protocol="another", sound=False)
-    assert not gate.compare([base], [unscored]).passed and not gate.compare([base], [newer]).passed
+    assert not judge.compare([base], [unscored]).passed and not judge.compare([base], [newer]).passed
 
 
 def test_campaign_folders_are_paired_by_system_and_test_set(make_run, tmp_path):
@@ -289,26 +289,26 @@ def test_campaign_folders_are_paired_by_system_and_test_set(make_run, tmp_path):
         for name in ("alpha", "beta", "ground-truth"):
             make_run(tmp_path / side, name, testset="toy", sound=False)
     make_run(tmp_path / "y", "gamma", sound=False)
-    found = gate.compare([tmp_path / "x" / "runs"], [tmp_path / "y" / "runs"])
+    found = judge.compare([tmp_path / "x" / "runs"], [tmp_path / "y" / "runs"])
     assert len(found.rows) == 2 * len({row.metric.name for row in found.rows})
     assert found.notes == ["gamma@toy is only on one side"] and found.passed
     assert [found.rows[0].where, found.rows[-1].where] == ["alpha on toy", "beta on toy"]
     with pytest.raises(ReportError, match="share no system"):
-        gate.compare([tmp_path / "x" / "runs"], [make_run(tmp_path / "z", "delta", sound=False)])
+        judge.compare([tmp_path / "x" / "runs"], [make_run(tmp_path / "z", "delta", sound=False)])
 
 
 @pytest.mark.parametrize("text", ["wer", "wer:+0.5", "wer:fast", "rtf:0.9x", "wer:+1abs;rtf:2x"])
 def test_wrong_thresholds_are_named(text):
     with pytest.raises(ReportError, match="--fail-on"):
-        gate.parse_thresholds(text)
+        thresholds.parse(text)
 
 
 def test_unknown_metric_in_fail_on_is_named(base, copy):
     with pytest.raises(ReportError, match="no such metric here; did you mean wer"):
-        gate.compare([base], [copy()], gate.parse_thresholds("werr:+1abs"))
+        judge.compare([base], [copy()], thresholds.parse("werr:+1abs"))
     with pytest.raises(ReportError, match="no such metric here; there are"):
-        gate.compare([base], [copy("other")], gate.parse_thresholds("loudness:off"))
-    assert gate.parse_thresholds("rtf:5%")["rtf"] == gate.Threshold("ratio", 1.05)
+        judge.compare([base], [copy("other")], thresholds.parse("loudness:off"))
+    assert thresholds.parse("rtf:5%")["rtf"] == thresholds.Threshold("ratio", 1.05)
 
 
 def test_calibration_widens_the_gate(make_run, base, copy, tmp_path):
@@ -317,19 +317,19 @@ def test_calibration_widens_the_gate(make_run, base, copy, tmp_path):
     calibrate.add_arguments(parser)
     file = tmp_path / "calibration.json"
     assert calibrate.run(parser.parse_args([*map(str, repeats), "--out", str(file)])) == 0
-    limits = gate.load_calibration(file)
+    limits = calibration.load(file)
     data = json.loads(file.read_text())["spread"]
     assert {row["runs"] for row in data} == {5} and all(row["limit"] > 2 * row["deviation"] for row in data)
     new = copy()
     nudge = limits["toy", "embedded", "sim_o"] * 0.8
     change(new, "sim_o", add(lambda i: -nudge))
-    threshold = gate.parse_thresholds("sim_o:0.0001abs")
-    assert marks(gate.compare([base], [new], threshold))["sim_o"] == "+"
-    assert marks(gate.compare([base], [new], threshold, limits=limits))["sim_o"] == "="
+    threshold = thresholds.parse("sim_o:0.0001abs")
+    assert marks(judge.compare([base], [new], threshold))["sim_o"] == "+"
+    assert marks(judge.compare([base], [new], threshold, limits=limits))["sim_o"] == "="
     with pytest.raises(ReportError, match="at least two"):
-        spread(repeats[:1])
+        calibration.spread(repeats[:1])
     with pytest.raises(ReportError, match="one system"):
-        spread([repeats[0], make_run(tmp_path / "o", "beta", texts=TEXTS, sound=False)])
+        calibration.spread([repeats[0], make_run(tmp_path / "o", "beta", texts=TEXTS, sound=False)])
 
 
 def test_exit_status_and_files(base, copy, tmp_path, capsys, monkeypatch):
@@ -393,7 +393,7 @@ def test_a_base_is_kept_without_audio_timings_and_paths(make_run, tmp_path, caps
 
 
 def test_scores_of_the_same_audio_must_be_the_same(base, copy, tmp_path, capsys):
-    assert "is the same as" in gate.compare([base], [copy("equal")], same=True).sentence()
+    assert "is the same as" in judge.compare([base], [copy("equal")], same=True).sentence()
     better = copy("better")  # one utterance, so that nothing is significant; a metric that flatters is broken as well
     worst = max(enumerate(Run.open(base).scores("embedded", "wer")), key=lambda pair: pair[1].value)[0]
     change(better, "wer", lambda i, s: Score(s.sample, 0.0 if i == worst else s.value, s.weight, detail=s.detail))
@@ -427,11 +427,11 @@ def mixed(base, copy):
     change(new, "sim_o", add(lambda i: 0.1))
     change(new, "dnsmos", lambda i, s: Score(s.sample, None, error="model missing"))
     change(new, "pesq", lambda i, s: Score(s.sample, 3.0))
-    return gate.compare([base], [new])
+    return judge.compare([base], [new])
 
 
 def test_markdown_has_no_empty_places(mixed):
-    text = compare.markdown(mixed)
+    text = output.markdown(mixed)
     assert "****" not in text and "None" not in text
     table = [line for line in text.splitlines() if line.startswith("| `")]
     assert [line.split("|")[1].strip() for line in table] == ["`=`", "`=`", "`-`", "`!`", "`+`", "`*`"]
@@ -441,7 +441,7 @@ def test_markdown_has_no_empty_places(mixed):
 
 
 def test_junit_has_no_empty_places(mixed):
-    suite = ET.fromstring(compare.junit(mixed).encode())
+    suite = ET.fromstring(output.junit(mixed).encode())
     said = {case.get("name"): (case[0].tag, case[0].get("message"), case[0].text) for case in suite.iter("testcase")}
     texts = [text or "" for _, _, text in said.values()]
     assert not any("interval ," in text or text.startswith(" to") for text in texts)

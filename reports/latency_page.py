@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ttsbench.reports.charts import axis, ticks
-from ttsbench.reports.page import render
+from ttsbench.reports.render import render
 from ttsbench.store import write_atomically
 
 

@@ -1,92 +1,25 @@
-"""One self-contained page: the template engine, the content policy, and report.html."""
+"""report.html: the table, what failed, charts, breakdowns, the worst utterances, and a list of all of them."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ttsbench.records import Score
-from ttsbench.reports import breakdown, charts, reasons, sound, values, words
-from ttsbench.reports.table import copies_text
+from ttsbench.reports import breakdown, charts, reasons, values, words
+from ttsbench.reports.clips import CAP_MB, Clips, Note
+from ttsbench.reports.render import render
 from ttsbench.reports.tables import Entry, Table
+from ttsbench.reports.terminal import copies_text
 from ttsbench.store import write_atomically
 
-if TYPE_CHECKING:
-    import jinja2
-
-TEMPLATES = Path(__file__).parent / "templates"
 LISTED_FAILURES = 200
 
 
-@lru_cache(maxsize=1)
-def environment() -> jinja2.Environment:
-    """Templates that escape everything they print and fail on a misspelt name."""
-    import jinja2
-
-    engine = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    engine.globals.update(
-        number=values.number,
-        interval=values.interval,
-        heading=values.heading,
-        codec_cells=values.codec_cells,
-        covered=values.covered,
-        value_text=values.value_text,
-        failed_text=values.failed_text,
-        reasons_text=reasons.reasons_text,
-        arrow=values.arrow,
-        rank_text=values.rank_text,
-        p_value=values.p_value,
-        other=values.other,
-    )
-    return engine
-
-
-def embed(data: Any) -> str:
-    """JSON for a script element: no text in it can close the element or open another."""
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    for sign in ("<", ">", "&", "\u2028", "\u2029"):
-        text = text.replace(sign, f"\\u{ord(sign):04x}")
-    return text
-
-
-def render(template: str, scripts: Sequence[str] = (), blocks: dict[str, Any] | None = None, **context: Any) -> str:
-    """A page from a template, the style sheet, script files of `templates/`, and JSON data blocks by element id.
-
-    The policy in its head lets run exactly this script and this style sheet, and fetch nothing but audio beside it.
-    """
-    import markupsafe
-
-    style = (TEMPLATES / "style.css").read_text("utf-8")
-    code = "\n".join(["'use strict';", *((TEMPLATES / name).read_text("utf-8") for name in scripts)]) if scripts else ""
-    allowed = f"'{_hash(code)}'" if code else "'none'"
-    policy = (
-        "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; media-src data: blob: file: 'self'; "
-        f"style-src '{_hash(style)}'; script-src {allowed}"
-    )
-    return environment().get_template(template).render(
-        style=markupsafe.Markup(style), code=markupsafe.Markup(code), policy=markupsafe.Markup(policy),
-        blocks={key: markupsafe.Markup(embed(data)) for key, data in (blocks or {}).items()}, **context,
-    )  # fmt: skip
-
-
-def _hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-# --- report.html --------------------------------------------------------------------------------------------------
-
-
-def write_page(tables: Sequence[Table], out: Path, cap_mb: float = sound.CAP_MB, name: str = "report.html") -> Path:
-    """Write the page of `tables` into folder `out`; embeds up to `cap_mb` of audio and links the rest."""
-    clips = sound.Clips(out, cap_mb)
+def write_page(tables: Sequence[Table], out: Path, cap_mb: float = CAP_MB, note: Note | None = None) -> Path:
+    """Write report.html of `tables` into folder `out`; embeds up to `cap_mb` of audio and links the rest."""
+    clips = Clips(out, cap_mb, note)
     sections: list[dict[str, Any]] = []
     blocks: dict[str, Any] = {}
     for index, table in enumerate(tables):
@@ -96,15 +29,15 @@ def write_page(tables: Sequence[Table], out: Path, cap_mb: float = sound.CAP_MB,
     systems = list(dict.fromkeys(entry.name for table in tables for entry in table.systems))
     scripts = ("player.js", "diff.js", "rows.js")
     text = render("report.html", scripts, blocks, title=_title(systems), sections=sections, systems=systems)
-    write_atomically(out / name, text.encode())
-    return out / name
+    write_atomically(out / "report.html", text.encode())
+    return out / "report.html"
 
 
 def _title(systems: list[str]) -> str:
     return " against ".join(systems) if 0 < len(systems) < 4 else f"{len(systems)} systems"
 
 
-def _section(table: Table, index: int, clips: sound.Clips) -> dict[str, Any]:
+def _section(table: Table, index: int, clips: Clips) -> dict[str, Any]:
     measured = {metric.name for metric in table.measured}
     headlines = breakdown.headline_metrics(table)
     groups = breakdown.groupings(table.samples)
@@ -149,25 +82,27 @@ def _transcribed(table: Table) -> str | None:
     return None
 
 
-def _worst(table: Table, clips: sound.Clips) -> list[dict[str, Any]]:
+def _worst(table: Table, clips: Clips) -> list[dict[str, Any]]:
     """Ten worst of each system (three where there are more than four systems), with spectrogram and clip numbers."""
     found = []
     for entry in table.systems:
         syntheses = entry.syntheses
-        rows = []
+        rows: list[dict[str, Any]] = []
         for sample, score, metric in breakdown.worst(table, entry, 10 if len(table.systems) <= 4 else 3):
             path = entry.run.audio(syntheses[sample.id]) if sample.id in syntheses else None
             rows.append({
                 "sample": sample, "score": score, "metric": metric, "pair": words.pair(score),
-                "picture": sound.spectrogram(path) if path else "",
+                "path": path,
                 "clips": [("output", clips.number(path, first=True)), ("truth", clips.number(sample.truth, first=True)),
                           ("prompt", clips.number(sample.prompt, first=True))],
             })  # fmt: skip
+        for row, picture in zip(rows, clips.pictures(row["path"] for row in rows), strict=True):
+            row["picture"] = picture
         found.append({"entry": entry, "rows": rows})
     return found
 
 
-def utterances(table: Table, clips: sound.Clips) -> dict[str, Any]:
+def utterances(table: Table, clips: Clips) -> dict[str, Any]:
     """Everything the row list of the page needs, as compact arrays; texts are kept once."""
     transcribed = _transcribed(table)
     asked = {m.name for m in table.metrics if any(entry.cells[m.name].asked for entry in table.entries)}

@@ -1,0 +1,224 @@
+"""Did it get worse? Two gates must both open: a practical threshold per metric, and statistical significance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from scipy.special import stdtrit
+
+from ttsbench import stats
+from ttsbench.records import Metric, Score
+from ttsbench.reports.comparison.comparable import not_comparable, other_testset, pairs_of
+from ttsbench.reports.comparison.result import Comparison, Row, Worse
+from ttsbench.reports.comparison.thresholds import Threshold, by_metric, default_threshold, exceeds
+from ttsbench.reports.tables import card_of, find, speakers, testset_of
+from ttsbench.reports.values import number, scale
+from ttsbench.stats import Difference
+from ttsbench.store import Run
+
+ALPHA = 0.01
+FEW = 30  # of fewer speakers (or utterances) no bootstrap is taken: the exact paired test decides
+LARGE = {"%": 20.0, "cosine": 0.2, "MOS": 1.0}  # printed units; a change of this size needs less proof:
+LARGE_P = 1 / 16  # that at least five utterances changed, all of them in one direction (exact, not corrected)
+SHOWN_WORSE = 20
+EXACT = "exact paired test"
+
+
+def compare(
+    base: Sequence[Path | str],
+    new: Sequence[Path | str],
+    thresholds: Mapping[str, Threshold] | None = None,
+    alpha: float = ALPHA,
+    limits: Mapping[tuple[str, str, str], float] | None = None,
+    across_machines: bool = False,
+    seed: int = 0,
+    same: bool = False,
+) -> Comparison:
+    """Judge every metric that both sides have. `limits` come from a calibration: (test set, protocol, metric) -> limit.
+
+    The chance that an unchanged system raises any alarm is at most `alpha` (Holm over all metrics compared).
+    `same` is for scores of the same audio: a change beyond its threshold fails in either direction, significant or not.
+    """
+    pairs, notes = pairs_of(find(base), find(new))
+    known = {metric.name for _, run in pairs for name in run.protocols() for metric in run.metrics(name)}
+    thresholds = by_metric(thresholds or {}, known | {"failures"})
+    rows: list[Row] = []
+    void = []
+    several = len({card_of(before)["name"] for before, _ in pairs}) > 1
+    for before, after in pairs:
+        own = _pair_rows(before, after, thresholds, across_machines, seed, same)
+        notes += [f"{after.path.name} was not scored with {name}" for name in before.protocols()
+                  if name not in after.protocols()]  # fmt: skip
+        measured = [row for row in own if row.metric is not FAILURES]
+        if all(row.mark == "x" for row in measured):
+            why = measured[0].reason if measured else "no protocol that both were scored with"
+            void.append(f"{after.path.name} ({why})")
+        rows += [replace(row, system=card_of(before)["name"] if several else "") for row in own]
+    tested = [index for index, row in enumerate(rows) if row.tested]
+    adjusted = stats.holm([rows[index].p for index in tested])
+    for index, p in zip(tested, adjusted, strict=True):
+        rows[index] = _judged(rows[index], p, alpha / len(tested), p < alpha or same, limits or {})
+    names = [card_of(side[0])["name"] for side in zip(*pairs, strict=True)]
+    label = [f"{name} ({Path(where[0]).name})" for name, where in zip(names, (base, new), strict=True)]
+    if label[0] == label[1] or several:
+        label = [str(base[0]), str(new[0])]
+    return Comparison(label[0], label[1], rows, alpha, notes, same, tuple(void))
+
+
+def _pair_rows(
+    before: Run, after: Run, thresholds: Mapping[str, Threshold], across_machines: bool, seed: int, same: bool
+) -> list[Row]:
+    """The rows of one run against another, not yet judged."""
+    rows = [_failures(before, after, thresholds.get("failures", Threshold("abs", 0)))]
+    for protocol in before.protocols():
+        if protocol in after.protocols():
+            rows += _protocol_rows(before, after, protocol, thresholds, across_machines, seed, same)
+    return rows
+
+
+FAILURES = Metric("failures", "Failed rows", "", "lower", 0, None, "coverage", "utterances without usable speech")
+
+
+def _failures(before: Run, after: Run, threshold: Threshold) -> Row:
+    """Rows without speech, counted: no test is needed to call a new failure a failure."""
+    reason = other_testset(before, after)
+    if reason:
+        return Row(testset_of(before)["name"], "", FAILURES, "x", reason=reason)
+    lost = [{key for key, row in run.syntheses.items() if row.error} for run in (before, after)]
+    failing = tuple(sorted(lost[1] - lost[0]))
+    allowed = threshold.amount if threshold.kind == "abs" else float("inf")
+    mark = "!" if len(failing) > allowed else "*" if lost[0] - lost[1] and not failing else "="
+    count = len(before.samples)
+    difference = Difference("failures", len(lost[0]), len(lost[1]), len(lost[1]) - len(lost[0]), None, None, 1.0, count)
+    return Row(testset_of(before)["name"], "", FAILURES, mark, difference, threshold, failing=failing, reason="counted")
+
+
+def _protocol_rows(
+    before: Run, after: Run, protocol: str, thresholds: Mapping[str, Threshold], across_machines: bool, seed: int,
+    same: bool,
+) -> list[Row]:  # fmt: skip
+    testset = testset_of(before)
+    later = {metric.name: metric for metric in after.metrics(protocol)}
+    clusters = speakers(before.samples)
+    rows = []
+    for metric in before.metrics(protocol):
+        if metric.better == "neither":  # a diagnostic cannot get worse, and would only use up significance
+            continue
+        row = Row(
+            testset["name"], protocol, metric, "=", threshold=thresholds.get(metric.name) or default_threshold(metric)
+        )
+        if row.threshold.kind == "off":
+            rows.append(replace(row, mark="o"))
+            continue
+        reason = not_comparable(before, after, protocol, metric, later.get(metric.name), across_machines)
+        if reason:
+            rows.append(replace(row, mark="x", reason=reason))
+            continue
+        scores = before.scores(protocol, metric.name), after.scores(protocol, metric.name)
+        if all(score.na for side in scores for score in side):
+            continue
+        rows.append(_tested(row, scores, clusters, (before, after), seed, same))
+    return rows
+
+
+def _tested(
+    row: Row,
+    scores: tuple[list[Score], list[Score]],
+    clusters: dict[str, str],
+    runs: tuple[Run, Run],
+    seed: int,
+    same: bool,
+) -> Row:
+    works = [any(stats.usable(score) for score in side) for side in scores]
+    if works[0] != works[1]:
+        gone = tuple(score.sample for score in scores[1] if score.error)
+        return replace(row, mark="!" if works[0] else "*", failing=gone, reason="no number on one side")
+    if not works[0]:
+        return replace(row, mark="x", reason="no number on either side")
+    worse = _worse(row.metric, scores, runs, same)
+    if row.metric.family == "speed":
+        difference = stats.timings(row.metric, *scores, seed=seed)
+        return replace(row, difference=difference, p=difference.p, test="Mann-Whitney test", worse=worse)
+    difference = stats.paired(row.metric, *scores, clusters, seed=seed)
+    exact = stats.randomisation(row.metric, *scores, seed=seed)
+    rows, _ = stats.both(*scores)
+    units = len({clusters[each.sample] for each in rows}) if difference.unit == "speaker" else len(rows)
+    p, test = (exact, EXACT) if units < FEW else (difference.p, f"paired bootstrap over {units} {difference.unit}s")
+    return replace(
+        row, difference=difference, p=p, exact=exact, test=test, worse=worse, scatter=_scatter(row.metric, scores)
+    )
+
+
+def _scatter(metric: Metric, scores: tuple[list[Score], list[Score]]) -> float:
+    """Standard error of the mean change of one utterance; 0 where fewer than two are known."""
+    pairs = list(zip(*stats.both(*scores), strict=True))
+    if len(pairs) < 2:
+        return 0.0
+    weights = np.array([(a.weight + b.weight) / 2 if metric.shown == "corpus" else 1.0 for a, b in pairs])
+    change = np.array([(b.value or 0.0) - (a.value or 0.0) for a, b in pairs]) * weights / max(weights.mean(), 1e-12)
+    return float(change.std(ddof=1) / np.sqrt(len(pairs)))
+
+
+def _shown(row: Row, alpha: float) -> tuple[float | None, str]:
+    """The least change that would be significant at `alpha` in this row, and what to say of it."""
+    difference = row.difference
+    assert difference is not None and difference.value is not None
+    count, kind = difference.pairs, "rows"
+    needed = math.ceil(1 + math.log2(1 / alpha))
+    large = LARGE.get(row.metric.unit)
+    if row.test == EXACT and count < needed:
+        less = "" if large is None else f" less than {large:g} {'points' if row.metric.unit == '%' else ''}".rstrip()
+        least = None if large is None else large / scale(row.metric)
+        return least, f"{count} {kind} can show no change{less}: at least {needed} are needed"
+    if row.scatter is None:
+        return None, "not significant"
+    least = max(abs(difference.value), -float(stdtrit(max(count - 1, 1), alpha / 2)) * row.scatter)
+    return least, f"{count} {kind} can show no less than {number(row.metric, least)}"
+
+
+def _worse(
+    metric: Metric, scores: tuple[list[Score], list[Score]], runs: tuple[Run, Run], same: bool
+) -> tuple[Worse, ...]:
+    """The utterances that got worse (with `same`: that changed), the most first."""
+    sign = {"lower": 1.0, "higher": -1.0, "neither": 0.0}[metric.better]
+    gaps = []
+    for one, two in zip(*stats.both(*scores), strict=True):
+        if one.value is None or two.value is None:
+            continue
+        change = abs(two.value - one.value) if same else (two.value - one.value) * sign
+        if change > 0:
+            gaps.append((change, one, two))
+    gaps.sort(key=lambda gap: -gap[0])
+    samples = {sample.id: sample for sample in runs[0].samples}
+    spoken = [run.syntheses for run in runs]
+    found = []
+    for _, one, two in gaps[:SHOWN_WORSE]:
+        audios = [run.audio(rows[one.sample]) if one.sample in rows else None
+                  for run, rows in zip(runs, spoken, strict=True)]  # fmt: skip
+        found.append(Worse(samples[one.sample], one, two, *audios))
+    return tuple(found)
+
+
+def _judged(row: Row, p: float, alpha: float, sure: bool, limits: Mapping[tuple[str, str, str], float]) -> Row:
+    """The row with its mark: `p` is adjusted, `alpha` the level of a single test, `sure` whether `p` suffices."""
+    limit = limits.get((row.testset, row.protocol, row.metric.name), 0.0)
+    difference = row.difference
+    assert difference is not None
+    can_show, said = _shown(row, alpha) if difference.value is not None else (None, "")
+    reasons = [f"spread over repeated runs is {number(row.metric, limit)}"] if limit else []
+    row = replace(row, p=p, can_show=can_show)
+    if difference.value is None or not exceeds(row.metric, difference, row.threshold, limit):
+        return replace(row, reason="; ".join(reasons))
+    large = LARGE.get(row.metric.unit, math.inf) <= abs(difference.value) * scale(row.metric)
+    if not sure and large and row.exact <= LARGE_P:
+        sure, row = True, replace(row, p=row.exact)
+        reasons.append(f"so large a change counts at p {row.exact:.2g} of the exact paired test, not corrected")
+        row = replace(row, test=EXACT)
+    if not sure:
+        return replace(row, mark="~", reason="; ".join([*reasons, said]))
+    worse = (difference.value > 0) == (row.metric.better == "lower")
+    return replace(row, mark="+" if worse else "-", reason="; ".join(reasons))

@@ -1,0 +1,45 @@
+"""A comparison as a page: the table, then the utterances that got worse with the audio before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ttsbench.reports import words
+from ttsbench.reports.clips import Clips
+from ttsbench.reports.comparison.output import figures
+from ttsbench.reports.comparison.result import MARKS, Comparison, Row, Worse
+from ttsbench.reports.render import render
+from ttsbench.store import write_atomically
+
+
+def write_page(found: Comparison, path: Path) -> None:
+    """The page: the table, then the utterances that got worse with the audio before and after."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    clips = Clips(path.parent)
+    parts = []
+    for row in found.rows:
+        if not row.worse or not (found.fails(row) or row.mark == "~"):
+            continue
+        parts.append((row, [_heard(each, clips) for each in row.worse]))
+    text = render(
+        "compare.html", ("player.js", "diff.js"), {"audio": clips.urls()}, title=f"{found.new} against {found.base}",
+        found=found, rows=[(row, figures(row)) for row in found.rows], parts=parts, marks=_used(MARKS, found.rows),
+    )  # fmt: skip
+    write_atomically(path, text.encode())
+
+
+def _heard(each: Worse, clips: Clips) -> dict[str, Any]:
+
+    return {
+        "each": each,
+        "before": clips.number(each.audio_before, first=True),
+        "after": clips.number(each.audio_after, first=True),
+        "truth": clips.number(each.sample.truth),
+        "heard": (words.pair(each.before), words.pair(each.after)),
+    }
+
+
+def _used(marks: dict[str, str], rows: Sequence[Row]) -> list[tuple[str, str]]:
+    return [(mark, meaning) for mark, meaning in marks.items() if any(row.mark == mark for row in rows)]

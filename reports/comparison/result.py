@@ -1,0 +1,115 @@
+"""What a comparison found: one row a metric, and the verdict over all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ttsbench.records import Metric, Sample, Score
+from ttsbench.reports.comparison.thresholds import OFF, Threshold
+from ttsbench.stats import Difference
+
+MARKS = {
+    "+": "worse", "-": "better", "!": "newly failing", "*": "newly working", "x": "not comparable",
+    "~": "inconclusive", "=": "within the threshold", "o": "switched off",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Worse:
+    """One utterance that got worse: its values before and after, and where both audios are."""
+
+    sample: Sample
+    before: Score
+    after: Score
+    audio_before: Path | None
+    audio_after: Path | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric of one test set and protocol, judged. `p` is Holm-adjusted over the whole comparison.
+
+    `test` names the test that `p` is of, `exact` is the p of the exact paired test. `can_show` is the least change (in
+    the metric's unit) that so many rows with this scatter show; `scatter` is the standard error of the change.
+    """
+
+    testset: str
+    protocol: str
+    metric: Metric
+    mark: str
+    difference: Difference | None = None
+    threshold: Threshold = OFF
+    p: float = 1.0
+    reason: str = ""
+    worse: tuple[Worse, ...] = ()
+    failing: tuple[str, ...] = ()
+    system: str = ""
+    test: str = ""
+    can_show: float | None = None
+    exact: float = 1.0
+    scatter: float | None = None
+
+    @property
+    def tested(self) -> bool:
+        """Whether `p` is the result of a test."""
+        return bool(self.test) and self.mark in "+-~="
+
+    @property
+    def where(self) -> str:
+        """The test set; with the system's name where several are compared."""
+        return f"{self.system} on {self.testset}" if self.system else self.testset
+
+    @property
+    def verdict(self) -> str:
+        return MARKS[self.mark]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All rows of BASE against NEW, in the order of test sets, protocols and columns.
+
+    `void` names the runs of which nothing could be compared: they neither pass nor fail, and the gate does not open.
+    """
+
+    base: str
+    new: str
+    rows: list[Row]
+    alpha: float
+    notes: list[str] = field(default_factory=list)
+    same: bool = False
+    void: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        return not self.regressions and not self.void
+
+    @property
+    def regressions(self) -> list[Row]:
+        """What fails the gate: what got worse; with `same` also what got better."""
+        return [row for row in self.rows if self.fails(row)]
+
+    def fails(self, row: Row) -> bool:
+        return row.mark in ("+!-*" if self.same else "+!")
+
+    @property
+    def went(self) -> str:
+        """What is listed of the utterances."""
+        return "changed" if self.same else "got worse"
+
+    def sentence(self) -> str:
+        """What the comparison found, in one plain sentence."""
+        worse = [f"{row.metric.title} on {row.where} ({row.verdict})" for row in self.regressions]
+        not_compared = f" Nothing could be compared of {'; '.join(self.void)}." if self.void else ""
+        if worse:
+            how = "not the same as" if self.same else "worse than"
+            return f"{self.new} is {how} {self.base}: {', '.join(worse)}.{not_compared}"
+        if not_compared:
+            return not_compared.strip()
+        if self.same:
+            return f"{self.new} is the same as {self.base}."
+        better = sum(row.mark in "-*" for row in self.rows)
+        gain = f"; {better} of {len(self.rows)} metrics are better" if better else ""
+        open_ = [f"{row.metric.title} on {row.where} ({row.reason})" for row in self.rows if row.mark == "~"]
+        doubt = f" Inconclusive: {', '.join(open_)}." if open_ else ""
+        return f"{self.new} is not shown to be worse than {self.base}{gain}.{doubt}"

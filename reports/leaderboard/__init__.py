@@ -1,0 +1,1 @@
+"""Systems ranked over time, from entries without audio."""

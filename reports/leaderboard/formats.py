@@ -1,0 +1,146 @@
+"""The leaderboard as Markdown, CSV and LaTeX."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from ttsbench.records import Cell, Metric
+from ttsbench.reports import markdown as md
+from ttsbench.reports.frame import frame
+from ttsbench.reports.leaderboard import ranking
+from ttsbench.reports.leaderboard.ranking import View
+from ttsbench.reports.reported import Reported
+from ttsbench.reports.tables import Table
+from ttsbench.reports.values import (
+    CODEC_TITLES,
+    best,
+    codec_cells,
+    covered,
+    heading,
+    interval,
+    number,
+    rank_text,
+    value_text,
+)
+
+SIGNS = {"↓": r"$\downarrow$", "↑": r"$\uparrow$", "−": "$-$", "–": "--"}  # what the pandas styler does not escape
+
+
+def second(metric: Metric, cells: Sequence[Cell]) -> float | None:
+    """The second best distinct headline value."""
+    values = {cell.value for cell in cells if cell.value is not None}
+    values.discard(best(metric, cells))
+    if not values or metric.better == "neither":
+        return None
+    return min(values) if metric.better == "lower" else max(values)
+
+
+def markdown(table: Table, view: View, by: Metric, reported: Sequence[Reported] = ()) -> str:
+    """One leaderboard with its heading, and the reported rows under a heading of their own."""
+    metrics = table.columns
+    codec = CODEC_TITLES if any(entry.card.get("codec") for entry in table.entries) else ()
+    header = ["rank", "system", *map(_title, metrics), "scored", *codec, "parameters", "GFLOP per 10 s", "licence"]
+    right = [True, False, *[True] * (len(header) - 3), False]
+    rows = []
+    for entry in ranking.order(table, view, by):
+        cells, card = view.cells[entry.name], {} if entry.truth else entry.card
+        rank = "" if entry.truth else rank_text(view.ranks[entry.name].get(by.name))
+        measured = [_md_value(table, view, entry.name, metric, entry.truth) for metric in metrics]
+        about = ["" if entry.truth else _count(card.get(key)) for key in ("parameters", "gflop_per_10s")]
+        shape = codec_cells(entry.card) if codec else []
+        name, licence = md.escaped(entry.name), md.escaped(card.get("licence", ""))
+        rows.append([rank, name, *measured, covered(cells[by.name]), *shape, *about, licence])
+    lines = [
+        f"## {md.escaped(table.testset['name'])}, scored with {md.escaped(table.protocol['name'])} "
+        f"v{table.protocol['version']}",
+        "",
+        *md.table(header, right, rows),
+        "",
+        f"Ranks by {md.escaped(by.title)}: systems whose paired difference is not significant (Holm, 5 %) share ranks.",
+        f"In brackets 95 % intervals over {table.unit}s.",
+        "",
+    ]
+    for each in reported:
+        lines += [f"Reported in the literature, not measured here: {md.escaped(each.title)}", ""]
+        body = [list(map(md.escaped, row)) for row in each.rows]
+        lines += [*md.table(list(map(md.escaped, each.header)), [False] * len(each.header), body), ""]
+    return "\n".join(lines)
+
+
+def _title(metric: Metric) -> str:
+    return md.escaped(heading(metric))
+
+
+def _count(value: object) -> str:
+    return f"{value:,}" if isinstance(value, (int, float)) else "–"
+
+
+def _md_value(table: Table, view: View, system: str, metric: Metric, truth: bool) -> str:
+    cell = view.cells[system][metric.name]
+    if cell.value is None:
+        return value_text(metric, cell)
+    top = best(metric, [view.cells[entry.name][metric.name] for entry in table.systems])
+    text = number(metric, cell.value)
+    text = f"**{text}**" if cell.value == top and not truth else text
+    return f"{text} [{interval(metric, cell.low, cell.high)}]" if cell.low is not None else text
+
+
+HEADER = (
+    "kind", "testset", "protocol", "protocol_version", "view", "system", "licence", "parameters", "gflop_per_10s",
+    "metric", "value", "low", "high", "scored", "asked", "rank_best", "rank_worst",
+)  # fmt: skip
+
+
+def board_frame(parts: Sequence[tuple[Table, list[View]]], reported: Sequence[Reported]) -> pd.DataFrame:
+    """Measured rows of every view, then the reported rows (kind 'reported'), one value a line."""
+    rows: list[tuple[object, ...]] = []
+    for table, views in parts:
+        for view in views:
+            for entry in table.entries:
+                for name, cell in view.cells[entry.name].items():
+                    place = view.ranks[entry.name].get(name) or (None, None)
+                    rows.append((
+                        "ground truth" if entry.truth else "measured", table.testset["name"], table.protocol["name"],
+                        table.protocol["version"], view.name, entry.name, entry.card.get("licence"),
+                        entry.card.get("parameters"), entry.card.get("gflop_per_10s"), name, cell.value,
+                        cell.low, cell.high, cell.scored, cell.asked,
+                        *place,
+                    ))  # fmt: skip
+    for each in reported:
+        for row in each.rows:
+            for name, value in list(zip(each.header, row, strict=False))[1:]:
+                if value:
+                    rows.append(
+                        ("reported", each.name, "as published", "", "all", row[0], "", "", "", name, value) + ("",) * 6
+                    )
+    return frame(HEADER, rows)
+
+
+def latex(table: Table, view: View, by: Metric) -> str:
+    """A booktabs table: best bold, second underlined."""
+    metrics, entries = table.columns, ranking.order(table, view, by)
+    cells = {entry.name: view.cells[entry.name] for entry in entries}
+    data = frame(
+        ["System", *map(heading, metrics)],
+        [[entry.name, *(value_text(m, cells[entry.name][m.name]) for m in metrics)] for entry in entries],
+    )
+    marked = pd.DataFrame("", index=data.index, columns=data.columns)
+    for column, metric in enumerate(metrics, 1):
+        own = [cells[entry.name][metric.name] for entry in table.systems]
+        for mark, value in (("textbf", best(metric, own)), ("underline", second(metric, own))):
+            for row, entry in enumerate(entries):
+                if value is not None and entry in table.systems and cells[entry.name][metric.name].value == value:
+                    marked.iat[row, column] = f"{mark}:--rwrap;"
+    style = data.style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis=1)
+    title = f"{table.testset['name']}, scored with {table.protocol['name']} v{table.protocol['version']}."
+    text = style.apply(lambda _: marked, axis=None).to_latex(
+        hrules=True, column_format="l" + "r" * len(metrics), position_float="centering",
+        caption=_plain_tex(f"{title} Best in bold, second underlined."),
+    )  # fmt: skip
+    return text.translate(str.maketrans(SIGNS))
+
+
+def _plain_tex(text: str) -> str:
+    return "".join(f"\\{sign}" if sign in "&%$#_{}" else sign for sign in text)

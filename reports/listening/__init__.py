@@ -1,0 +1,1 @@
+"""Blind listening tests: plan, sheets, answers, analysis."""
