@@ -40,6 +40,16 @@ def test_a_protocol_explains_itself_and_names_its_models(name):
             assert metrics.extractor(request.extractor).BATCH >= 1
 
 
+def test_the_recogniser_is_told_the_language_of_the_text():
+    columns = {each.metric.name: each for each in metrics.protocol("whisper-normalised").measures}
+    for language in ("en", "de"):
+        item = Item(Sample("a", "x", language), Synthesis("a", "a.wav"), Card("x"), Path("/a"))
+        (request,) = columns["wer"].requests(item)
+        assert dict(request.settings)["language"] == language
+    chinese = Item(Sample("a", "x", "zh"), Synthesis("a", "a.wav"), Card("x"), Path("/a"))
+    assert "see CER" in columns["wer"].na(chinese) and columns["cer"].na(chinese) == ""
+
+
 def test_missing_rows_theirs_and_ours():
     columns = {each.metric.name: each for each in metrics.protocol("seed-tts-eval").measures}
     gone = Item(Sample("a", "hello"), Synthesis("a", error="crashed"), Card("x"), None)
