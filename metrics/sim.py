@@ -28,7 +28,7 @@ def cosine(left: Feature, right: Feature) -> float:
 
 def sim(
     model: str,
-    against: Literal["prompt", "resynthesised prompt", "truth"] = "prompt",
+    against: Literal["prompt", "resynthesised prompt"] = "prompt",
     name: str = "sim-o",
     title: str = "SIM-o",
     settings: tuple[tuple[str, str], ...] = (),
@@ -53,7 +53,7 @@ def sim(
     def anchor(item: Item) -> Path | None:
         if against == "resynthesised prompt":
             return item.resynthesis
-        return item.sample.truth if against == "truth" or item.sample.task == "resynthesis" else item.sample.prompt
+        return item.sample.truth if item.sample.task == "resynthesis" else item.sample.prompt
 
     def na(item: Item) -> str:
         if against == "resynthesised prompt" and item.sample.task == "resynthesis":
@@ -68,10 +68,9 @@ def sim(
         other = anchor(item)
         if item.audio is None or other is None:
             return ()
-        cut = items.start(item) if against == "truth" else 0.0
         return (
             Request(model, item.audio, start=items.start(item), settings=settings),
-            Request(model, other, start=cut, settings=settings),
+            Request(model, other, settings=settings),
         )
 
     def score(item: Item, features: tuple[Feature, ...]) -> Score:

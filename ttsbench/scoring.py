@@ -107,29 +107,41 @@ def check(names: Sequence[str], device: str = "cpu", only: Sequence[str] = ()) -
     _check_device(device)
     lines: dict[str, list[str]] = {}
     for protocol in protocols_of(names, only):
-        reasons = {measure.metric.name: _obstacles(measure, protocol) for measure in protocol.measures}
-        asking = {name: found for name, found in reasons.items() if found is not None}
-        stuck = {name: "; ".join(found) for name, found in asking.items() if found}
-        if stuck and len(stuck) == len(asking):
-            reason = "; ".join(dict.fromkeys(stuck.values()))
-            raise UserError(f"protocol {protocol.name}: none of its models is here: {reason}")
-        for name, reason in stuck.items():
-            lines.setdefault(reason, []).append(f"{protocol.name}/{name}")
+        found = {measure.metric.name: _models(measure, protocol) for measure in protocol.measures}
+        absent = list(dict.fromkeys(reason for reasons in found.values() for reason in reasons if reason))
+        if absent and all(all(reasons) for reasons in found.values()):
+            raise UserError(f"protocol {protocol.name}: none of its models is here: {'; '.join(absent)}")
+        for reason in absent:
+            columns = [f"{protocol.name}/{name}" for name, reasons in found.items() if reason in reasons]
+            lines.setdefault(reason, []).extend(columns)
+        for reason in [] if only else _packages(protocol):
+            lines.setdefault(reason, []).append(protocol.name)
     return [f"{', '.join(columns)}: {reason}" for reason, columns in lines.items()]
 
 
-def _obstacles(measure: Measure, protocol: Protocol) -> list[str] | None:
-    """Why the models of a column cannot run here; None for a column without a model."""
+def _packages(protocol: Protocol) -> list[str]:
+    """For each model of a protocol whose packages are not installed: what to install."""
+    from ttsbench.metrics.models import version
+    from ttsbench.metrics.weights import BY_NAME
+
+    models = [BY_NAME[name] for name in protocol.models if name in BY_NAME]
+    absent = {model.about: [name for name in model.needs if not version(name)] for model in models}
+    return [f"{about} needs pip install {' '.join(names)}" for about, names in absent.items() if names]
+
+
+def _models(measure: Measure, protocol: Protocol) -> list[str]:
+    """For each model that a column asks for: why it cannot run here, "" where it can."""
     from ttsbench import metrics
 
-    reasons: dict[str, None] = {}
+    reasons: list[str] = []
     models = {(request.extractor, request.settings) for item in _examples(protocol) for request in _asks(measure, item)}
     for name, settings in sorted(models):
         try:
             metrics.extractor(name).identity(dict(settings))
+            reasons.append("")
         except metrics.MissingModel as fault:
-            reasons[str(fault)] = None
-    return list(reasons) if models else None
+            reasons.append(str(fault))
+    return reasons
 
 
 def _examples(protocol: Protocol) -> Iterable[Item]:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 BATCH = 4
 RATE = 16000
-LANGUAGES: tuple[str, ...] = ()
 LONGEST = 120.0  # seconds; attention over more does not fit into memory
 SHORTEST = 400  # samples of one frame
 NAME = "utmos22-strong"

@@ -12,7 +12,6 @@ from ttsbench.records import Feature, Request
 
 BATCH = 4
 RATE = 16000
-LANGUAGES: tuple[str, ...] = ()
 NAME = "emotion2vec-plus-large"
 
 

@@ -23,7 +23,6 @@ FRAME, WINDOW, BANDS, HIDDEN = 160, 400, 40, 256  # samples, samples, mel bands,
 PARTIAL, STEP, COVERAGE = 160, 77, 0.75  # frames of a partial utterance; 1.3 a second; least filled part of the last
 LOUDNESS = -30.0  # dBFS
 VAD_WINDOW, VAD_SMOOTH, VAD_REACH = 480, 8, 6  # samples (30 ms); windows averaged; windows kept around speech
-LANGUAGES: tuple[str, ...] = ()  # any
 
 
 def identity(settings: dict[str, str]) -> dict[str, str]:

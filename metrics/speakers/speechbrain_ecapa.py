@@ -13,7 +13,6 @@ from ttsbench.records import Feature, Request
 
 BATCH = 4
 RATE = 16000
-LANGUAGES: tuple[str, ...] = ()
 SHORTEST = 1600  # samples
 NAME = "spkrec-ecapa-voxceleb"
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 BATCH = 4
 RATE = 16000
-LANGUAGES: tuple[str, ...] = ()
 LONGEST = 120.0  # seconds, as ZipVoice cuts; attention over more does not fit into memory
 SHORTEST = 3200  # samples: a fifth of a second
 NAME = "wavlm-large-finetune"

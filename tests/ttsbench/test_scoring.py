@@ -253,6 +253,26 @@ def test_check_passes_what_can_run_and_names_what_cannot() -> None:
     assert not any("dnsmos" in line for line in lines)
 
 
+def test_check_lets_a_column_run_that_has_one_of_its_models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "lengthy.py").write_text(LENGTH)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    here, gone = column("here"), column("gone", gone="yes")
+    item = Item(SAMPLE, Synthesis("a", "a.wav"), Card("x"), Path("a.wav"))
+    two = replace(here, requests=lambda _: (*here.requests(item), *gone.requests(item)))
+    monkeypatch.setattr(metrics, "protocol", lambda name: Protocol(name, 1, name, "", (two,)))
+    (line,) = check(["mine"])
+    assert line == "mine/here: the model is not here: run `ttsbench fetch it`"
+    monkeypatch.setattr(metrics, "protocol", lambda name: Protocol(name, 1, name, "", (gone,)))
+    with pytest.raises(UserError, match="none of its models is here"):
+        check(["mine"])
+
+
+def test_check_names_packages_that_are_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ttsbench.metrics.models.version", lambda name: "" if name == "transformers" else "1")
+    assert any("pip install transformers" in line for line in check(["livespeech"]))
+    assert not any("pip install" in line for line in check(["embedded"], only=["dnsmos"]))
+
+
 @pytest.mark.parametrize(
     ("names", "device", "words"),
     [
