@@ -48,6 +48,11 @@ def one_of(kind: str, names: Iterable[str]) -> Callable[[str], str]:
     return convert
 
 
+def words(word: str) -> tuple[str, ...]:
+    """'wer,sim-o' as ('wer', 'sim-o')."""
+    return tuple(dict.fromkeys(part.strip() for part in word.split(",") if part.strip()))
+
+
 def device(word: str) -> str:
     """cpu, mps, cuda or cuda:N. Whether it is there is found out when the command runs."""
     if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", word):

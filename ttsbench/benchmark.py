@@ -16,12 +16,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ttsbench import __version__
 from ttsbench.execute import Executor
 from ttsbench.execute.local import Local
 from ttsbench.execute.ray import Cluster
 from ttsbench.records import Card, TestSet
 from ttsbench.store import Run, StoreError
+from ttsbench.version import __version__
 
 Progress = Callable[[int, int, str], None]
 PACKAGES = [
@@ -50,6 +50,8 @@ class Plan:
     """What was asked for, beyond which system and which test set."""
 
     protocols: tuple[str, ...] = ("embedded",)
+    metrics: tuple[str, ...] = ()
+    transcripts: Path | None = None
     out: Path = Path("runs")
     seed: int = 0
     jobs: int = 1
@@ -103,6 +105,8 @@ def score_run(run: Run, plan: Plan, progress: Progress) -> None:
             timeout=plan.timeout,
             progress=progress,
             executor=executor(plan),
+            only=plan.metrics,
+            transcripts=plan.transcripts,
         )
     except OSError as fault:
         raise StoreError(f"{run.path}: {fault}; what was computed is kept, run again to go on") from fault

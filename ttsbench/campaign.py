@@ -1,78 +1,199 @@
-"""Several systems on several test sets: speak, score, and write the page. What `run`, `score` and `merge` share."""
+"""Several systems on several test sets: the plan, one run after the other, the page. For `run`, `score`, `merge`."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from ttsbench import reports
+from ttsbench import reports, scoring
 from ttsbench import testsets as room
 from ttsbench.benchmark import Plan, limited, run_one, speaks
 from ttsbench.errors import UserError
 from ttsbench.execute.shards import piece
-from ttsbench.progress import Progress
-from ttsbench.records import TestSet
+from ttsbench.progress import Progress, duration
+from ttsbench.records import Card, Metric, TestSet
+from ttsbench.reports import reasons, values
 from ttsbench.speaking import card_of
+from ttsbench.stats import cell
+from ttsbench.store import Run
+
+HEADLINES = (("wer", "cer"), ("sim-o",), ("distillmos", "dnsmos-ovrl"), ("rtf",))  # the first that a run has
+LETTERS = {"zh": 4.0, "": 14.0}  # characters of a second of speech; Chinese, and all others
+SPEAKING, SCORING = 0.5, 1.5  # core seconds for a second of speech: a guess until the first run is done
+REFRESH = 8  # the page is written again when that many times its own time has passed
+
+
+@dataclass
+class Campaign:
+    """What is done so far: run folders, and what went wrong besides rows."""
+
+    runs: list[Path] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
 
 def plan_of(options: argparse.Namespace) -> Plan:
     """The options that say how to speak and score."""
     names = [name for name in Plan.__dataclass_fields__ if name != "protocols" and hasattr(options, name)]
-    protocols = tuple(options.protocol or ("embedded",))
+    protocols = tuple(dict.fromkeys(options.protocol or ("embedded",)))
     return Plan(protocols=protocols, **{name: getattr(options, name) for name in names})
 
 
-def bench(plan: Plan, specs: list[str], testsets: list[str], titles: list[str] | None = None) -> tuple[list[Path], int]:
-    """Every system on every test set whose language it speaks, the ground truth beside. Run folders, and the status."""
-    sets = [limited(room.load(spec), plan.limit) for spec in testsets]
+def bench(plan: Plan, specs: Sequence[str], testsets: Sequence[str], names: Mapping[str, str]) -> Campaign:
+    """Speak and score every system on every test set whose language it speaks, the ground truth beside.
+
+    `names`: what a system is called, where that is not its card's name. The page is written after every run. Raises
+    UserError for unknown names before anything is spoken; a system that cannot run is a problem of the campaign.
+    """
+    progress = Progress()
+    lacking = scoring.check(plan.protocols, plan.device, plan.metrics)
+    if lacking and plan.transcripts is None:
+        raise UserError("these cannot be computed here; leave them out with --metrics, or:\n" + "\n".join(lacking))
+    sets = [limited(room.load(spec), plan.limit) for spec in dict.fromkeys(testsets)]
     if plan.shard:
         sets = [piece(testset, *plan.shard) for testset in sets]
-    bar = Progress()
-    runs, problems = [], []
-    cards = {spec: card_of(spec) for spec in specs}
-    names = dict(zip(specs, titles or [], strict=False))
+    cards = {spec: card_of(spec) for spec in dict.fromkeys(specs)}
+    pairs = _pairs(cards, sets, progress)
+    campaign, page = Campaign(), _Page(plan.out)
+    _announce(pairs, plan, progress)
+    work, begun, spoken = [_seconds(testset) for _, testset in pairs], time.monotonic(), 0.0
+    for number, (spec, testset) in enumerate(pairs, 1):
+        title = f"{names.get(spec, spec)} on {testset.name}"
+        try:
+            run = run_one(spec, testset, plan, progress.named(title), names.get(spec, ""))
+        except UserError as fault:
+            campaign.problems.append(f"{title}: {fault}")
+            progress.say(f"{title}: failed: {fault}")
+        else:
+            campaign.runs.append(run.path)
+            progress.say(f"{title}: {headline(run)}")
+            page.refresh(campaign.runs, progress)
+        spoken += work[number - 1]
+        left = (time.monotonic() - begun) / spoken * sum(work[number:]) if spoken else 0.0
+        if number < len(pairs):
+            progress.say(f"{number} of {len(pairs)} done, about {duration(left)} left")
+    progress.close()
+    return campaign
+
+
+def _pairs(cards: Mapping[str, Card], sets: Sequence[TestSet], progress: Progress) -> list[tuple[str, TestSet]]:
+    """Which system speaks which test set."""
+    pairs = []
     for testset in sets:
-        chosen = list(specs)
-        if "ground-truth" not in chosen and _has_other_truth(testset, specs):
-            chosen.insert(0, "ground-truth")
-        for spec in chosen:
-            if spec in cards and not speaks(cards[spec], testset):
-                bar.say(f"{spec} on {testset.name}: skipped, it speaks {', '.join(cards[spec].languages)}")
-                continue
-            try:
-                run = run_one(spec, testset, plan, bar.named(f"{spec} on {testset.name}"), names.get(spec, ""))
-                runs.append(run.path)
-            except UserError as fault:
-                problems.append(str(fault))
-                bar.say(f"ttsbench: {fault}")
-    bar.close()
-    return runs, 1 if problems or not runs else 0
+        if "ground-truth" not in cards and _has_other_truth(testset, list(cards)):
+            pairs.append(("ground-truth", testset))
+        for spec, card in cards.items():
+            if speaks(card, testset):
+                pairs.append((spec, testset))
+            else:
+                languages = ", ".join(card.languages)
+                progress.say(f"{spec} on {testset.name}: skipped, the system speaks {languages} and the set does not")
+    return pairs
 
 
-def _has_other_truth(testset: TestSet, specs: list[str]) -> bool:
+def _has_other_truth(testset: TestSet, specs: Sequence[str]) -> bool:
     """Whether there are ground-truth recordings that are not the very files to be scored."""
     folders = [Path(spec.partition(":")[2]).resolve() for spec in specs if spec.startswith("recorded:")]
     truths = [sample.truth.resolve() for sample in testset.samples if sample.truth]
     return any(not any(folder in truth.parents for folder in folders) for truth in truths)
 
 
-def finish(runs: list[Path], out: Path, as_json: bool = False) -> int:
-    """Write the page and the table, print the table and the closing sentence. 1 where rows failed."""
-    if not runs:
+def _announce(pairs: Sequence[tuple[str, TestSet]], plan: Plan, progress: Progress) -> None:
+    """What will be done, and roughly for how long."""
+    systems = dict.fromkeys(spec for spec, _ in pairs)
+    sets = {testset.name: testset for _, testset in pairs}
+    rows = sum(len(testset.samples) for _, testset in pairs)
+    cores = max(1, plan.score_jobs or os.cpu_count() or 1)
+    seconds = sum(_seconds(set_) * (SCORING / cores + (spec != "ground-truth") * SPEAKING) for spec, set_ in pairs)
+    progress.say(f"systems: {', '.join(systems)}")
+    progress.say("test sets: " + ", ".join(f"{name} ({len(each.samples)} rows)" for name, each in sets.items()))
+    progress.say(f"protocols: {', '.join(plan.protocols)}; {plan.device}, {cores} scoring processes")
+    progress.say(f"{len(pairs)} runs, {rows} rows, perhaps {duration(seconds)}; they are kept in {plan.out}")
+
+
+def _seconds(testset: TestSet) -> float:
+    """About how many seconds of speech the texts make."""
+    return sum(len(sample.text) / LETTERS.get(sample.language, LETTERS[""]) for sample in testset.samples)
+
+
+class _Page:
+    """The page while a campaign goes on; writing it takes a small share of the time."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.took, self.written = 0.0, 0.0
+
+    def refresh(self, runs: Sequence[Path], progress: Progress) -> None:
+        """Write the page unless it was written a moment ago; the first time, say where it is."""
+        begun = time.monotonic()
+        if self.written and begun - self.written < REFRESH * self.took:
+            return
+        reports.write_report(reports.load(runs), self.out, progress.named("page"))
+        if not self.written:
+            progress.say(f"{self.out / 'report.html'} is there, and is written again as runs are done")
+        self.written = time.monotonic()
+        self.took = self.written - begun
+
+
+def headline(run: Run) -> str:
+    """One line about a run that is done: error rate, similarity, quality and speed, with their intervals."""
+    protocol = run.protocols()[0]
+    metrics = {metric.name: metric for metric in run.metrics(protocol)}
+    clusters = {sample.id: sample.speaker for sample in run.samples}
+    parts = []
+    for names in HEADLINES:
+        for metric in (metrics[name] for name in names if name in metrics):
+            text = _figure(run, protocol, metric, clusters)
+            if text:
+                parts.append(text)
+                break
+    return "   ".join(parts) or "nothing was measured"
+
+
+def _figure(run: Run, protocol: str, metric: Metric, clusters: Mapping[str, str]) -> str:
+    """'WER 12.3 % [9.1 to 15.0]'; 'SIM-o failed 3 of 24'; '' where the metric does not apply."""
+    found = cell(metric, run.scores(protocol, metric.name), clusters)
+    parts = [metric.title]
+    if found.value is not None:
+        parts.append(values.number(metric, found.value) + (f" {metric.unit}" if metric.unit == "%" else ""))
+    if found.low is not None:
+        parts.append(f"({values.interval(metric, found.low, found.high)})")
+    if found.failed:
+        parts.append(f"failed {found.failed} of {found.asked}")
+    return " ".join(parts) if len(parts) > 1 else ""
+
+
+def finish(campaign: Campaign, out: Path, as_json: bool = False) -> int:
+    """Write the page and the table, print the table, what failed and where the page is.
+
+    Returns 1 where rows have no usable output, a metric failed on a row, or a system could not run; else 0.
+    """
+    if not campaign.runs:
         return 1
-    tables = reports.load(runs)
-    results = reports.results(tables)
+    found = reports.load(campaign.runs)
+    progress = Progress()
+    page = reports.write_report(found, out, progress.named("page"))
+    progress.close()
+    failed = [each for table in found for each in reasons.failed(table)]
     if as_json:
-        print(json.dumps(results, ensure_ascii=False, allow_nan=False))
+        print(json.dumps(reports.results(found), ensure_ascii=False, allow_nan=False))
+        for each in failed:
+            print(each, file=sys.stderr)
     else:
-        reports.print_tables(tables)
-    failed = reports.failures(tables)
-    page = reports.write_report(tables, out)
-    count = len({cell["system"] + cell["testset"] for cell in results})
-    sentence = f"{count} run{'s' if count != 1 else ''} scored; open {page}"
-    if failed:
-        sentence += f". {sum(failed.values())} rows have no usable output, counted as the worst case"
-    print(sentence + ".", file=sys.stderr)
-    return 1 if failed else 0
+        reports.print_tables(found)
+    for problem in campaign.problems:
+        print(f"not run: {problem}", file=sys.stderr)
+    count = len({entry.run.path for table in found for entry in table.entries})
+    sentence = f"{count} run{'s' if count != 1 else ''} scored"
+    if rows := sum(each.failed for each in failed if each.what == "speech"):
+        sentence += f"; {rows} row{'s have' if rows != 1 else ' has'} no usable output, counted as the worst case"
+    if other := sum(each.what != "speech" for each in failed):
+        sentence += f"; metrics failed in {other} place{'s' if other != 1 else ''}, as listed above"
+    print(f"{sentence}. Open {page}", file=sys.stderr)
+    anchors = {entry.name for table in found for entry in table.entries if entry.anchor}  # silence fails by design
+    return 1 if campaign.problems or any(each.system not in anchors for each in failed) else 0

@@ -10,8 +10,9 @@ import re
 import sys
 from types import ModuleType
 
-from ttsbench import __version__, commands
+from ttsbench import commands
 from ttsbench.errors import UserError, unknown
+from ttsbench.version import __version__
 
 EXAMPLES = """examples:
   ttsbench run                                            the in-repo systems on the embedded test sets, then a page

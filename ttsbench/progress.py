@@ -1,46 +1,83 @@
-"""Progress on standard error."""
+"""What a person sees on standard error while work is done: the plan, a bar for the work, a line for what is done.
+
+Where standard error is no terminal but a file or a CI, there are no bars: a line for each stage that begins, and one
+for each that ends.
+"""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
 
 class Progress:
-    """One progress bar on standard error; a line for whatever begins where that is no terminal, but a file or a CI."""
+    """One bar at a time on standard error, and lines above it that stay."""
 
     def __init__(self) -> None:
         self._bar: Any = None
-        self._key: tuple[str, str, int] | None = None
+        self._stage: tuple[str, str, int] | None = None  # title, what, total
+        self._begun, self._first = 0.0, 0  # when the stage began, and how many were done by then
 
     def named(self, title: str) -> Callable[[int, int, str], None]:
-        """A callback (done, total, what) that drives this bar."""
+        """A callback (done, total, what) for one system on one test set."""
 
         def note(done: int, total: int, what: str) -> None:
-            key, before = (title, what, total), self._key
-            if not sys.stderr.isatty():
-                self._key = key
-                if key != before and done < total:
-                    print(f"{title}: {what}, {done} of {total} done", file=sys.stderr, flush=True)
-                return
-            from tqdm import tqdm
-
-            if key != before:
-                self.close()
-                self._key = key
-                self._bar = tqdm(total=total, desc=f"{title}: {what}", leave=False, dynamic_ncols=True)
-            self._bar.n = done
-            self._bar.refresh()
+            if (title, what, total) != self._stage:
+                self._begin(title, what, done, total)
+            if self._bar is not None:
+                self._bar.update(done - self._bar.n)
+            if done >= total:
+                self._end(done)
 
         return note
 
     def say(self, text: str) -> None:
-        """A line for the reader, above the bar."""
-        self.close()
-        print(text, file=sys.stderr)
+        """A line that stays."""
+        self._close_bar()
+        print(text, file=sys.stderr, flush=True)
+
+    def about(self, title: str) -> Callable[[str], None]:
+        """`say`, with what it is about before the text."""
+        return lambda text: self.say(f"{title}: {text}")
 
     def close(self) -> None:
+        """Take the bar away, whatever it says."""
+        self._close_bar()
+        self._stage = None
+
+    def _begin(self, title: str, what: str, done: int, total: int) -> None:
+        self.close()
+        self._stage, self._begun, self._first = (title, what, total), time.monotonic(), done
+        if done >= total:
+            return
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            # `initial`: what was there before does not count as speed
+            self._bar = tqdm(total=total, initial=done, desc=f"{title}: {what}", leave=False, dynamic_ncols=True)
+        else:
+            print(f"{title}: {what}, {done} of {total} done", file=sys.stderr, flush=True)
+
+    def _end(self, done: int) -> None:
+        fresh = done - self._first
+        if self._stage is not None and fresh and not sys.stderr.isatty():
+            title, what, _ = self._stage
+            seconds = time.monotonic() - self._begun
+            print(f"{title}: {what}, {fresh} done in {duration(seconds)}", file=sys.stderr, flush=True)
+            self._first = done
+        self._close_bar()
+
+    def _close_bar(self) -> None:
         if self._bar is not None:
             self._bar.close()
-        self._bar, self._key = None, None
+        self._bar = None
+
+
+def duration(seconds: float) -> str:
+    """'4 s', '3 min', '2 h 05 min'."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -23,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
 
     whole = merge(options.runs, options.into)
     protocols = dict.fromkeys(name for path in options.runs for name in Run.open(path).protocols())
-    bar = Progress()
-    score_run(whole, Plan(protocols=tuple(protocols) or ("embedded",)), bar.named(options.into.name))
-    bar.close()
-    return campaign.finish([whole.path], whole.path.parent, options.json)
+    progress = Progress()
+    score_run(whole, Plan(protocols=tuple(protocols) or ("embedded",)), progress.named(options.into.name))
+    progress.close()
+    return campaign.finish(campaign.Campaign([whole.path]), whole.path.parent, options.json)

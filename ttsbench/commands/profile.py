@@ -8,30 +8,36 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ttsbench import arguments
 from ttsbench.columns import table
 from ttsbench.playback import playback
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `ttsbench profile`."""
+    count, seconds = arguments.count(), arguments.number(0)
     parser.add_argument("systems", nargs="+", metavar="SYSTEM", help="as for run --system")
-    parser.add_argument("--words", type=int, nargs="+", default=[5, 10, 20, 40, 60], help="text lengths")
+    parser.add_argument("--words", type=count, nargs="+", default=[5, 10, 20, 40, 60], help="text lengths")
     parser.add_argument(
         "--prompt-seconds",
-        type=float,
+        type=seconds,
         nargs="+",
         default=[3.0, 6.0, 10.0],
         help="prompt lengths; the first one goes with all other settings",
     )
-    parser.add_argument("--concurrency", type=int, nargs="+", default=[1, 2, 4], help="utterances at once")
+    parser.add_argument("--concurrency", type=count, nargs="+", default=[1, 2, 4], help="utterances at once")
     parser.add_argument(
-        "--chunk-frames", type=int, nargs="*", default=[2, 10, 25], help="chunk sizes, of systems that have them"
+        "--chunk-frames",
+        type=count,
+        nargs="*",
+        default=[2, 10, 25],
+        help="chunk sizes, where a system has them",
     )
-    parser.add_argument("--batch", type=int, nargs="*", default=[2, 8], help="batch sizes, of systems that have them")
-    parser.add_argument("--repeat", type=int, default=10, help="repetitions of each point (default: 10)")
+    parser.add_argument("--batch", type=count, nargs="*", default=[2, 8], help="batch sizes, where a system has them")
+    parser.add_argument("--repeat", type=count, default=10, help="repetitions of each point (default: 10)")
     parser.add_argument("--testset", default="seed-mini", help="lends a prompt (default: seed-mini)")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps")
-    parser.add_argument("--timeout", type=float, default=120.0, metavar="S", help="seconds an utterance may take")
+    parser.add_argument("--device", type=arguments.device, default="cpu", help="cpu, cuda, cuda:1, mps")
+    parser.add_argument("--timeout", type=seconds, default=120.0, metavar="S", help="seconds for an utterance")
     parser.add_argument("--out", type=Path, default=Path("profile"), help="folder of profile.json and profile.html")
     parser.add_argument("--json", action="store_true", help="print the profile as one JSON line")
 

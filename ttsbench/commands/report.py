@@ -19,4 +19,4 @@ def run(options: argparse.Namespace) -> int:
 
     first = options.runs[0]
     beside = first.parent if (first / "run.json").exists() or first.is_file() else first
-    return campaign.finish(options.runs, options.out or beside, options.json)
+    return campaign.finish(campaign.Campaign(options.runs), options.out or beside, options.json)

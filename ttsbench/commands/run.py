@@ -9,7 +9,7 @@ from pathlib import Path
 from ttsbench import arguments
 from ttsbench.errors import UserError
 
-DEFAULT_TESTSETS = ("seed-mini", "librispeech-mini", "emergent-en", "emergent-zh", "hard-en")
+QUICK = "quick"  # the default test set, where it is there
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +18,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--system", action="append", metavar="SPEC", help="name, CARD.toml, http:URL, python:FILE.py:CLASS"
     )
     parser.add_argument("--testset", action="append", metavar="SPEC", help="a name, or LAYOUT=PATH (see list testsets)")
+    parser.add_argument("--full", action="store_true", help="every embedded test set, not only the quick one")
     parser.add_argument("--protocol", action="append", metavar="NAME", help="how to score (default: embedded)")
+    parser.add_argument(
+        "--metrics",
+        type=arguments.words,
+        default=(),
+        metavar="LIST",
+        help="only these, such as wer,sim-o (all)",
+    )
     parser.add_argument("--out", type=Path, default=Path("runs"), help="folder of the run folders (default: runs)")
     parser.add_argument("--name", help="name in the tables, for a single system")
     parser.add_argument(
@@ -57,7 +65,17 @@ def run(options: argparse.Namespace) -> int:
         raise UserError("no system can speak here; name one with --system")
     if options.name and len(specs) > 1:
         raise UserError(f"--name {options.name} needs a single system, not {len(specs)}")
-    plan = campaign.plan_of(options)
-    titles = [options.name] if options.name else []
-    runs, status = campaign.bench(plan, specs, options.testset or list(DEFAULT_TESTSETS), titles)
-    return max(status, campaign.finish(runs, options.out, options.json))
+    if options.full and options.testset:
+        raise UserError("--full runs every embedded test set: leave out --testset")
+    testsets = options.testset or default_testsets(options.full)
+    names = {specs[0]: options.name} if options.name else {}
+    done = campaign.bench(campaign.plan_of(options), specs, testsets, names)
+    return campaign.finish(done, options.out, options.json)
+
+
+def default_testsets(full: bool) -> list[str]:
+    """The quick set; with `full`, and where there is no quick set, every other embedded one."""
+    from ttsbench import testsets
+
+    embedded = [row["spec"] for row in testsets.listing() if row["where"] == "embedded"]
+    return [QUICK] if QUICK in embedded and not full else [name for name in embedded if name != QUICK]

@@ -15,6 +15,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "folders", nargs="+", type=Path, metavar="DIR", help="a folder of <id>.wav|flac|..., or a run folder"
     )
     parser.add_argument("--protocol", action="append", metavar="NAME", help="how to score (default: embedded)")
+    parser.add_argument(
+        "--metrics",
+        type=arguments.words,
+        default=(),
+        metavar="LIST",
+        help="only these, such as wer,sim-o (all)",
+    )
+    parser.add_argument(
+        "--transcripts",
+        type=Path,
+        metavar="FILE",
+        help="ids and texts that your own recogniser heard",
+    )
     parser.add_argument("--score-jobs", type=arguments.count(), default=0, help="scoring processes (one a core)")
     parser.add_argument(
         "--timeout", type=arguments.number(0), default=300.0, metavar="S", help="seconds a batch may take (300)"
@@ -54,16 +67,20 @@ def _again(options: argparse.Namespace, folders: list[Path]) -> int:
 
     plan = Plan(
         protocols=tuple(options.protocol or ("embedded",)),
+        metrics=options.metrics,
+        transcripts=options.transcripts,
         score_jobs=options.score_jobs,
         timeout=options.timeout,
         device=options.device,
         ray=options.ray,
     )
-    bar = Progress()
+    progress = Progress()
     for folder in folders:
-        score_run(Run.open(folder), plan, bar.named(folder.name))
-    bar.close()
-    return campaign.finish(folders, folders[0].parent, options.json)
+        run = Run.open(folder)
+        score_run(run, plan, progress.named(folder.name))
+        progress.say(f"{folder.name}: {campaign.headline(run)}")
+    progress.close()
+    return campaign.finish(campaign.Campaign(folders), folders[0].parent, options.json)
 
 
 def _fresh(options: argparse.Namespace, folders: list[Path]) -> int:
@@ -76,9 +93,9 @@ def _fresh(options: argparse.Namespace, folders: list[Path]) -> int:
 
     options.out, options.limit = options.out or Path("runs"), options.limit or 0
     titles = [options.name] if options.name else short_names(folders)
-    specs = [f"recorded:{folder}" for folder in folders]
-    runs, status = campaign.bench(campaign.plan_of(options), specs, options.testset, titles)
-    return max(status, campaign.finish(runs, options.out, options.json))
+    names = {f"recorded:{folder}": title for folder, title in zip(folders, titles, strict=True)}
+    done = campaign.bench(campaign.plan_of(options), list(names), options.testset, names)
+    return campaign.finish(done, options.out, options.json)
 
 
 def short_names(folders: list[Path]) -> list[str]:

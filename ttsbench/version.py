@@ -1,0 +1,3 @@
+"""The version of ttsbench."""
+
+__version__ = "0.1.0"
