@@ -80,6 +80,15 @@ def test_sim_anchors():
     assert sim.score(item(), (one, two)).value == pytest.approx(0.707107)
 
 
+def test_an_embedding_of_zeros_is_an_error_and_a_cosine_is_never_above_one():
+    zero, one = Feature(pack(np.zeros(3))), Feature(pack(np.array([0.1, 0.2, 0.3])))
+    score = columns()["sim-o"].score(item(), (zero, one))
+    assert score.value is None and "zero" in score.error
+    assert columns()["sim-o"].score(item(), (one, one)).value == 1.0
+    broken = columns()["sim-o"].score(item(), (one, Feature(error="p.wav: empty")))
+    assert (broken.value, broken.error) == (None, "p.wav: empty")
+
+
 def test_intrusive_measures_apply_to_round_trips_only():
     for name in ("pesq-wb", "pesq-nb", "stoi", "estoi"):
         assert "not aligned" in columns()[name].na(item())

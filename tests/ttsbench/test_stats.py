@@ -233,3 +233,11 @@ def test_a_corpus_value_without_any_weight_is_not_defined():
 def test_not_applicable_gives_the_commonest_reason():
     scores = [Score("a", na="no prompt"), Score("b", na="no recording"), Score("c", na="no recording")]
     assert stats.cell(SIM, scores).na == "no recording"
+
+
+def test_the_interval_is_that_of_the_number_shown():
+    scores = rows([0.0, 1.0] * 20, [9.0, 1.0] * 20)
+    corpus = stats.cell(WER, scores)
+    assert corpus.value == pytest.approx(0.1) and corpus.low < 0.1 < corpus.high < 0.3
+    mean = stats.cell(SIM, scores)
+    assert mean.value == pytest.approx(0.5) and 0.3 < mean.low < 0.5 < mean.high
