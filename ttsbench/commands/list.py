@@ -66,6 +66,8 @@ def rows(what: str) -> list[dict[str, Any]]:
             }
             for protocol in protocols
         ]
+    within = {measure.metric.name for protocol in protocols for measure in protocol.measures}
+    protocols += [metrics.protocol(name) for name in metrics.metric_names() if name not in within]
     return [
         {
             "name": measure.metric.name,
