@@ -18,7 +18,7 @@ def frame_losses(
     predicted: tuple[Tensor, Tensor],
     target: tuple[Tensor, Tensor],
     mask: Tensor,
-    direction: Direction = "target-predicted",
+    direction: Direction,
 ) -> dict[str, Tensor]:
     """The losses `audio` and `end`, each a mean over its frames, in nats per dimension.
 

@@ -64,15 +64,3 @@ def code_loss(
     total = lengths.sum()
     plain = (spoken.detach() * real).sum((0, 1)) / total
     return (weighted + ends) / (total * count), plain
-
-
-def agreement(said: Tensor, taught: Tensor, lengths: Tensor) -> Tensor:
-    """KL(taught || said) in nats a codebook over the real frames of `lengths` (batch,).
-
-    Logits (batch, steps, codebooks, vocabulary), on the delayed grid.
-    """
-    frames = said.shape[1] - said.shape[2] + 1
-    apart = F.kl_div(said.float().log_softmax(-1), taught.float().log_softmax(-1), reduction="none", log_target=True)
-    spoken = undelay(apart.sum(-1), frames)
-    real = (torch.arange(frames, device=said.device) < lengths[:, None])[..., None]
-    return (spoken * real).sum() / (lengths.sum() * said.shape[2])

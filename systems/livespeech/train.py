@@ -18,7 +18,7 @@ from ttsbench.systems.livespeech.aids import Guide, hidden_rows, shares_of
 from ttsbench.systems.livespeech.data import Batch, from_corpus
 from ttsbench.systems.livespeech.design import PAPER_GROUPS, SMALL, Design
 from ttsbench.systems.livespeech.layout import Layout
-from ttsbench.systems.livespeech.loss import agreement, code_loss, delay
+from ttsbench.systems.livespeech.loss import code_loss, delay
 from ttsbench.systems.livespeech.model import LiveSpeech, save
 from ttsbench.systems.training.data import TtsBatches
 from ttsbench.systems.training.trainer import Judge, Settings, moved, train
@@ -59,12 +59,10 @@ def losses(
     recipe: Recipe,
     features: Callable[[Tensor], Tensor],
     batch: Batch,
-    teacher: LiveSpeech | None = None,
 ) -> dict[str, Tensor]:
     """What is minimised, then what is logged: nats per codebook, the guide, and how often the guided head is right.
 
     `features` turns enrollment codes (batch, frames, codebooks) into the codec's vectors (batch, frames, features).
-    A `teacher` is agreed with, beside the rest (Hinton et al. 2015); it sees every input row.
     """
     design = model.design
     grid = delay(batch.codes, batch.lengths, design.pad, design.eos)
@@ -82,11 +80,6 @@ def losses(
     if guide is not None:
         guided, hits = guide.compare(shares_of(batch.ends, batch.codes.shape[1]))
         out |= {"loss": loss + recipe.guide * guided, "guide": guided, "hits": torch.tensor(hits)}
-    if teacher is not None and model.training:
-        with torch.no_grad():
-            taught = teacher(rows, teacher.remember(features(batch.enrolled), batch.symbols, heard))
-        apart = agreement(logits, taught, batch.lengths)
-        out |= {"loss": out["loss"] + apart, "apart": apart}
     return out
 
 
@@ -101,7 +94,6 @@ def fit(
     device: str = "cpu",
     listen: Judge | None = None,
     model: LiveSpeech | None = None,
-    teacher: LiveSpeech | None = None,
 ) -> LiveSpeech:
     """Train on `given(step)`, a new model or `model`; goes on where `folder` stopped. Returns the model with averaged
     weights.
@@ -116,7 +108,7 @@ def fit(
         return {name: float(torch.stack([row[name].float() for row in found]).mean()) for name in found[0]}
 
     train(
-        model, given, lambda batch, step: losses(model, recipe, features, batch, teacher), recipe.settings, folder,
+        model, given, lambda batch, step: losses(model, recipe, features, batch), recipe.settings, folder,
         evaluate, say=say, progress=progress, listen=listen,
     )  # fmt: skip
     return model

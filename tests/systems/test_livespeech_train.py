@@ -11,11 +11,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from ttsbench.systems.livespeech import finish, layout
+from ttsbench.systems.livespeech import layout
 from ttsbench.systems.livespeech.aids import shares_of
 from ttsbench.systems.livespeech.data import Batch, from_corpus, without_lead
 from ttsbench.systems.livespeech.design import SMALL
-from ttsbench.systems.livespeech.loss import agreement, delay
 from ttsbench.systems.livespeech.model import LiveSpeech, load, save
 from ttsbench.systems.livespeech.train import SMALL_RECIPE, Recipe, fit, losses
 from ttsbench.systems.nn.quantizers import ResidualVQ
@@ -160,34 +159,3 @@ def test_the_small_preset_fits_in_a_checkpoint_and_keeps_its_groups() -> None:
     assert 2 * weights < 16e6
     assert SMALL.groups > 1
     assert SMALL_RECIPE.strength > 0
-
-
-def test_a_longer_training_ships_as_steps_on_the_checkpoint_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    torch.manual_seed(0)
-    wide = dataclasses.replace(DESIGN, dim=64, hidden=96)  # wide enough for matrices that have steps
-    base = LiveSpeech(wide)
-    trained = LiveSpeech(wide)
-    trained.load_state_dict({k: v + 0.03 * torch.randn_like(v) for k, v in base.state_dict().items()})
-    for name, model in (("base", base), ("trained", trained)):
-        (tmp_path / name).mkdir()
-        save(model, tmp_path / name / "livespeech.safetensors")
-    monkeypatch.setattr(finish, "batches_of", lambda corpus, recipe, books: (example, [example(9)]))
-    files = [str(tmp_path / name / "livespeech.safetensors") for name in ("trained", "base")]
-    assert finish.main([str(tmp_path), *files, str(tmp_path / "base"), "--steps", "8"]) == 0
-
-    before, teacher = base.fold().eval(), load(tmp_path / "trained" / "livespeech.safetensors")
-    after = load(tmp_path / "base" / "livespeech.safetensors")
-    batch = example(9)
-    grid = delay(batch.codes, batch.lengths, wide.pad, wide.eos)[:, :-1]
-
-    def apart(model: LiveSpeech) -> float:
-        said, taught = (
-            each(grid, each.remember(layout.vectors(batch.enrolled), batch.symbols)) for each in (model, teacher)
-        )
-        return float(agreement(said, taught, batch.lengths))
-
-    with torch.no_grad():
-        assert apart(teacher) < 1e-6
-        assert apart(after) < 0.6 * apart(before)

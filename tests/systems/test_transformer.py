@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pytest
 import torch
@@ -119,6 +120,19 @@ def test_llama_scaling_matches_transformers() -> None:
     x = torch.randn(1, 40, 32)
     with torch.no_grad():
         torch.testing.assert_close(ours(x), theirs(inputs_embeds=x).last_hidden_state, atol=1e-5, rtol=1e-5)
+
+
+def test_llama_scaling_has_a_smooth_band_between_long_and_short_waves() -> None:
+    rope = Rope(theta=5e5, factor=32.0, low=1.0, high=4.0, trained=8192)
+    plain, scaled = Rope(theta=5e5).frequencies(64), rope.frequencies(64)
+    turns = 8192 * plain.double() / (2 * math.pi)  # full turns within the length of the training
+    assert torch.equal(scaled[turns >= 4], plain[turns >= 4])
+    torch.testing.assert_close(scaled[turns <= 1], plain[turns <= 1] / 32)
+    band = (turns > 1) & (turns < 4)
+    assert int(band.sum()) == 3
+    for index in band.nonzero().flatten():
+        share = (float(turns[index]) - 1) / 3
+        assert float(scaled[index]) == pytest.approx(float(plain[index]) * (share + (1 - share) / 32), rel=1e-5)
 
 
 def test_watched_heads_give_trainable_weights() -> None:
