@@ -65,7 +65,7 @@ def make(folder: Path, systems: int, utterances: int) -> list[Path]:
     for number in range(systems):
         name = f"system-{number}"
         info = {"system": {"name": name, "spec": name, "card": {"name": name, "version": "1"}},
-                "testset": {"name": "large", "digest": "large"}, "asked": {}, "seed": 0, "packages": {}, "code": {},
+                "testset": {"name": "large", "digest": "large"}, "identity": {}, "seed": 0, "packages": {}, "code": {},
                 "machine": {}, "started": ""}  # fmt: skip
         run = Run.create(folder / "runs" / f"{name}@large", info, samples)
         (run.path / "audio").mkdir()

@@ -41,7 +41,7 @@ def main() -> None:
         """No progress: only the clock matters here."""
 
     try:
-        run = run_one(f"recorded:{folder}", testset, plan, silent)
+        run = run_one("ground-truth", testset, plan, silent)
         speech = sum(row.seconds for row in run.syntheses.values())
         print(f"{len(testset.samples)} utterances, {speech:.0f} s of speech, {os.cpu_count()} cores")
         alone = 0.0

@@ -52,41 +52,112 @@ def listing() -> tuple[Listed, ...]:
     return tuple(found)
 
 
-def load(spec: str) -> System | Recorded:
+def load(spec: str, device: str = "cpu") -> System | Recorded:
     """What `spec` names, ready to speak: models are loaded and programs started before this returns.
 
     `spec` is a name of `listing`, `path/card.toml`, `recorded:DIR`, `http:URL` (or the URL itself) or
-    `python:FILE.py:CLASS`. Raises ValueError with the known names, or with what is wrong with the card.
+    `python:FILE.py:CLASS`. `device` (cpu, cuda, cuda:1, mps) goes to classes whose constructor takes one. Raises
+    UserError with the known names, or with what is wrong with the card.
     """
     name, _, rest = spec.partition(":")
     if spec in ANCHORS:
         from ttsbench.systems.adapters import anchors
 
         return anchors.load(_anchor_card(spec))
-    if spec in {path.name for path in _own()}:
-        return importlib.import_module(f"ttsbench.systems.{spec}.system").System()
-    if (CARDS / f"{spec}.toml").is_file() and "/" not in spec:
-        return _from_card(CARDS / f"{spec}.toml")
-    if spec.endswith(".toml"):
-        return _from_card(Path(spec))
+    if spec in _own_names():
+        return importlib.import_module(f"ttsbench.systems.{spec}.system").System(device=device)
+    if path := card_file(spec):
+        return _from_card(path, device)
     if name == "recorded":
         from ttsbench.systems.adapters import recorded
 
-        return recorded.Folder(Card(f"recorded-{Path(rest).resolve().name}"), recorded.Options(folder=Path(rest)))
+        return recorded.Folder(_plain_card(spec), recorded.Options(folder=Path(rest)))
     if name in ("http", "https"):
         from ttsbench.systems.adapters import http
 
-        return http.from_url(spec if rest.startswith("//") else rest)
+        return http.from_url(_url(spec))
     if name == "python":
         from ttsbench.systems.adapters import python
 
-        return python.from_file(rest)
+        return python.from_file(rest, device=device)
     for point in _entry_points():
         if point.name == spec:
             from ttsbench.systems.adapters import python
 
-            return python.from_entry_point(point)
+            return python.from_entry_point(point, device)
     raise UserError(_unknown(spec))
+
+
+def card(spec: str) -> Card | None:
+    """The card of a system, from its file alone: no model is loaded, no program started.
+
+    None for a Python class, whose card is known when it has been loaded. Raises UserError as `load` does.
+    """
+    from ttsbench.systems import cards
+    from ttsbench.systems.codecs import checkpoints
+
+    name = spec.partition(":")[0]
+    if spec in ANCHORS:
+        return _anchor_card(spec)
+    if path := card_file(spec):
+        found, options = cards.read(path)
+        own = (
+            spec in _own_names() and checkpoints().resolve() != (HERE / "checkpoints").resolve()
+        )  # another size of model, perhaps
+        return None if own or options.get("adapter") == "python" else found
+    if name in ("recorded", "http", "https"):
+        return _plain_card(spec)
+    if name == "python" or any(point.name == spec for point in _entry_points()):
+        return None
+    raise UserError(_unknown(spec))
+
+
+def identity(spec: str) -> dict[str, Any]:
+    """What is behind `spec`, as digests: {"code": "...", "weights": {file: "..."}}; "" where there is nothing.
+
+    Code is the Python files of a class and those that it imports beside itself, or a card's settings and the files
+    that they name. Recordings have none: each of them is compared by itself.
+    """
+    from ttsbench.systems import digests
+
+    name, _, rest = spec.partition(":")
+    if spec in ANCHORS:
+        return {"code": digests.digest([HERE / "adapters" / "anchors.py"]), "weights": {}}
+    if path := card_file(spec):
+        own = HERE / spec / "system.py"
+        code = digests.digest(digests.source_files(own, HERE)) if spec in _own_names() else digests.of_card(path)
+        return {"code": code, "weights": digests.of_weights(path)}
+    points = [point.value for point in _entry_points() if point.name == spec]
+    source = rest if name == "python" else points[0] if points else ""
+    return {"code": digests.of_file(source, Path()) if source else "", "weights": {}}
+
+
+def check(spec: str, device: str = "cpu") -> None:
+    """Raise UserError with what to do where `spec` cannot speak here: device, program, server, Python file, weights.
+
+    Loads no model and starts no program.
+    """
+    from ttsbench.systems import preflight
+
+    preflight.device(device)
+    name, _, rest = spec.partition(":")
+    if path := card_file(spec):
+        preflight.card(path)
+    elif name in ("http", "https"):
+        preflight.server(_url(spec), spec)
+    elif name == "python":
+        preflight.python(rest, Path(), spec)
+    elif card(spec) is not None and is_recorded(spec) and spec not in ANCHORS:
+        load(spec)
+
+
+def card_file(spec: str) -> Path | None:
+    """The card file behind `spec`: of one of our own systems, of a card that ships, or the file itself."""
+    if spec in _own_names():
+        return HERE / spec / "card.toml"
+    if "/" not in spec and (CARDS / f"{spec}.toml").is_file():
+        return CARDS / f"{spec}.toml"
+    return Path(spec) if spec.endswith(".toml") else None
 
 
 def with_costs() -> list[str]:
@@ -114,12 +185,32 @@ def _own() -> list[Path]:
     return sorted(path.parent for path in HERE.glob("*/system.py"))
 
 
-def _from_card(path: Path) -> System | Recorded:
+def _own_names() -> set[str]:
+    return {path.name for path in _own()}
+
+
+def _url(spec: str) -> str:
+    """The address of http:URL, or of a bare URL."""
+    rest = spec.partition(":")[2]
+    return spec if rest.startswith("//") else rest
+
+
+def _plain_card(spec: str) -> Card:
+    """The card of recorded:DIR or http:URL, of which nothing is known but the address."""
+    if spec.startswith("recorded:"):
+        return Card(f"recorded-{Path(spec.partition(':')[2]).resolve().name}")
+    from ttsbench.systems.adapters import http
+
+    return http.card_of(_url(spec))
+
+
+def _from_card(path: Path, device: str) -> System | Recorded:
     """The adapter that the card names, imported only now."""
     from ttsbench.systems import cards
 
     card, options = cards.read(path)
-    options.pop("install", None)
+    for name in ("install", "weights"):
+        options.pop(name, None)
     adapter = options.pop("adapter", None)
     folder = path.resolve().parent
     if adapter == "command":
@@ -137,7 +228,7 @@ def _from_card(path: Path) -> System | Recorded:
     if adapter == "python":
         from ttsbench.systems.adapters import python
 
-        return python.from_card(card, cards.given(path), cards.convert(options, python.Options, path), folder)
+        return python.from_card(card, cards.given(path), cards.convert(options, python.Options, path), folder, device)
     if adapter == "recorded":
         from ttsbench.systems.adapters import recorded
 

@@ -8,7 +8,7 @@ import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
-from ttsbench.records import Sample, TestSet
+from ttsbench.records import Sample, TestSet, id_problem
 from ttsbench.testsets.faults import Draft, Fault, Row, TestSetError
 
 # ISO 639-1, all two-letter codes
@@ -21,7 +21,6 @@ _CODES = """
 """
 LANGUAGES = frozenset(_CODES.split())
 ABSENT = "no such audio file"
-LONGEST_ID = 150  # bytes of UTF-8, so that the id with an ending is a file name everywhere
 DECODED_WHOLE = 4096  # files up to this many bytes are decoded, the others' headers read
 
 
@@ -30,6 +29,7 @@ def finish(draft: Draft, name: str, licence: str, source: str, about: str = "", 
 
     `some`: files that are not there are no faults of the set, if any is; what needs them fails for its row alone.
     """
+    draft = replace(draft, rows=[_composed(row) for row in draft.rows])
     faults = draft.faults + [fault for row in draft.rows for fault in row_faults(row)] + _duplicates(draft.rows)
     name_problem = id_problem(name)
     if name_problem:
@@ -49,6 +49,12 @@ def finish(draft: Draft, name: str, licence: str, source: str, about: str = "", 
         raise TestSetError(sorted(faults, key=lambda fault: (fault.file, fault.line)))
     samples = tuple(row.sample for row in draft.rows)
     return TestSet(name, samples, licence, source, about, digest(samples))
+
+
+def _composed(row: Row) -> Row:
+    """The row with its id in composed form (NFC): lists made on macOS hold decomposed ones."""
+    name = unicodedata.normalize("NFC", row.sample.id)
+    return row if name == row.sample.id else replace(row, sample=replace(row.sample, id=name))
 
 
 def row_faults(row: Row) -> list[Fault]:
@@ -78,23 +84,6 @@ def row_faults(row: Row) -> list[Fault]:
     if sample.task == "resynthesis" and not sample.truth:
         fault(sample.id, "nothing to resynthesise", "name the recording as truth")
     return faults
-
-
-def id_problem(name: str) -> str:
-    """Why `name` cannot name a file of its own, or "". Ids become file names, so they may not steer a path."""
-    if not name:
-        return "is empty"
-    if "/" in name or "\\" in name:
-        return "holds a slash"
-    if name in (".", ".."):
-        return "is a folder's name"
-    if any(unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") for char in name):
-        return "holds a control character"
-    if name != name.strip():
-        return "begins or ends with a space"
-    if len(name.encode()) > LONGEST_ID:
-        return f"is longer than {LONGEST_ID} bytes"
-    return ""
 
 
 def audio_problem(path: Path) -> str:

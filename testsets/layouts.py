@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ttsbench.records import id_problem
 from ttsbench.testsets import lists, tables, trees
-from ttsbench.testsets.check import id_problem
 from ttsbench.testsets.faults import Draft, Row, read_lines
 
 Options = dict[str, str]

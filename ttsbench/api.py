@@ -177,7 +177,7 @@ def speak(
     )
     loaded = testsets.load(testset) if isinstance(testset, str) else testset
     progress = Progress()
-    run = benchmark.run_one(_spec(system), loaded, plan, progress.named(loaded.name), name)
+    run = benchmark.run_one(_spec(system), loaded, plan, progress.named(loaded.name), name, progress.say)
     progress.close()
     return Result(run.path)
 

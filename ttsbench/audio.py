@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import soxr
 from ttsbench.errors import UserError
 from ttsbench.records import Retry
 from ttsbench.store import file_digest as digest
+from ttsbench.store import write_atomically
 
 __all__ = [
     "AudioError",
@@ -118,15 +119,14 @@ def peculiarities(path: Path | str, samples: np.ndarray, rate: int) -> str:
 
 
 def write(path: Path, samples: np.ndarray, rate: int) -> None:
-    """Write float32 (n,) as 16-bit FLAC (or by suffix: WAV, OGG/Opus), whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write float32 (n,) as 16-bit FLAC (or by suffix: WAV, OGG/Opus), whole or not at all. Raises DiskFull, OSError.
+
+    It is encoded in memory first: of a disk that is full, libsndfile says "System error" and no more.
+    """
     kind = {".flac": ("FLAC", "PCM_16"), ".wav": ("WAV", "PCM_16"), ".opus": ("OGG", "OPUS")}[path.suffix]
-    try:
-        soundfile.write(part, samples, rate, format=kind[0], subtype=kind[1])
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    data = io.BytesIO()
+    soundfile.write(data, samples, rate, format=kind[0], subtype=kind[1])
+    write_atomically(path, data.getvalue())
 
 
 def first_audible(samples: np.ndarray, rate: int, threshold: float = 0.01) -> int | None:

@@ -3,46 +3,28 @@
 from __future__ import annotations
 
 import datetime
-import json
 import os
-import platform
+import random
 import re
-import shutil
-import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from ttsbench import collecting, scoring, speaking, systems
 from ttsbench.execute import Executor
 from ttsbench.execute.local import Local
 from ttsbench.execute.ray import Cluster
-from ttsbench.records import Card, TestSet
-from ttsbench.store import Run, StoreError
-from ttsbench.version import __version__
+from ttsbench.files import LOCK, StoreError, empty, locked
+from ttsbench.identity import card_of, differences, identity
+from ttsbench.outcome import Say, unheard
+from ttsbench.provenance import provenance
+from ttsbench.records import Card, Sample, TestSet
+from ttsbench.store import Run
 
 Progress = Callable[[int, int, str], None]
-PACKAGES = [
-    "numpy",
-    "scipy",
-    "torch",
-    "onnxruntime",
-    "pocketsphinx",
-    "jiwer",
-    "pesq",
-    "pystoi",
-    "soxr",
-    "soundfile",
-    "librosa",
-    "Resemblyzer",
-    "speechmos",
-    "openai-whisper",
-    "transformers",
-    "speechbrain",
-    "torchmetrics",
-]
 
 
 @dataclass(frozen=True)
@@ -70,34 +52,54 @@ def executor(plan: Plan) -> Executor:
     return Local() if plan.ray is None else Cluster(plan.ray)
 
 
-def run_one(spec: str, testset: TestSet, plan: Plan, progress: Progress, name: str = "") -> Run:
-    """Speak and score one system on one test set, resuming what is there. Raises StoreError with what to do."""
-    from ttsbench import speaking as synth
+def run_one(spec: str, testset: TestSet, plan: Plan, progress: Progress, name: str = "", say: Say = unheard) -> Run:
+    """Speak and score one system on one test set, resuming what is there.
 
-    run = _folder(spec, testset, plan, name)
-    lost = synth.synthesize(
-        run,
-        spec,
-        jobs=plan.jobs,
-        timeout=plan.timeout,
-        device=plan.device,
-        retry=plan.retry,
-        progress=progress,
-        executor=executor(plan),
-    )
-    if lost:
-        raise StoreError(f"{run.path}: {len(lost)} rows could not be kept; make room and run again. First: {lost[0]}")
-    score_run(run, plan, progress)
+    `say` hears in words what was kept from before and what went wrong. Raises UserError with what to do: another run
+    lies in the folder, another process writes it, the system cannot speak here, the disk is full.
+    """
+    scoring.check(plan.protocols, plan.device, plan.metrics)
+    card = card_of(spec)
+    name = name or card.name
+    path = plan.out / f"{safe(name)}@{safe(testset.name)}"
+    wanted = identity(spec, card, testset, plan.seed)
+    if not (path / "run.json").exists():
+        systems.check(spec, plan.device)
+    if systems.is_recorded(spec):
+        collecting.check(spec, testset.samples)
+    with locked(path):
+        run = _resumed(path, wanted, plan.again)
+        if run and not systems.is_recorded(spec) and speaking.remaining(run, plan.retry):
+            systems.check(spec, plan.device)
+        run = run or _new(path, name, spec, card, testset, plan, wanted)
+        if systems.is_recorded(spec):
+            collecting.collect(run, spec, progress=progress, say=say)
+        else:
+            speaking.synthesize(
+                run,
+                spec,
+                jobs=plan.jobs,
+                timeout=plan.timeout,
+                device=plan.device,
+                retry=plan.retry,
+                progress=progress,
+                executor=executor(plan),
+                say=say,
+            )
+        _score(run, plan, progress)
     return run
 
 
 def score_run(run: Run, plan: Plan, progress: Progress) -> None:
     """Score a run folder under the plan's protocols, from cached features where there are any."""
-    from ttsbench import scoring as score
+    with locked(run.path):
+        _score(run, plan, progress)
 
+
+def _score(run: Run, plan: Plan, progress: Progress) -> None:
     jobs = plan.score_jobs or os.cpu_count() or 1
     try:
-        score.score(
+        scoring.score(
             run,
             list(plan.protocols),
             jobs=jobs,
@@ -112,12 +114,36 @@ def score_run(run: Run, plan: Plan, progress: Progress) -> None:
         raise StoreError(f"{run.path}: {fault}; what was computed is kept, run again to go on") from fault
 
 
-def limited(testset: TestSet, limit: int) -> TestSet:
-    """The first `limit` samples (0: all), under another digest, so that part and whole are never mixed."""
+def limited(testset: TestSet, limit: int, seed: int = 0) -> TestSet:
+    """`limit` samples (0: all) drawn evenly over speakers, categories and languages, in the test set's order.
+
+    The same seed draws the same samples, and a larger limit keeps those of a smaller one. Name and digest differ from
+    the whole set's, so that part and whole are never mixed.
+    """
     if not limit or limit >= len(testset.samples):
         return testset
-    name = f"{testset.name}-first{limit}"
-    return replace(testset, name=name, samples=testset.samples[:limit], digest=f"{testset.digest}:{limit}")
+    rest = list(testset.samples)
+    random.Random(seed).shuffle(rest)
+    sizes = [len(set(column)) for column in zip(*map(_groups, rest), strict=True)]
+    used: Counter[tuple[int, str]] = Counter()
+    chosen = set()
+
+    def use(sample: Sample) -> int:
+        """How much its speaker, category and language have been drawn already, each beside the others of its kind."""
+        return sum(used[group] * size for group, size in zip(_groups(sample), sizes, strict=True))
+
+    for _ in range(limit):
+        best = min(rest, key=use)
+        rest.remove(best)
+        chosen.add(best.id)
+        used.update(_groups(best))
+    samples = tuple(sample for sample in testset.samples if sample.id in chosen)
+    name = f"{testset.name}-sample{limit}" + (f"-seed{seed}" if seed else "")
+    return replace(testset, name=name, samples=samples, digest=f"{testset.digest}:sample{limit}:{seed}")
+
+
+def _groups(sample: Sample) -> tuple[tuple[int, str], ...]:
+    return tuple(enumerate((sample.speaker, sample.category, sample.language)))
 
 
 def speaks(card: Card, testset: TestSet) -> bool:
@@ -125,26 +151,24 @@ def speaks(card: Card, testset: TestSet) -> bool:
     return "*" in card.languages or bool({sample.language for sample in testset.samples} & set(card.languages))
 
 
-def _folder(spec: str, testset: TestSet, plan: Plan, name: str) -> Run:
-    from ttsbench import speaking as synth
-
-    card = synth.card_of(spec)
-    name = name or card.name
-    path = plan.out / f"{safe(name)}@{safe(testset.name)}"
-    asked = {"spec": spec, "testset_digest": testset.digest, "seed": plan.seed, "jobs": plan.jobs}
-    if (path / "run.json").exists() and not plan.again:
+def _resumed(path: Path, wanted: dict[str, str], again: bool) -> Run | None:
+    """The run that lies in a locked folder, or None where a new one is to be made: then the folder is empty."""
+    if not again and (path / "run.json").exists():
         run = Run.open(path)
-        for key, value in asked.items():
-            if run.info["asked"].get(key) != value:
-                raise StoreError(
-                    f"{path} holds a run with {key} {run.info['asked'].get(key)!r}, now {value!r} is asked: "
-                    "give another --out, or --again to start over"
-                )
+        changed = differences(run.info.get("identity", {}), wanted)
+        if changed:
+            raise StoreError(
+                f"{path} holds another run: {'; '.join(changed)}. Give another --out to keep it, --again to start over"
+            )
         return run
-    if path.exists():
-        if not (path / "samples.jsonl").exists():
-            raise StoreError(f"{path} exists and is not a run folder: give another --out")
-        shutil.rmtree(path)
+    rest = [each for each in path.iterdir() if each.name != LOCK]
+    if rest and not any((path / name).exists() for name in ("run.json", "samples.jsonl")):
+        raise StoreError(f"{path} exists and is not a run folder: give another --out")
+    empty(path)
+    return None
+
+
+def _new(path: Path, name: str, spec: str, card: Card, testset: TestSet, plan: Plan, wanted: dict[str, str]) -> Run:
     info = {
         "system": {"name": name, "spec": spec, "card": asdict(card)},
         "testset": {
@@ -158,7 +182,7 @@ def _folder(spec: str, testset: TestSet, plan: Plan, name: str) -> Run:
         "criteria": _criteria(testset),
         "shard": plan.shard,
         "spread": executor(plan).where or None,
-        "asked": asked,
+        "identity": wanted,
         "seed": plan.seed,
         "jobs": plan.jobs,
         "device": plan.device,
@@ -182,60 +206,3 @@ def _criteria(testset: TestSet) -> dict[str, Any]:
 def safe(name: str) -> str:
     """A name for a folder: letters, digits, dot, dash, underscore, plus."""
     return re.sub(r"[^\w.+-]+", "-", name).strip(".-") or "unnamed"
-
-
-def provenance() -> dict[str, Any]:
-    """Code version, packages and machine, as they are now."""
-    packages = {}
-    for package in PACKAGES:
-        try:
-            packages[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return {
-        "code": {"version": __version__, **_git()},
-        "packages": packages,
-        "machine": machine(),
-    }
-
-
-def machine() -> dict[str, Any]:
-    """What the timings were taken on."""
-    model = platform.processor() or platform.machine()
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                model = line.split(":", 1)[1].strip()
-                break
-    except OSError:
-        pass
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 0
-    return {
-        "name": platform.node(),
-        "processor": model,
-        "cores": os.cpu_count(),
-        "memory_gib": round(memory / 2**30, 1),
-        "system": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-    }
-
-
-def _git() -> dict[str, Any]:
-    """Commit and dirty flag where the code runs from its own checkout, else nothing."""
-    here = Path(__file__).resolve().parent.parent
-
-    def git(*words: str) -> str:
-        done = subprocess.run(["git", "-C", str(here), *words], capture_output=True, text=True, timeout=10)
-        return done.stdout.strip() if done.returncode == 0 else ""
-
-    try:
-        if git("rev-parse", "--show-toplevel") != str(here):
-            return {}
-        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "-uno"))}
-    except (OSError, subprocess.TimeoutExpired):
-        return {}
-
-
-def as_json(record: Any) -> str:
-    """One line of JSON, for --json."""
-    return json.dumps(record, ensure_ascii=False, default=str, allow_nan=False)

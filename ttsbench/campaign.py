@@ -16,10 +16,10 @@ from ttsbench import testsets as room
 from ttsbench.benchmark import Plan, limited, run_one, speaks
 from ttsbench.errors import UserError
 from ttsbench.execute.shards import piece
+from ttsbench.identity import card_of
 from ttsbench.progress import Progress, duration
 from ttsbench.records import Card, Metric, TestSet
 from ttsbench.reports import reasons, values
-from ttsbench.speaking import card_of
 from ttsbench.stats import cell
 from ttsbench.store import Run
 
@@ -51,11 +51,9 @@ def bench(plan: Plan, specs: Sequence[str], testsets: Sequence[str], names: Mapp
     UserError for unknown names before anything is spoken; a system that cannot run is a problem of the campaign.
     """
     progress = Progress()
-    if plan.transcripts is None:
-        for line in scoring.check(plan.protocols, plan.device, plan.metrics):
-            progress.say(f"cannot be computed here and will count as failed: {line}")
-    else:
-        scoring.protocols_of(plan.protocols, plan.metrics)
+    lacking = scoring.check(plan.protocols, plan.device, plan.metrics)
+    if lacking and plan.transcripts is None:
+        raise UserError("these cannot be computed here; leave them out with --metrics, or:\n" + "\n".join(lacking))
     sets = [limited(room.load(spec), plan.limit) for spec in dict.fromkeys(testsets)]
     if plan.shard:
         sets = [piece(testset, *plan.shard) for testset in sets]
@@ -67,7 +65,7 @@ def bench(plan: Plan, specs: Sequence[str], testsets: Sequence[str], names: Mapp
     for number, (spec, testset) in enumerate(pairs, 1):
         title = f"{names.get(spec, spec)} on {testset.name}"
         try:
-            run = run_one(spec, testset, plan, progress.named(title), names.get(spec, ""))
+            run = run_one(spec, testset, plan, progress.named(title), names.get(spec, ""), progress.titled(title))
         except UserError as fault:
             campaign.problems.append(f"{title}: {fault}")
             progress.say(f"{title}: failed: {fault}")

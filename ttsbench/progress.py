@@ -33,6 +33,10 @@ class Progress:
 
         return note
 
+    def titled(self, title: str) -> Callable[[str], None]:
+        """`say` for one system on one test set."""
+        return lambda text: self.say(f"{title}: {text}")
+
     def say(self, text: str) -> None:
         """A line that stays."""
         self._close_bar()

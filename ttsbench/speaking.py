@@ -6,28 +6,35 @@ takes the time of every chunk as it leaves the system.
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import hashlib
 import os
 import random
 import shutil
 import sys
+import tempfile
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import soundfile
 
-from ttsbench import audio
+from ttsbench import audio, systems
 from ttsbench.errors import UserError
 from ttsbench.execute import Executor, Failed
-from ttsbench.execute.local import Local, run_tasks
+from ttsbench.execute.local import Local
+from ttsbench.files import DiskFull, full_disk
+from ttsbench.outcome import Patience, Progress, Say, Spoken, begun, told, unheard
 from ttsbench.playback import audible_at
 from ttsbench.records import Card, Chunk, Recorded, Resynthesizer, Retry, Sample, Synthesis, System
-from ttsbench.store import Run, StoreError, file_digest, file_name
+from ttsbench.store import Run, file_digest, file_name
+from ttsbench.systems.errors import SpeechError
 
-Progress = Callable[[int, int, str], None]
+LEAST_ROOM = 1 << 20  # bytes: below that a disk is full
 
 
 @dataclass(frozen=True)
@@ -64,43 +71,64 @@ def synthesize(
     retry: bool,
     progress: Progress,
     executor: Executor | None = None,
-) -> list[str]:
-    """Speak every sample of `run` that is not done yet; rows are kept as they come. Returns those that could not be.
+    say: Say = unheard,
+) -> Spoken:
+    """Speak every sample of `run` that is not done yet; rows are kept as they come.
 
-    A row is done when synth.jsonl has it and its audio file is there unchanged. `retry` also redoes failed rows.
+    A row is done when synth.jsonl has it and its audio file is there unchanged. `retry` also redoes failed rows. After
+    five equal failures in a row the rest of the system's rows get that reason; where a test set has several languages,
+    the rest of that language. `say` hears at once how many rows are kept, and in the end what went wrong. Raises
+    DiskFull where there is no room, WorkerError where the system cannot be loaded; what was done before is kept.
     """
-    from ttsbench import systems
-
-    samples = run.samples
-    if systems.is_recorded(spec):
-        system = systems.load(spec)
-        assert isinstance(system, Recorded)
-        return _collect(run, system, samples, progress)
-    done = {key for key, row in run.syntheses.items() if _is_done(run, row, retry)}
-    todo = [sample for sample in samples if sample.id not in done]
-    tasks = [
-        Job(_with_prompt_clip(run, sample), seed_for(run.info["seed"], sample.id), run.path, file_name(sample.id))
-        for sample in todo
-    ]
-    lost: list[str] = []
-    progress(len(done), len(samples), "speaking")
     executor = executor or Local()
-    outcomes = executor.run(tasks, speaker, (spec, device), jobs=jobs, timeout=timeout, device=device, folder=run.path)
-    for count, (index, outcome) in enumerate(outcomes, 1):
-        if isinstance(outcome, Failed):
-            outcome = Synthesis(todo[index].id, seed=tasks[index].seed, error=f"the system failed: {outcome.reason}")
-        if not executor.timed:
-            outcome = replace(outcome, chunks=(), total=None, audible=None)
-        _keep(run, outcome, lost)
-        progress(len(done) + count, len(samples), "speaking")
-    return lost
+    todo = remaining(run, retry)
+    done = {sample.id for sample in run.samples} - {sample.id for sample in todo}
+    result = Spoken(len(run.samples), len(done), 0, begun(run) if done else "")
+    if result.kept_note:
+        say(result.kept_note)
+    progress(len(done), result.total, "speaking")
+    timed = executor.timed and all(run.info.get(key, now) == now for key, now in (("jobs", jobs), ("device", device)))
+    if todo and executor.timed and not timed:
+        say(f"timings of {len(todo)} rows are left out: the run was begun with other --jobs or another --device")
+    patience = Patience()
+    while todo:
+        tasks = [
+            Job(_with_prompt_clip(run, sample), seed_for(run.info["seed"], sample.id), run.path, file_name(sample.id))
+            for sample in todo
+        ]
+        outcomes = executor.run(
+            tasks, speaker, (spec, device), jobs=jobs, timeout=timeout, device=device, folder=run.path
+        )
+        with contextlib.closing(outcomes):  # its workers end with it, also where a full disk ends the run
+            for index, outcome in outcomes:
+                row = _row_of(outcome, tasks[index])
+                run.add_synthesis(row if timed else replace(row, chunks=(), total=None, audible=None))
+                done.add(row.sample)
+                progress(len(done), result.total, "speaking")
+                if patience.ended(row.error, todo[index]):
+                    break
+        todo = [sample for sample in todo if sample.id not in done]
+        for sample in [sample for sample in todo if sample.language in patience.stopped]:
+            run.add_synthesis(Synthesis(sample.id, error=patience.stopped[sample.language]))
+            done.add(sample.id)
+        todo = [sample for sample in todo if sample.id not in done]
+    progress(len(done), result.total, "speaking")
+    return told(run, replace(result, stopped="; ".join(dict.fromkeys(patience.stopped.values()))), say)
 
 
-def _keep(run: Run, row: Synthesis, lost: list[str]) -> None:
-    try:
-        run.add_synthesis(row)
-    except OSError as fault:
-        lost.append(f"{row.sample}: the row could not be written ({fault.strerror or fault})")
+def _row_of(outcome: Any, job: Job) -> Synthesis:
+    """The row of what a worker answered. Raises the worker's DiskFull."""
+    if isinstance(outcome, Failed):
+        return Synthesis(job.sample.id, seed=job.seed, error=f"the system failed: {outcome.reason}")
+    if isinstance(outcome, DiskFull):
+        raise outcome
+    return outcome
+
+
+def remaining(run: Run, retry: bool) -> list[Sample]:
+    """The samples that are still to be spoken."""
+    done = {key for key, row in run.syntheses.items() if _is_done(run, row, retry)}
+    return [sample for sample in run.samples if sample.id not in done]
 
 
 def _is_done(run: Run, row: Synthesis, retry: bool) -> bool:
@@ -119,66 +147,30 @@ def _with_prompt_clip(run: Run, sample: Sample) -> Sample:
         try:
             samples, rate = audio.read(sample.prompt, stop=sample.prompt_seconds)
             audio.write(clip, samples, rate)
-        except (audio.AudioError, OSError):
+        except (audio.AudioError, OSError):  # not DiskFull, which ends the run
             return sample  # the worker meets the same fault and names it on the row
     return replace(sample, prompt=clip)
-
-
-# --- speech that exists already -----------------------------------------------------------------------------------
-
-
-def _collect(run: Run, system: Recorded, samples: list[Sample], progress: Progress) -> list[str]:
-    """Copy recordings into the run folder. A recording that changed since the last time is taken again."""
-    known = run.syntheses
-    lost: list[str] = []
-    for count, sample in enumerate(samples, 1):
-        row = _recording(run, system, sample, known.get(sample.id))
-        if row != known.get(sample.id):
-            _keep(run, row, lost)
-        progress(count, len(samples), "collecting")
-    return lost
-
-
-def _recording(run: Run, system: Recorded, sample: Sample, known: Synthesis | None) -> Synthesis:
-    try:
-        source = system.recording(sample)
-        if source is None:
-            return Synthesis(sample.id, error="no output: the folder holds no file for this id")
-        digest = file_digest(source)
-        if known and known.digest == digest and not known.error and (run.path / known.audio).exists():
-            return known
-        target = run.path / "audio" / (file_name(sample.id) + source.suffix.lower())
-        samples, rate = audio.read(source)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
-    except (audio.AudioError, OSError, ValueError) as fault:
-        return Synthesis(sample.id, error=str(fault))
-    name = target.relative_to(run.path).as_posix()
-    seconds = samples.size / rate - (sample.prompt_seconds if sample.task == "continuation" else 0.0)
-    return Synthesis(
-        sample.id, name, digest, rate, round(seconds, 6), seed=0, note=audio.peculiarities(source, samples, rate)
-    )
 
 
 # --- inside the worker --------------------------------------------------------------------------------------------
 
 
-def speaker(spec: str, device: str) -> Callable[[Job], Synthesis]:
+def speaker(spec: str, device: str) -> Callable[[Job], Synthesis | DiskFull]:
     """Set up a worker: load the system; it answers jobs with Syntheses. The first job is spoken twice, to warm up."""
-    from ttsbench import systems
-
-    os.environ["TTSBENCH_DEVICE"] = device
-    system = systems.load(spec)
+    system = systems.load(spec, device)
     if isinstance(system, Recorded):
         raise UserError(f"{spec} holds recordings; they need no worker")
     warm = False
 
-    def handle(job: Job) -> Synthesis:
+    def handle(job: Job) -> Synthesis | DiskFull:
         nonlocal warm
-        if not warm:
-            speak(system, replace(job, folder=Path(os.devnull)))
-            warm = True
-        row, _ = speak(system, job)
+        try:
+            if not warm:
+                speak(system, replace(job, folder=Path(os.devnull)))
+                warm = True
+            row, _ = speak(system, job)
+        except DiskFull as fault:  # a value, as exceptions lose their kind on the way to the run
+            return fault
         return row
 
     return handle
@@ -194,13 +186,17 @@ def speak(system: System, job: Job, clock: Callable[[], float] = time.perf_count
             raise audio.AudioError("the system gave no audio")
         row = replace(_row(system.card, job, speech, arrivals, total), retries=retries)
     except Exception as fault:  # whatever a system throws is this row's error, never the run's
-        return Synthesis(job.sample.id, seed=job.seed, error=_explain(fault)), np.zeros(0)
+        _raise_full_disk(fault, job.folder)
+        _log(job, fault)
+        return Synthesis(job.sample.id, seed=job.seed, error=explain(fault)), np.zeros(0)
     if job.folder == Path(os.devnull):
         return row, speech
     try:
         return _store(system, job, row, speech), speech
     except Exception as fault:
-        return Synthesis(job.sample.id, seed=job.seed, error=_explain(fault)), speech
+        _raise_full_disk(fault, job.folder)
+        _log(job, fault)
+        return Synthesis(job.sample.id, seed=job.seed, error=explain(fault)), speech
 
 
 def _timed(system: System, job: Job, clock: Callable[[], float]) -> tuple[list[np.ndarray], list[Chunk], float, int]:
@@ -280,31 +276,30 @@ def _set_seeds(seed: int) -> None:
         sys.modules["torch"].manual_seed(seed)
 
 
-def _explain(fault: BaseException) -> str:
-    if isinstance(fault, OSError) and fault.errno == errno.ENOSPC:
-        return "the disk is full; make room and run again with --retry"
-    text = str(fault).strip()
-    return text if isinstance(fault, audio.AudioError) else f"{type(fault).__name__}: {text}"[:2000]
+def _raise_full_disk(fault: BaseException, folder: Path) -> None:
+    """Raise DiskFull where a fault, of the system or of ours, says that there is no room."""
+    if isinstance(fault, DiskFull):
+        raise fault
+    if full_disk(fault):
+        assert isinstance(fault, OSError)
+        raise DiskFull(fault.filename or tempfile.gettempdir()) from fault
+    if isinstance(fault, soundfile.SoundFileError) and "System error" in str(fault):  # all that libsndfile says of it
+        for place in (Path(tempfile.gettempdir()), folder):
+            if place.is_dir() and shutil.disk_usage(place).free < LEAST_ROOM:
+                raise DiskFull(place) from fault
 
 
-def card_of(spec: str) -> Card:
-    """The card of a system. One that speaks is asked in a process of its own, so that loading it cannot hurt ours."""
-    from ttsbench import systems
-
-    try:
-        if systems.is_recorded(spec):
-            return systems.load(spec).card
-    except ValueError as fault:
-        raise StoreError(str(fault)) from fault
-    for _, outcome in run_tasks([None], _card, (spec,)):
-        if isinstance(outcome, Failed):
-            raise StoreError(f"system {spec}: {outcome.reason}")
-        return outcome
-    raise AssertionError("one task, one outcome")
+def _log(job: Job, fault: BaseException) -> None:
+    """The traceback of a system's own exception, for log.txt; what we or an adapter say in words needs none."""
+    if isinstance(fault, (UserError, SpeechError)):
+        return
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"--- {job.sample.id}\n")
+        traceback.print_exception(fault)
+        sys.stderr.flush()
 
 
-def _card(spec: str) -> Callable[[None], Card]:
-    from ttsbench import systems
-
-    system = systems.load(spec)
-    return lambda task: system.card
+def explain(fault: BaseException) -> str:
+    """A fault in one line; of an exception that was not meant for readers, with its class."""
+    text = " ".join(str(fault).split())
+    return (text if isinstance(fault, (UserError, SpeechError)) else f"{type(fault).__name__}: {text}")[:2000]

@@ -2,15 +2,16 @@
 
     run.json  samples.jsonl  synth.jsonl  audio/  features/<extractor>.jsonl  scores/<protocol>/<metric>.jsonl
 
-JSON Lines files only grow; a torn last line is cut off on the next append and costs that one row.
+JSON Lines files only grow; a torn last line is cut off on the next append and costs that one row. One process writes
+a folder at a time (`locked`). A full disk is `DiskFull`, and leaves every file as it was.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -19,15 +20,11 @@ from typing import Any, TypeVar
 import msgspec
 
 from ttsbench.digests import file_digest as file_digest
-from ttsbench.errors import UserError
-from ttsbench.records import Feature, Metric, Sample, Score, Synthesis
+from ttsbench.files import StoreError, flock, room_for
+from ttsbench.records import Feature, Metric, Sample, Score, Synthesis, id_problem
 
 T = TypeVar("T")
 FORMAT = 1
-
-
-class StoreError(UserError):
-    """A run folder that cannot be used as asked; the message says what to do."""
 
 
 def _hook(kind: type, value: Any) -> Any:
@@ -39,22 +36,24 @@ def _encode(record: Any) -> bytes:
 
 
 def append(path: Path, record: Any) -> None:
-    """Append one record as one line: whole or not at all. Raises OSError (disk full, ...) with the file unchanged."""
+    """Append one record as one line: whole or not at all. Raises DiskFull or OSError with the file unchanged."""
     line = _encode(record) + b"\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        end = _whole_length(handle)
-        os.ftruncate(handle, end)
-        os.lseek(handle, end, os.SEEK_SET)
+    with room_for(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            if os.write(handle, line) != len(line):
-                raise OSError(28, f"{path}: the disk is full")
-        except OSError:
+            flock(handle)  # two writers append one after the other
+            end = _whole_length(handle)
             os.ftruncate(handle, end)
-            raise
-    finally:
-        os.close(handle)
+            os.lseek(handle, end, os.SEEK_SET)
+            try:
+                if os.write(handle, line) != len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError:
+                os.ftruncate(handle, end)
+                raise
+        finally:
+            os.close(handle)
 
 
 def _whole_length(handle: int) -> int:
@@ -70,8 +69,11 @@ def _whole_length(handle: int) -> int:
     return 0
 
 
-def read_lines(path: Path, kind: type[T]) -> Iterator[T]:
-    """The records of a JSON Lines file; a torn last line is left out. Raises StoreError for a broken line inside."""
+def read_lines(path: Path, kind: type[T], mend: str = "repair or delete that line and run again") -> Iterator[T]:
+    """The records of a JSON Lines file; a torn last line is left out. Raises StoreError for a broken line inside.
+
+    `mend`: what the message says to do about one.
+    """
     if not path.exists():
         return
     decoder = msgspec.json.Decoder(kind, dec_hook=_hook)
@@ -83,7 +85,7 @@ def read_lines(path: Path, kind: type[T]) -> Iterator[T]:
         try:
             yield decoder.decode(line)
         except msgspec.DecodeError as fault:
-            raise StoreError(f"{path}, line {number}: {fault}. Repair or delete that line and run again") from fault
+            raise StoreError(f"{path}, line {number}: {fault}; {mend}") from fault
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -91,8 +93,9 @@ def write_atomically(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        part.write_bytes(data)
-        os.replace(part, path)
+        with room_for(path):
+            part.write_bytes(data)
+            os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
 
@@ -103,11 +106,10 @@ def write_lines(path: Path, records: Iterable[Any]) -> None:
 
 
 def file_name(sample_id: str) -> str:
-    """A file name for a sample id. Raises ValueError for ids that could leave the folder or confuse it."""
-    if not sample_id or sample_id.startswith(".") or re.search(r"[/\\\x00-\x1f:]", sample_id):
-        raise UserError(f"id {sample_id!r} cannot name a file: no slash, colon, control character or first dot")
-    if len(sample_id.encode()) > 180:
-        return sample_id[:40] + "-" + hashlib.sha256(sample_id.encode()).hexdigest()[:16]
+    """The file name of a sample, without suffix: its id. Raises StoreError for an id that no test set may have."""
+    problem = id_problem(sample_id)
+    if problem:
+        raise StoreError(f"the id {sample_id!r} {problem}, so it cannot name a file")
     return sample_id
 
 
@@ -117,6 +119,7 @@ class Run:
     def __init__(self, path: Path, info: dict[str, Any]) -> None:
         self.path = path
         self.info = info
+        self._read: dict[str, tuple[tuple[int, int], list[Any]]] = {}
 
     @classmethod
     def open(cls, path: Path | str) -> Run:
@@ -147,12 +150,23 @@ class Run:
 
     @property
     def samples(self) -> list[Sample]:
-        return list(read_lines(self.path / "samples.jsonl", Sample))
+        return self._lines("samples.jsonl", Sample)
 
     @property
     def syntheses(self) -> dict[str, Synthesis]:
         """By sample id; of several lines for one sample the last counts."""
-        return {row.sample: row for row in read_lines(self.path / "synth.jsonl", Synthesis)}
+        return {row.sample: row for row in self._lines("synth.jsonl", Synthesis)}
+
+    def _lines(self, name: str, kind: type[T]) -> list[T]:
+        """The records of a file, read again only after it changed."""
+        path = self.path / name
+        if not path.exists():
+            return []
+        status = path.stat()
+        stamp = (status.st_mtime_ns, status.st_size)
+        if name not in self._read or self._read[name][0] != stamp:
+            self._read[name] = (stamp, list(read_lines(path, kind)))
+        return self._read[name][1]
 
     def add_synthesis(self, row: Synthesis) -> None:
         append(self.path / "synth.jsonl", row)
@@ -174,8 +188,13 @@ class Run:
         return [msgspec.convert(card, Metric) for card in self.protocol(protocol)["metrics"]]
 
     def scores(self, protocol: str, metric: str) -> list[Score]:
-        """One score a sample, in the order of the test set."""
-        return list(read_lines(self.path / "scores" / protocol / f"{metric}.jsonl", Score))
+        """One score a sample, in the order of the test set. Raises StoreError where a row is missing or broken."""
+        path = self.path / "scores" / protocol / f"{metric}.jsonl"
+        again = f"score again: ttsbench score {self.path} --protocol {protocol}"
+        found = list(read_lines(path, Score, again))
+        if [row.sample for row in found] != [sample.id for sample in self.samples]:
+            raise StoreError(f"{path}: {len(found)} rows that are not the run's {len(self.samples)}; {again}")
+        return found
 
     def write_scores(self, protocol: dict[str, Any], scores: dict[str, list[Score]], cards: list[Metric]) -> None:
         """Replace the scores of one protocol; protocol.json is written last."""

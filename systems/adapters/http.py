@@ -58,10 +58,14 @@ class Again(Exception):
 
 def from_url(url: str) -> Server:
     """A server known by its address alone, with the usual model, voice and 24 kHz PCM."""
+    return Server(card_of(url), Options(url))
+
+
+def card_of(url: str) -> Card:
+    """The card of a server known by its address alone."""
     parts = urlsplit(url)
     name = f"http-{parts.hostname or ''}" + (f"-{parts.port}" if parts.port else "")
-    card = Card(name, sample_rate=24000, streaming=True, zero_shot=False, about="an OpenAI-compatible speech server")
-    return Server(card, Options(url))
+    return Card(name, sample_rate=24000, streaming=True, zero_shot=False, about="an OpenAI-compatible speech server")
 
 
 class Server:

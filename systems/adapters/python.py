@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
@@ -25,7 +27,9 @@ class Options:
     arguments: dict[str, Any] = field(default_factory=dict)
 
 
-def from_file(source: str, folder: Path | None = None, arguments: dict[str, Any] | None = None) -> System | Recorded:
+def from_file(
+    source: str, folder: Path | None = None, arguments: dict[str, Any] | None = None, device: str = "cpu"
+) -> System | Recorded:
     """An object of the class that FILE.py:CLASS or MODULE:CLASS names; a file may import what lies beside it."""
     place, mark, name = source.rpartition(":")
     if not mark or not name.isidentifier():
@@ -38,19 +42,28 @@ def from_file(source: str, folder: Path | None = None, arguments: dict[str, Any]
         raise UserError(f"python:{source}: give FILE.py:CLASS or MODULE:CLASS")
     if not hasattr(module, name):
         raise UserError(f"{place}: has no class {name!r}")
-    return checked(getattr(module, name)(**(arguments or {})), source)
+    return checked(_made(getattr(module, name), arguments or {}, device), source)
 
 
-def from_card(card: Card, given: list[str], options: Options, folder: Path) -> System | Recorded:
+def from_card(card: Card, given: list[str], options: Options, folder: Path, device: str = "cpu") -> System | Recorded:
     """The class of a card file; fields that the file gives (`given`) replace those of the class's own card."""
-    found: Any = from_file(options.source, folder, options.arguments)
+    found: Any = from_file(options.source, folder, options.arguments, device)
     found.card = replace(found.card, **{name: getattr(card, name) for name in given})
     return found
 
 
-def from_entry_point(point: Any) -> System | Recorded:
+def from_entry_point(point: Any, device: str = "cpu") -> System | Recorded:
     """An object of the class that an installed package offers."""
-    return checked(point.load()(), f"{point.name} = {point.value}")
+    return checked(_made(point.load(), {}, device), f"{point.name} = {point.value}")
+
+
+def _made(maker: Callable[..., Any], arguments: dict[str, Any], device: str) -> Any:
+    """`maker(**arguments)`; `device` goes with them where the maker takes one."""
+    try:
+        takes = "device" in inspect.signature(maker).parameters
+    except (TypeError, ValueError):  # a class without a signature
+        takes = False
+    return maker(**({"device": device, **arguments} if takes else arguments))
 
 
 def _from_path(path: Path) -> ModuleType:

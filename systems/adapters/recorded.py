@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +24,8 @@ class Folder:
     """Files `<id>.wav`, `.flac`, `.mp3`, `.ogg` or `.opus`, flat or nested as in LibriSpeech's speaker/chapter/.
 
     The index is made once. Links inside the folder are followed to files, since dataset caches are made of them;
-    an id can only pick a file that the folder lists, so no id leads out of it.
+    an id can only pick a file that the folder lists, so no id leads out of it. Names are compared in composed form
+    (Unicode NFC), as macOS writes decomposed ones.
     """
 
     def __init__(self, card: Card, options: Options) -> None:
@@ -37,17 +39,28 @@ class Folder:
         self.files: dict[str, list[Path]] = {}
         for path in sorted(options.folder.rglob("*")):
             if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file():
-                self.files.setdefault(path.stem, []).append(path)
+                self.files.setdefault(unicodedata.normalize("NFC", path.stem), []).append(path)
         if not self.files:
             raise UserError(f"{options.folder}: holds no audio file ({', '.join(SUFFIXES)})")
 
     def recording(self, sample: Sample) -> Path | None:
-        """The one file of this id, or None. Raises SpeechError where two files could be meant."""
-        name = self.pattern.replace("{id}", sample.id)
-        found = self.files.get(name, [])
-        direct = [path for path in found if path.parent == self.folder]
-        choice = direct or found
+        """The one file of this id, or None. A recording of the test set that lies in the folder too is passed over.
+
+        Raises SpeechError where two files could be meant.
+        """
+        found, choice = self.found(sample)
         if len(choice) > 1:
             shown = ", ".join(str(path.relative_to(self.folder)) for path in choice[:4])
             raise SpeechError(f"{self.folder}: {len(choice)} files for id {sample.id!r} ({shown}); keep one")
+        if found and not choice:
+            why = "is the test set's own recording, not an output; to score those, use --system ground-truth"
+            raise SpeechError(f"no output: {found[0]} {why}")
         return choice[0] if choice else None
+
+    def found(self, sample: Sample) -> tuple[list[Path], list[Path]]:
+        """All files of this id, and those of them that could be its output: not the test set's own, flat ones first."""
+        found = self.files.get(unicodedata.normalize("NFC", self.pattern.replace("{id}", sample.id)), [])
+        own = [path.resolve() for path in (sample.truth, sample.prompt) if path]
+        outputs = [path for path in found if path.resolve() not in own]
+        direct = [path for path in outputs if path.parent == self.folder]
+        return found, direct or outputs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import cast
 
@@ -24,8 +23,8 @@ class System:
     are encoded in a closed loop of so many steps (`closed_loop`).
     """
 
-    def __init__(self, codec: str = "fsq", codebooks: int | None = None, rounds: int = 0) -> None:
-        self.device = os.environ.get("TTSBENCH_DEVICE", "cpu")
+    def __init__(self, codec: str = "fsq", codebooks: int | None = None, rounds: int = 0, device: str = "cpu") -> None:
+        self.device = device
         self.codec = _load(codec, codebooks, self.device)
         if codebooks is not None and codebooks > self.codec.codebooks:
             raise UserError(f"codec {codec}: has {self.codec.codebooks} codebooks, not {codebooks}")

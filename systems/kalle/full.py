@@ -65,9 +65,9 @@ class Released:
         tokenizer: Tokenizer | None = None,
         sampling: Sampling | None = None,
         test_time: TestTime | None = None,
-        device: str | None = None,
+        device: str = "cpu",
     ) -> None:
-        self.device = device or os.environ.get("TTSBENCH_DEVICE", "cpu")
+        self.device = device
         self.tokenizer = tokenizer or load_tokenizer()
         if model is None:
             tensors = weights.read(weights.find(weights.KALLE))

@@ -9,7 +9,6 @@ System(test_time=TestTime(samples=200, lr=...))  tunes the model to each prompt 
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -54,12 +53,12 @@ class System:
         voice: int | None = None,
         test_time: TestTime | None = None,
         context: bool = True,
-        device: str | None = None,
+        device: str = "cpu",
         shape: KalleShape = SMALL,
         weights: Path | None = None,
     ) -> None:
         folder = folder or checkpoints()
-        self.device = device or os.environ.get("TTSBENCH_DEVICE", "cpu")
+        self.device = device
         if self.device == "cpu":
             torch.set_num_threads(1)  # a step is one frame: threads would only wait for each other
         self.codec: Any = load_codec("flowvae", folder, self.device)

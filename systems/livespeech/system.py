@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -38,9 +37,9 @@ AHEAD = 0.05  # seconds to play while the next chunk is made: with less, playbac
 class System:
     """See README.md beside this file. `sampling` and the checkpoint folder may be replaced for experiments."""
 
-    def __init__(self, folder: Path | None = None, sampling: Sampling | None = None) -> None:
+    def __init__(self, folder: Path | None = None, sampling: Sampling | None = None, device: str = "cpu") -> None:
         folder = folder or checkpoints()
-        self.device = os.environ.get("TTSBENCH_DEVICE", "cpu")
+        self.device = device
         if self.device == "cpu":
             torch.set_num_threads(1)  # a step is one frame: threads would only wait for each other
         self.readers = at_most_two()  # threads for prompts and histories

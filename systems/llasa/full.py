@@ -8,7 +8,6 @@ The folder is LLASA_DIR, or what `ttsbench.systems.weights` finds of the hub rep
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -61,9 +60,9 @@ class Paper:
         codec: Any = None,
         sampling: Sampling | None = None,
         download: bool = False,
-        device: str | None = None,
+        device: str = "cpu",
     ) -> None:
-        self.device = device or os.environ.get("TTSBENCH_DEVICE", "cpu")
+        self.device = device
         dtype = torch.float32 if self.device == "cpu" else torch.bfloat16
         folder = locate(where, download)
         self.tokenizer = prompt.load_tokenizer(folder)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -70,9 +69,9 @@ class SmallWriter:
 class System:
     """Small Llasa with its shipped weights; texts over 100 characters are spoken in pieces, each as it is ready."""
 
-    def __init__(self, folder: Path | None = None, sampling: Sampling | None = None) -> None:
+    def __init__(self, folder: Path | None = None, sampling: Sampling | None = None, device: str = "cpu") -> None:
         torch.set_num_threads(at_most_two())
-        self.device = os.environ.get("TTSBENCH_DEVICE", "cpu")
+        self.device = device
         self.model = load((folder or checkpoints()) / "llasa.safetensors", self.device)
         self.codec: Any = load_codec("fsq", folder, self.device)
         self.sampling = sampling or Sampling()

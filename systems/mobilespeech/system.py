@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -44,8 +43,9 @@ class System:
         prompt_durations: bool = True,
         temperature: float = TEMPERATURE,
         checkpoint: str = "mobilespeech",
+        device: str = "cpu",
     ) -> None:
-        self.device = os.environ.get("TTSBENCH_DEVICE", "cpu")
+        self.device = device
         path = checkpoints() / f"{checkpoint}.safetensors"
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no such checkpoint; train one with: ttsbench train mobilespeech")

@@ -91,7 +91,7 @@ def make_run():
                 "name": name, "version": version, "licence": "Apache-2.0", "parameters": None, "languages": ["en"]}},
             "testset": {"name": testset, "digest": f"{testset}digest", "licence": "CC0", "source": "made here",
                         "about": "Tones."},
-            "criteria": criteria or {}, "seed": seed, "asked": {"spec": name, "seed": seed},
+            "criteria": criteria or {}, "seed": seed, "identity": {"spec": name, "seed": str(seed)},
             "machine": {"name": machine, "processor": "cpu", "cores": 2},
             "packages": {"numpy": "2"}, "code": {"version": "0.1"},
             "command": ["ttsbench", "run"], "started": "2026-01-01T00:00:00",

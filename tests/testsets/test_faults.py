@@ -46,7 +46,7 @@ def faults_of_list(here: Path, *lines: bytes | str) -> list[testsets.Fault]:
         ("../u1|Before.|p.wav|After.", "the id holds a slash"),
         ("/etc/u1|Before.|p.wav|After.", "the id holds a slash"),
         ("a\\b|Before.|p.wav|After.", "the id holds a slash"),
-        ("..|Before.|p.wav|After.", "the id is a folder's name"),
+        ("..|Before.|p.wav|After.", "the id begins with a dot"),
         ("u\x1b[2J|Before.|p.wav|After.", "the id holds a control character"),
         ("u\u202etxt|Before.|p.wav|After.", "the id holds a control character"),
         ("u\0|Before.|p.wav|After.", "the id holds a control character"),

@@ -69,7 +69,7 @@ def test_a_killed_worker_costs_nothing(tmp_path: Path) -> None:
     killer = threading.Thread(target=kill_one)
     killer.start()
     try:
-        lost = synthesize(
+        spoken = synthesize(
             run,
             f"python:{tmp_path / 'voice.py'}:Voice",
             jobs=1,
@@ -82,7 +82,7 @@ def test_a_killed_worker_costs_nothing(tmp_path: Path) -> None:
     finally:
         killer.join()
         ray.shutdown()
-    assert killed and not lost
+    assert killed and spoken.failed == 1
     rows = run.syntheses
     lines = (run.path / "synth.jsonl").read_text().splitlines()
     assert len(lines) == len(samples) and set(rows) == {sample.id for sample in samples}

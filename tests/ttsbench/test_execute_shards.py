@@ -16,7 +16,7 @@ def make(tmp_path: Path, index: int, count: int, seed: int = 0) -> Path:
     testset = shards.piece(WHOLE, index, count)
     info = {
         "testset": {"name": testset.name, "digest": "d", "samples": len(testset.samples)},
-        "asked": {"seed": seed},
+        "identity": {"seed": str(seed)},
         "shard": [index, count],
         "machine": {"name": f"m{index}"},
     }
@@ -54,9 +54,3 @@ def test_pieces_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
         shards.merge([one], tmp_path / "whole")
     with pytest.raises(StoreError, match="whole run of 2"):
         shards.merge([one, one], tmp_path / "whole")
-
-
-@pytest.mark.parametrize("text", ["", "3", "0/2", "3/2", "a/b", "1/2/3"])
-def test_a_wrong_shard_is_named(text: str) -> None:
-    with pytest.raises(StoreError, match="--shard"):
-        shards.parse(text)

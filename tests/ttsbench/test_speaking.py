@@ -1,17 +1,27 @@
 """Synthesis: the harness times, seeds, stores; whatever a system does wrong is one row's error."""
 
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 
 from ttsbench import audio
-from ttsbench.execute.local import WorkerError
+from ttsbench.collecting import check, collect
+from ttsbench.execute import WorkerError
+from ttsbench.execute.local import Local
+from ttsbench.files import DiskFull, StoreError
 from ttsbench.records import Sample, Synthesis
 from ttsbench.speaking import seed_for, synthesize
-from ttsbench.store import Run, append
+from ttsbench.store import Run, append, file_digest
 
 SYSTEM = """
 import os, time
@@ -31,7 +41,14 @@ class Voice:
         if word == "hang":
             time.sleep(100)
         if word == "raise":
-            raise ValueError("cannot say <b>this</b>")
+            raise ValueError("cannot say\\n<b>this</b>")
+        if word == "foreign":
+            raise RuntimeError(f"{sample.id}: no such language")
+        if word == "disk":
+            raise OSError(28, "No space left on device", "/scratch/their.wav")
+        if word == "system-error":
+            import soundfile
+            raise soundfile.LibsndfileError(2, "Error opening 'x': ")
         if word == "nothing":
             return
         if word == "nan":
@@ -74,8 +91,25 @@ def quiet(done: int, total: int, what: str) -> None:
     pass
 
 
+class Here:
+    """An executor without processes, for what needs none."""
+
+    timed = True
+    where = ""
+
+    def run(self, tasks: Any, setup: Any, args: Any, **rest: Any) -> Iterator[tuple[int, Any]]:
+        handle = setup(*args)
+        return ((index, handle(task)) for index, task in enumerate(tasks))
+
+
+def plan(**changes: Any) -> dict[str, Any]:
+    """Arguments of `synthesize`."""
+    usual = {"jobs": 1, "timeout": 30.0, "device": "cpu", "retry": False, "progress": quiet, "executor": Here()}
+    return {**usual, **changes}
+
+
 def speak(run: Run, spec: str, timeout: float = 30.0, retry: bool = False, jobs: int = 1) -> dict[str, Synthesis]:
-    assert not synthesize(run, spec, jobs=jobs, timeout=timeout, device="cpu", retry=retry, progress=quiet)
+    synthesize(run, spec, jobs=jobs, timeout=timeout, device="cpu", retry=retry, progress=quiet)
     return run.syntheses
 
 
@@ -181,11 +215,179 @@ def test_recordings_are_taken_checked_and_taken_again_when_they_change(tmp_path:
     (folder / "broken.wav").write_bytes(b"RIFF____WAVE")
     names = ["good", "stereo", "silent", "nan", "empty", "broken", "missing"]
     run = make(tmp_path, *(Sample(name, "hello") for name in names))
-    rows = speak(run, f"recorded:{folder}")
+    collect(run, f"recorded:{folder}", progress=quiet)
+    rows = run.syntheses
     assert rows["good"].error == "" and rows["good"].total is None
     assert rows["stereo"].error == "" and "2 channels" in rows["stereo"].note and "8000 Hz" in rows["stereo"].note
     for name, word in [("silent", "silent"), ("nan", "NaN"), ("empty", "0 bytes"), ("broken", "not readable")]:
         assert word in rows[name].error, rows[name]
     assert "no output" in rows["missing"].error
     soundfile.write(folder / "good.wav", 0.5 * tone, 16000)
-    assert speak(run, f"recorded:{folder}")["good"].digest != rows["good"].digest
+    again = collect(run, f"recorded:{folder}", progress=quiet)
+    assert run.syntheses["good"].digest != rows["good"].digest
+    assert (again.kept, again.failed) == (1, 5)  # of seven: stereo as it was, good taken anew
+
+
+def recordings(folder: Path, *names: str, hertz: float = 220.0) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(folder / name, 0.3 * np.sin(2 * np.pi * hertz * np.arange(16000) / 16000), 16000)
+
+
+def collected(tmp_path: Path, *samples: Sample) -> dict[str, Synthesis]:
+    run = Run.create(tmp_path / "run", {"seed": 1}, samples)
+    collect(run, f"recorded:{tmp_path / 'made'}", progress=quiet)
+    return run.syntheses
+
+
+def test_a_double_file_costs_its_row_and_no_other(tmp_path: Path) -> None:
+    recordings(tmp_path / "made", "one/u1.wav", "two/u1.wav", "one/u2.wav", "one/u3.wav")
+    rows = collected(tmp_path, *(Sample(name, "hello") for name in ("u1", "u2", "u3")))
+    assert rows["u1"].error.startswith(f"{tmp_path / 'made'}: 2 files for id 'u1'") and rows["u1"].audio == ""
+    assert rows["u2"].error == rows["u3"].error == ""
+
+
+def test_a_missing_output_is_never_taken_from_the_references(tmp_path: Path) -> None:
+    made, truth = tmp_path / "made", tmp_path / "made" / "originals"
+    recordings(made, "u1.wav", "deep/u3.wav")
+    recordings(truth, "u1.wav", "u2.wav", "u3.wav", "u4.wav", hertz=330)
+    samples = [Sample(f"u{n}", "hello", truth=truth / f"u{n}.wav") for n in (1, 2, 3)]
+    samples.append(Sample("u4", "hello", truth=truth / "u2.wav"))  # its name is that of another sample's recording
+    samples[1] = Sample("u2", "hello", truth=truth / "u4.wav")
+    samples.append(Sample("u5", "hello"))
+    rows = collected(tmp_path, *samples)
+    assert rows["u1"].error == rows["u3"].error == ""
+    assert "test set itself" in rows["u2"].error and "test set itself" in rows["u4"].error
+    assert "no file for this id" in rows["u5"].error
+    alone = Run.create(tmp_path / "alone", {"seed": 1}, [Sample("u2", "hello", prompt=truth / "u2.wav")])
+    collect(alone, f"recorded:{made}", progress=quiet)
+    assert "test set's own recording" in alone.syntheses["u2"].error
+
+
+def test_an_output_equal_to_its_recording_is_marked_but_for_the_anchors(tmp_path: Path) -> None:
+    made, truth = tmp_path / "made", tmp_path / "truth"
+    recordings(truth, "u1.wav", "p.wav", hertz=330)
+    recordings(truth, "p.wav", hertz=110)
+    made.mkdir()
+    for name, source in (("u1", "u1"), ("u2", "p"), ("u3", "u1")):
+        (made / f"{name}.wav").write_bytes((truth / f"{source}.wav").read_bytes())
+    samples = [
+        Sample("u1", "hello", truth=truth / "u1.wav"),
+        Sample("u2", "hello", truth=truth / "u1.wav", prompt=truth / "p.wav"),
+        Sample("u3", "hello", truth=truth / "p.wav"),
+    ]
+    rows = collected(tmp_path, *samples)
+    notes = {name: row.note for name, row in rows.items()}
+    assert notes == {"u1": "equal to its recording", "u2": "equal to its prompt", "u3": ""}
+    anchor = Run.create(tmp_path / "anchor", {"seed": 1}, samples)
+    collect(anchor, "ground-truth", progress=quiet)
+    assert [(row.error, row.note) for row in anchor.syntheses.values()] == [("", "")] * 3
+
+
+def test_names_are_compared_in_composed_form(tmp_path: Path) -> None:
+    recordings(tmp_path / "made", "caf\u0065\u0301.wav")
+    rows = collected(tmp_path, Sample("caf\u00e9", "hello"))
+    assert rows["caf\u00e9"].error == ""
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_folder_without_any_output_is_refused_at_once(tmp_path: Path, own: bool) -> None:
+    recordings(tmp_path / "made", "other.wav")
+    truth = tmp_path / "made" / "other.wav"
+    sample = Sample("other", "hello", truth=truth) if own else Sample("u1", "hello")
+    told = "own recordings.*--system ground-truth" if own else r"none of its 1 files \(other.wav.*\(u1"
+    with pytest.raises(StoreError, match=told):
+        check(f"recorded:{tmp_path / 'made'}", [sample])
+    check(f"recorded:{tmp_path / 'made'}", [sample, Sample("other", "hello")])
+
+
+# --- what stops a run ---------------------------------------------------------------------------------------------
+
+
+def test_the_first_utterance_is_spoken_twice_to_warm_up(tmp_path: Path, spec: str) -> None:
+    synthesize(make(tmp_path, Sample("a", "hello"), Sample("b", "hello")), spec, **plan())
+    assert (tmp_path / "spoken").read_text().split() == ["a", "a", "b"]
+
+
+def test_five_equal_failures_in_a_row_stop_a_system_and_lose_nothing(tmp_path: Path, spec: str) -> None:
+    samples = [Sample("ok", "hello"), *(Sample(f"z{n}", "foreign text", "zh") for n in range(7))]
+    samples += [Sample("e1", "foreign"), *(Sample(f"e{n}", "hello") for n in range(2, 5))]
+    run, said = make(tmp_path, *samples), []
+    result = synthesize(run, spec, **plan(say=said.append))
+    rows = run.syntheses
+    assert list(rows) == [s.id for s in samples[:6]] + ["z5", "z6"] + [s.id for s in samples[8:]]
+    assert [rows[f"z{n}"].error for n in range(5)] == [f"RuntimeError: z{n}: no such language" for n in range(5)]
+    reason = "not tried, as 5 rows in a row failed alike: RuntimeError: z4: no such language"
+    assert rows["z5"].error == rows["z6"].error == reason == result.stopped
+    assert all(rows[name].error == "" for name in ("ok", "e2", "e3", "e4")) and result.failed == 8
+    assert "8 of 12 rows failed (speak them again with --retry)" in said[0] and said[1] == reason
+    (tmp_path / "voices.py").write_text((tmp_path / "voices.py").read_text().replace('"foreign"', '"spoken now"'))
+    assert synthesize(run, spec, **plan()).kept == 12  # failed rows are kept too, until they are asked for
+    again = synthesize(run, spec, **plan(retry=True))
+    assert (again.kept, again.failed) == (4, 0)
+
+
+def test_failures_that_differ_or_do_not_follow_each_other_stop_nothing(tmp_path: Path, spec: str) -> None:
+    texts = ["foreign"] * 4 + ["hello"] + ["foreign"] * 4 + ["raise"] + ["foreign"] * 4
+    run = make(tmp_path, *(Sample(f"s{n}", text) for n, text in enumerate(texts)))
+    result = synthesize(run, spec, **plan())
+    assert result.stopped == "" and not any("not tried" in row.error for row in run.syntheses.values())
+
+
+def test_a_traceback_is_kept_in_the_log_and_the_row_has_one_line(tmp_path: Path, spec: str) -> None:
+    said: list[str] = []
+    run = make(tmp_path, Sample("bad", "raise"), Sample("none", "nothing"))
+    synthesize(run, spec, **plan(executor=Local(), say=said.append))
+    assert run.syntheses["bad"].error == "ValueError: cannot say <b>this</b>"
+    log = (run.path / "log.txt").read_text()
+    assert "--- bad\n" in log and "voices.py" in log and "--- none" not in log
+    assert said == [
+        f"2 of 2 rows failed (speak them again with --retry); what the system printed is in {run.path}/log.txt"
+    ]
+
+
+@pytest.mark.parametrize("word", ["disk", "system-error"])
+def test_a_system_that_finds_no_room_stops_the_run(
+    tmp_path: Path, spec: str, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: shutil._ntuple_diskusage(1, 1, 1000))
+    run = make(tmp_path, Sample("a", "hello"), Sample("b", f"{word} full"), Sample("c", "hello"))
+    place = "/scratch/their.wav" if word == "disk" else tempfile.gettempdir()
+    with pytest.raises(DiskFull, match=f"^{place}: the disk is full; make room and give the same command again"):
+        synthesize(run, spec, **plan())
+    assert list(run.syntheses) == ["a"]
+    monkeypatch.undo()
+    monkeypatch.setenv("COUNTER", str(tmp_path / "spoken"))
+    if word == "system-error":  # with room on the disk it is the system's own fault
+        synthesize(run, spec, **plan())
+        assert "System error" in run.syntheses["b"].error and run.syntheses["c"].error == ""
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="a small disk takes root to mount")
+def test_a_full_disk_harms_no_row_and_the_same_call_goes_on(tmp_path: Path, spec: str) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "none", str(disk)], check=False).returncode:
+        pytest.skip("no mounting here")
+    try:
+        samples = [Sample(f"s{n}", "random noise") for n in range(8)]
+        run = Run.create(disk / "run", {"seed": 1}, samples)
+        (disk / "ballast").write_bytes(b"x" * 170_000)
+        with pytest.raises(DiskFull, match=f"{disk}.*the disk is full"):
+            synthesize(run, spec, **plan(executor=Local()))
+        before = run.syntheses
+        assert len(before) < 8 and not any(row.error for row in before.values())
+        assert not list(run.path.rglob("*.part"))
+        (disk / "ballast").unlink()
+        result = synthesize(run, spec, **plan(executor=Local()))
+        assert (result.kept, result.failed, len(run.syntheses)) == (len(before), 0, 8)
+        assert all(file_digest(run.path / row.audio) == row.digest for row in run.syntheses.values())
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_rows_spoken_under_other_conditions_than_the_first_have_no_timings(tmp_path: Path, spec: str) -> None:
+    run = Run.create(tmp_path / "run", {"seed": 1, "jobs": 1, "device": "cpu"}, [Sample("a", "hello")])
+    said: list[str] = []
+    synthesize(run, spec, **plan(jobs=2, say=said.append))
+    assert run.syntheses["a"].total is None and "timings of 1 rows are left out" in said[0]

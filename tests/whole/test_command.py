@@ -94,7 +94,7 @@ def test_an_unknown_system_names_a_close_one(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real recordings of ../shared/data are not here")
 def test_a_killed_run_resumes_to_the_same_scores(tmp_path: Path) -> None:
-    words = ["score", REAL, "--testset", f"folder={REAL}", "--limit", 4, "--out"]
+    words = ["run", "--system", "ground-truth", "--testset", f"folder={REAL}", "--limit", 4, "--out"]
     command(*words, tmp_path / "whole")
     for wait in (1.5, 4.0):
         child = subprocess.Popen(

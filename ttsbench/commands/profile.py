@@ -44,22 +44,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measure every system. Returns 1 where a repetition failed."""
-    from ttsbench import testsets
-    from ttsbench.benchmark import machine
+    from ttsbench import systems, testsets
+    from ttsbench.identity import card_of
     from ttsbench.progress import Progress
+    from ttsbench.provenance import machine
     from ttsbench.reports.latency_page import write_page
-    from ttsbench.speaking import card_of
     from ttsbench.speed import energy, latency, limits
     from ttsbench.store import write_atomically
 
     prompt = next(sample for sample in testsets.load(options.testset).samples if sample.prompt)
     points = _points(options)
     bar = Progress()
-    systems = []
+    profiles = []
     found = limits.probe(options.device)
     options.out.mkdir(parents=True, exist_ok=True)
     for spec in options.systems:
-        card = card_of(spec)
+        systems.check(spec, options.device)
+    cards = {spec: card_of(spec) for spec in options.systems}
+    for spec, card in cards.items():
         readings = latency.profile(
             spec,
             prompt,
@@ -70,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
             folder=options.out,
             progress=bar.named(card.name),
         )
-        systems.append(_system(card, readings, found))
+        profiles.append(_system(card, readings, found))
     bar.close()
     data = {
         "machine": machine(),
@@ -79,14 +81,14 @@ def run(options: argparse.Namespace) -> int:
         "device": options.device,
         "repeat": options.repeat,
         "base": asdict(points[0]),
-        "systems": systems,
+        "systems": profiles,
     }
     text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
     write_atomically(options.out / "profile.json", text.encode() + b"\n")
     page = write_page(data, options.out)
     print(json.dumps(data, ensure_ascii=False) if options.json else _table(data))
-    failed = sum(len(system["errors"]) for system in systems)
-    print(f"{len(systems)} systems profiled; open {page}." + (f" {failed} repetitions failed." if failed else ""))
+    failed = sum(len(system["errors"]) for system in profiles)
+    print(f"{len(profiles)} systems profiled; open {page}." + (f" {failed} repetitions failed." if failed else ""))
     return 1 if failed else 0
 
 

@@ -5,7 +5,7 @@ Speaking and scoring are given an `Executor`; this package knows neither of them
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -56,8 +56,8 @@ class Executor(Protocol):
         timeout: float,
         device: str,
         folder: Path,
-    ) -> Iterator[tuple[int, Any]]:
-        """Yield (index of task, result or Failed) as results come.
+    ) -> Generator[tuple[int, Any], None, None]:
+        """Yield (index of task, result or Failed) as results come; when it is closed the workers end.
 
         `setup(*args)` runs once in each worker and returns the handler of tasks; both must be importable by name. What
         a handler writes below its task's folder lies below `folder` when its result is yielded. Raises WorkerError

@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ class Local:
         timeout: float,
         device: str,
         folder: Path,
-    ) -> Iterator[tuple[int, Any]]:
+    ) -> Generator[tuple[int, Any], None, None]:
         """See `execute.Executor`; what workers print goes to log.txt in `folder`."""
         return run_tasks(tasks, setup, args, jobs=jobs, timeout=timeout, log=folder / LOG)
 
@@ -120,7 +120,7 @@ def run_tasks(
     timeout: float = 600.0,
     load_timeout: float = 900.0,
     log: Path | None = None,
-) -> Iterator[tuple[int, Any]]:
+) -> Generator[tuple[int, Any], None, None]:
     """Yield (index of task, result or Failed) as results come, from `jobs` processes.
 
     `setup(*args)` runs once in each process and returns the handler; both must be importable by name. Several processes

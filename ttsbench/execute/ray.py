@@ -10,7 +10,7 @@ import hashlib
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ class Cluster:
         timeout: float,
         device: str,
         folder: Path,
-    ) -> Iterator[tuple[int, Any]]:
+    ) -> Generator[tuple[int, Any], None, None]:
         """See `execute.Executor`; the cluster's size sets the number of workers, not `jobs`."""
         if not tasks:
             return
@@ -86,7 +86,7 @@ def run_tasks(
     *,
     device: str,
     timeout: float,
-) -> Iterator[tuple[int, Any]]:
+) -> Generator[tuple[int, Any], None, None]:
     """As `workers.run_tasks`, on the cluster: yield (index, result or Failed); a dead actor's task is tried again.
 
     `pack` adds a task's files when it is sent, so that only what is under way lies in memory.

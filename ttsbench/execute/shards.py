@@ -11,19 +11,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ttsbench.files import StoreError, empty, locked
+from ttsbench.identity import differences
 from ttsbench.records import Sample, TestSet
-from ttsbench.store import Run, StoreError, append
-
-
-def parse(text: str) -> tuple[int, int]:
-    """'2/4' as (2, 4). Raises StoreError for anything that is not 1 <= i <= n."""
-    try:
-        index, count = (int(part) for part in text.split("/"))
-    except ValueError as fault:
-        raise StoreError(f"--shard {text!r}: give it as i/n, for example 2/4") from fault
-    if not 1 <= index <= count:
-        raise StoreError(f"--shard {text!r}: i must lie between 1 and n")
-    return index, count
+from ttsbench.store import Run, write_atomically, write_lines
 
 
 def piece(testset: TestSet, index: int, count: int) -> TestSet:
@@ -43,20 +34,29 @@ def merge(folders: Sequence[Path], out: Path) -> Run:
     samples: list[Sample] = [None] * sum(len(run.samples) for run in pieces)  # type: ignore[list-item]
     for at, run in enumerate(pieces):
         samples[at::count] = run.samples
-    if (out / "run.json").exists():
-        raise StoreError(f"{out} holds a run already: give another --out or delete it")
-    out.mkdir(parents=True, exist_ok=True)
-    for run in pieces:
-        _copy(run, out)
-    first = pieces[0].info
-    name = first["testset"]["name"].rsplit(".", 1)[0]
-    info = {
-        **first,
-        "testset": {**first["testset"], "name": name, "samples": len(samples)},
-        "shard": None,
-        "spread": [run.info["machine"] for run in pieces],
-    }
-    return Run.create(out, info, samples)
+    if out.exists() and any(out.iterdir()):
+        raise StoreError(f"{out} is not empty: give another --into or delete it")
+    part = out.with_name(f".{out.name}.part")  # a merge cut short leaves no half of a run behind
+    with locked(part):
+        empty(part)
+        for run in pieces:
+            _copy(run, part)
+        rows = [row for run in pieces for row in run.syntheses.values()]
+        write_lines(part / "synth.jsonl", [replace(row, chunks=(), total=None, audible=None) for row in rows])
+        first = pieces[0].info
+        info = {
+            **first,
+            "testset": {
+                **first["testset"],
+                "name": first["testset"]["name"].rsplit(".", 1)[0],
+                "samples": len(samples),
+            },
+            "shard": None,
+            "spread": [run.info["machine"] for run in pieces],
+        }
+        Run.create(part, info, samples)
+        part.replace(out)
+    return Run.open(out)
 
 
 def _check(pieces: list[Run]) -> None:
@@ -68,23 +68,18 @@ def _check(pieces: list[Run]) -> None:
     if marks != wanted:
         raise StoreError(f"the pieces are {marks}; a whole run of {len(pieces)} would be {wanted}")
     for run in pieces[1:]:
-        for key, value in first.info["asked"].items():
-            if run.info["asked"].get(key) != value:
-                raise StoreError(f"{run.path}: {key} is {run.info['asked'].get(key)!r}, {first.path} has {value!r}")
+        changed = differences(first.info["identity"], run.info["identity"])
+        if changed:
+            raise StoreError(f"{run.path} is no piece of the same run as {first.path}: {'; '.join(changed)}")
 
 
 def _copy(run: Run, out: Path) -> None:
+    """Audio and features of a piece; a torn last line of its features is left out."""
     for room in ("audio", "resynthesis", "prompts"):
         if (run.path / room).is_dir():
             shutil.copytree(run.path / room, out / room, dirs_exist_ok=True)
-    rows = run.syntheses
-    for sample in run.samples:
-        if sample.id in rows:
-            append(out / "synth.jsonl", replace(rows[sample.id], chunks=(), total=None, audible=None))
     for source in (run.path / "features").glob("*.jsonl"):
         target = out / "features" / source.name
         known = target.read_bytes() if target.exists() else b""
         whole = source.read_bytes()
-        whole = whole[: whole.rfind(b"\n") + 1]
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(known + whole)
+        write_atomically(target, known + whole[: whole.rfind(b"\n") + 1])

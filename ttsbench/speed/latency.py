@@ -161,10 +161,9 @@ def timed_speaker(spec: str, device: str) -> Callable[[Task], Reading]:
     from ttsbench import systems
     from ttsbench.speed import energy
 
-    os.environ["TTSBENCH_DEVICE"] = device
     meter = energy.counter(device)
     start = time.perf_counter()
-    system = systems.load(spec)
+    system = systems.load(spec, device)
     load_seconds = time.perf_counter() - start
     if isinstance(system, Recorded):
         raise UserError(f"{spec} holds recordings; there is nothing to time")
