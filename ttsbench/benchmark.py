@@ -58,7 +58,8 @@ def run_one(spec: str, testset: TestSet, plan: Plan, progress: Progress, name: s
     `say` hears in words what was kept from before and what went wrong. Raises UserError with what to do: another run
     lies in the folder, another process writes it, the system cannot speak here, the disk is full.
     """
-    scoring.check(plan.protocols, plan.device, plan.metrics)
+    if plan.transcripts is None:
+        scoring.check(plan.protocols, plan.device, plan.metrics)
     card = card_of(spec)
     name = name or card.name
     path = plan.out / f"{safe(name)}@{safe(testset.name)}"
