@@ -18,7 +18,8 @@ from ttsbench.metrics.wer import compare
 from ttsbench.records import Feature, Request, Sample, System
 
 RATE = 16000
-RECOGNISER, SPEAKER = "recognisers.pocketsphinx", "speakers.ge2e"
+RECOGNISER, SPEAKER = "recognisers.faster_whisper", "speakers.ge2e"
+SETTINGS = {"model": "faster-whisper-base", "language": "en"}
 
 
 class Spoken(NamedTuple):
@@ -57,7 +58,7 @@ def speak(system: System, samples: Sequence[Sample], folder: Path) -> Spoken:
 
 @functools.cache
 def _loaded(extractor: str) -> Any:
-    return metrics.extractor(extractor).load({"language": "en"} if extractor == RECOGNISER else {}, "cpu")
+    return metrics.extractor(extractor).load(SETTINGS if extractor == RECOGNISER else {}, "cpu")
 
 
 def features(extractor: str, files: Sequence[Path]) -> list[Feature]:
@@ -72,7 +73,7 @@ def features(extractor: str, files: Sequence[Path]) -> list[Feature]:
 def errors(files: Sequence[Path], samples: Sequence[Sample]) -> float:
     """Word error rate in %, the mean over rows, by the embedded recogniser and its rules."""
     heard = features(RECOGNISER, files)
-    plain = rules("plain-en")
+    plain = rules("whisper-en")
     rates = [compare(s.text, str(f.value["text"]), plain)[2].rate for s, f in zip(samples, heard, strict=True)]
     return 100 * float(np.mean(rates))
 

@@ -47,7 +47,7 @@ class Extractor(typing.Protocol):
 
 
 def extractor(name: str) -> Extractor:
-    """The extractor `name`: "recognisers.pocketsphinx", or the full name of a module outside. Raises UserError."""
+    """The extractor `name`: "recognisers.faster_whisper", or the full name of a module outside. Raises UserError."""
     for full in (f"ttsbench.metrics.{name}", name):
         try:
             return typing.cast(Extractor, importlib.import_module(full))

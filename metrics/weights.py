@@ -98,7 +98,7 @@ TABLE: tuple[Weights, ...] = (
             any_of=("vocabulary.txt", "vocabulary.json"),
             size=mib * MIB,
             sha256=digest,
-            needs=("faster-whisper",),
+            needs=("faster-whisper", "openai-whisper"),  # the second for its text rules
             shipped=SHIPPED.get(size, ()),
         )
         for size, (revision, digest, mib) in SYSTRAN_SIZES.items()
@@ -112,15 +112,6 @@ TABLE: tuple[Weights, ...] = (
         needs=("distillmos", "xls-r-sqa", "torchaudio"),
         size=16907522,
         sha256="b18b3ac60227267cfb91e5d00ce22cc7b73716fd92f269484da1446e27031a40",
-    ),
-    Weights(
-        "pocketsphinx",
-        "CMU PocketSphinx, English",
-        "BSD-2-Clause",
-        package="pocketsphinx",
-        packaged="model/en-us/en-us.lm.bin",
-        needs=("pocketsphinx",),
-        size=34 * MIB,
     ),
     Weights(
         "ge2e",
@@ -316,15 +307,5 @@ def weights_file(name: str) -> Path:
 def identity(name: str) -> dict[str, str]:
     """What names the weights in the cache: model, hub revision, digest of the file that is here."""
     model = BY_NAME[name]
-    return {"model": model.hub or model.name, "revision": model.revision, "digest": cheap_digest(weights_file(name))}
-
-
-def whisper_here() -> str:
-    """The largest of OpenAI's Whisper checkpoints that is on this machine, "" where there is none."""
-    for size in reversed(WHISPER_SIZES):
-        try:
-            find(f"openai-whisper-{size}")
-            return size
-        except MissingModel:
-            continue
-    return ""
+    revision = {"revision": model.revision} if model.revision else {}
+    return {"model": model.hub or model.name, **revision, "digest": cheap_digest(weights_file(name))}

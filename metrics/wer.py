@@ -14,6 +14,7 @@ from ttsbench.metrics.text import Rules, rules
 from ttsbench.records import Feature, Item, Measure, Metric, Request, Score
 
 Unit = Literal["word", "character"]
+UNSURE = 0.3  # difference of two recognisers' error rates on a row from which on neither is to be believed alone
 
 
 @dataclass(frozen=True)
@@ -93,12 +94,16 @@ def wer(
     missing: Literal["worst", "skipped"] = "worst",
     empty: Literal["counted", "removed"] = "counted",
     merged: bool = False,
+    second: dict[str, tuple[tuple[str, str], ...]] | None = None,
 ) -> Measure:
     """Error rate with one recogniser; `by_language` names the rules for each language it may be asked of.
 
     The recogniser is told the language, as the setting `language`. A missing, empty or unreadable output is an error
     that counts as 1.0; `missing="skipped"` leaves such rows out instead, as many originals do. An empty reference
     counts its insertions, with no weight in the corpus rate; `empty="removed"` does not ask it. `merged`: see `count`.
+
+    `second`: settings of a second opinion by the same recogniser, for each language that has one. It changes no value:
+    where the two rates differ by more than `UNSURE`, the row's detail says so as `unsure`.
     """
     metric = Metric(
         name=name,
@@ -129,8 +134,9 @@ def wer(
     def requests(item: Item) -> tuple[Request, ...]:
         if item.audio is None:
             return ()
-        told = (*settings, ("language", item.sample.language))
-        return (Request(recogniser, item.audio, start=items.start_of_text(item), settings=told),)
+        language, start = item.sample.language, items.start_of_text(item)
+        asked = [settings, *([second[language]] if second and language in second else [])]
+        return tuple(Request(recogniser, item.audio, start, settings=(*each, ("language", language))) for each in asked)
 
     def score(item: Item, features: tuple[Feature, ...]) -> Score:
         how = rules(by_language[item.sample.language])
@@ -151,7 +157,17 @@ def wer(
         }
         if not error and features[0].value.get("flags"):
             detail["flags"] = features[0].value["flags"]
+        for other in features[1:] if not error else ():
+            if not other.error:
+                detail |= _opinion(item.sample.text, str(other.value["text"]), how, unit, counts.rate)
         value = 1.0 if error else counts.rate
         return Score(item.sample.id, value=value, weight=float(counts.length), error=error, detail=detail)
 
     return Measure(metric, na, requests, score)
+
+
+def _opinion(text: str, heard: str, how: Rules, unit: Unit, rate: float) -> dict[str, str]:
+    """What a second recogniser adds to a row's detail: its transcript, and `unsure` where the rates lie far apart."""
+    other = compare(text, heard, how, unit)[2].rate
+    unsure = f"recogniser unsure: another one has {100 * other:.0f} % errors here, not {100 * rate:.0f} %"
+    return {"second": heard} | ({"unsure": unsure} if abs(other - rate) > UNSURE else {})

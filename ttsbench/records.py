@@ -208,7 +208,8 @@ class Metric:
     """The card of a metric. `unit` is what is printed: '%', 's', 'MOS', 'cosine', ''. `low`, `high`: its range.
 
     `shown` picks the headline number: the mean over utterances, or the weighted (corpus) value.
-    `per` is the plot family: 'intelligibility', 'similarity', 'quality', 'speed', 'cost'.
+    `family` is the plot family: 'intelligibility', 'similarity', 'quality', 'speed', 'cost'. `headline`: it stands in
+    the first table of a page; else in the CSV file and the tables below only.
     """
 
     name: str
@@ -222,6 +223,7 @@ class Metric:
     citation: str = ""
     shown: Literal["mean", "corpus"] = "mean"
     version: int = 1
+    headline: bool = True
 
 
 @dataclass(frozen=True)
@@ -282,7 +284,7 @@ class Item:
 class Request:
     """One feature of one piece of audio: a transcript, a speaker vector, a quality score.
 
-    `extractor` names a module of `ttsbench.metrics`, e.g. "recognisers.pocketsphinx"; `start` cuts seconds off the
+    `extractor` names a module of `ttsbench.metrics`, e.g. "recognisers.faster_whisper"; `start` cuts seconds off the
     head; `reference` is the second signal of a two-signal measure; `settings` is part of the cache key.
     """
 

@@ -8,7 +8,7 @@ from ttsbench.metrics.text import rules
 from ttsbench.metrics.wer import wer
 from ttsbench.records import Measure
 
-WHISPER, OPENAI, CTC = "recognisers.whisper_hf", "recognisers.whisper_openai", "recognisers.ctc"
+WHISPER, FASTER, CTC = "recognisers.whisper_hf", "recognisers.faster_whisper", "recognisers.ctc"
 PARAFORMER, WAVLM = "recognisers.paraformer", "speakers.wavlm_ecapa"
 LARGE_V3 = (("model", "whisper-large-v3"),)
 HUBERT = (("model", "hubert-large-ls960-ft"),)

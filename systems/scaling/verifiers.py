@@ -20,8 +20,12 @@ from ttsbench.errors import UserError
 from ttsbench.records import Feature, Request
 
 Judge = Callable[[np.ndarray], float]  # float32 (n,) to a score, -inf where there is none
-RECOGNISER, SPEAKER, QUALITY = "recognisers.pocketsphinx", "speakers.ge2e", "quality.dnsmos"
-SETTINGS = {QUALITY: (("what", "p835"),)}
+RECOGNISER, SPEAKER, QUALITY = "recognisers.faster_whisper", "speakers.ge2e", "quality.dnsmos"
+# not the recogniser that scores, Whisper base: what a search wins must not be won by choosing with the metric itself
+SETTINGS = {
+    QUALITY: (("what", "p835"), ("resampling", "soxr")),
+    RECOGNISER: (("model", "faster-whisper-tiny.en"), ("language", "en")),
+}
 
 
 @functools.cache
@@ -39,8 +43,8 @@ def feature(name: str, samples: np.ndarray, rate: int) -> Feature:
         return _extract(name)([Request(name, path, settings=SETTINGS.get(name, ()))])[0]
 
 
-def words(text: str, rate: int, rules: str = "plain-en") -> Judge:
-    """Minus the word error rate against `text`, by the embedded recogniser."""
+def words(text: str, rate: int, rules: str = "whisper-en") -> Judge:
+    """Minus the word error rate against `text`, by Whisper tiny.en."""
     from ttsbench.metrics.text import rules as named
     from ttsbench.metrics.wer import compare
 

@@ -30,7 +30,7 @@ def test_wer_counts_and_keeps_both_strings():
     score = measure.score(item(text="Hello, there 2!"), (Feature({"text": "hello there too"}),))
     assert score.value == pytest.approx(1 / 3)
     assert score.weight == 3
-    assert score.detail["reference"] == "hello there two"
+    assert score.detail["reference"] == "hello there 2"
     assert score.detail["hypothesis"] == "hello there too"
     assert score.detail["substitutions"] == 1
 
@@ -54,16 +54,48 @@ def test_other_columns_have_no_worst_value():
             assert score.value is None and score.error == "crashed", name
 
 
-def test_chinese_has_no_embedded_recogniser():
-    assert "zh" in columns()["wer"].na(item(language="zh"))
+def test_chinese_has_characters_only_and_simplified_ones():
+    chinese = item(language="zh", text="这个城市，真的很美。")
+    assert "zh" in columns()["wer"].na(chinese) and columns()["cer"].na(chinese) == ""
+    (request,) = columns()["cer"].requests(chinese)
+    assert dict(request.settings)["language"] == "zh"
+    score = columns()["cer"].score(chinese, (Feature({"text": "這個城市真的很好"}),))
+    assert (score.value, score.weight) == (pytest.approx(1 / 8), 8)
+
+
+def test_a_second_recogniser_marks_rows_and_changes_no_value():
+    measure = columns()["wer"]
+    first, second = measure.requests(item())
+    assert [dict(each.settings)["model"] for each in (first, second)] == [
+        "faster-whisper-base",
+        "faster-whisper-tiny.en",
+    ]
+    row = item(text="one white paper here")
+    heard = Feature({"text": "One white paper here."})
+    near = measure.score(row, (heard, Feature({"text": "one white paper hear"})))
+    assert near.value == 0 and "unsure" not in near.detail and near.detail["second"] == "one white paper hear"
+    apart = measure.score(row, (heard, Feature({"text": "one wide paper hear"})))
+    assert apart.value == 0 and "50 %" in apart.detail["unsure"]
+    alone = measure.score(row, (heard, Feature(error="it broke")))
+    assert alone.value == 0 and not alone.error and "second" not in alone.detail
+
+
+def test_currency_is_heard_alike_in_digits_and_words():
+    found = columns()["wer"].score(item(text="It costs five dollars."), (Feature({"text": "It costs $5."}),))
+    assert found.value == 0
+
+
+def test_the_first_table_has_one_number_of_dnsmos():
+    headlines = {name for name, each in columns().items() if each.metric.headline}
+    assert {"wer", "distillmos", "dnsmos-ovrl"} <= headlines
+    assert not headlines & {"dnsmos-sig", "dnsmos-bak", "dnsmos-p808"} and "dnsmos-sig" in columns()
 
 
 def test_continuation_cuts_the_prompt_but_not_from_a_transcript_that_holds_it():
     whole = item(task="continuation", prompt_seconds=3.0)
-    (request,) = columns()["wer"].requests(whole)
-    assert request.start == 0.0
-    (request,) = columns()["wer"].requests(item(task="continuation", prompt_seconds=3.0, prompt_text="well"))
-    assert request.start == 3.0
+    assert [each.start for each in columns()["wer"].requests(whole)] == [0.0, 0.0]
+    known = columns()["wer"].requests(item(task="continuation", prompt_seconds=3.0, prompt_text="well"))
+    assert [each.start for each in known] == [3.0, 3.0]
     output, prompt = columns()["sim-o"].requests(whole)
     assert (output.start, prompt.start) == (3.0, 0.0)
     output, truth = columns()["length-ratio"].requests(whole)

@@ -1,0 +1,88 @@
+"""What the judges hear: pieces of long audio, batches, loudness, silence, channels and rates."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ttsbench import audio, testsets
+from ttsbench.metrics import extractor
+from ttsbench.metrics.recognisers.faster_whisper import LENGTH, RATE, pieces
+from ttsbench.metrics.text import rules
+from ttsbench.records import Request
+
+pytest.importorskip("faster_whisper", reason="needs extra 'judges'")
+TINY = {"model": "faster-whisper-tiny.en", "language": "en"}
+WHISPER, DISTILL = "recognisers.faster_whisper", "quality.distillmos"
+
+
+@pytest.fixture(scope="module")
+def listen():
+    run = extractor(WHISPER).load(TINY, "cpu")
+    return lambda *paths: [feature.value["text"] for feature in run([Request(WHISPER, path) for path in paths])]
+
+
+def clips(count: int) -> list[Path]:
+    return [sample.truth for sample in testsets.load("seed-mini").samples[:count] if sample.truth]
+
+
+def test_long_audio_is_cut_in_silence_and_nothing_is_lost() -> None:
+    wave = np.random.default_rng(0).normal(0, 0.1, 70 * RATE).astype(np.float32)
+    wave[int(27.3 * RATE) : int(27.6 * RATE)] = 0
+    found = pieces(wave)
+    assert len(found) == 3 and max(map(len, found)) <= LENGTH
+    assert np.array_equal(np.concatenate(found), wave)
+    assert 27.3 * RATE <= len(found[0]) <= 27.6 * RATE
+    assert [len(each) for each in pieces(wave[:LENGTH])] == [LENGTH]
+
+
+def test_speech_after_thirty_seconds_is_heard(listen, tmp_path: Path) -> None:
+    (clip,) = clips(1)
+    said = audio.read_at(clip, RATE)
+    audio.write(tmp_path / "late.wav", np.concatenate([said, np.zeros(30 * RATE, np.float32), said]), RATE)
+    once, twice = (rules("whisper-en")(text).split() for text in listen(clip, tmp_path / "late.wav"))
+    assert len(once) > 2 and twice[-2:] == once[-2:] and len(twice) >= 2 * len(once) - 1
+
+
+def test_a_transcript_does_not_depend_on_its_batch(listen) -> None:
+    files = clips(3)
+    assert listen(*files) == [text for file in files for text in listen(file)] == listen(*files[::-1])[::-1]
+
+
+def test_loudness_silence_channels_and_rate_are_heard_as_the_protocol_says(listen, tmp_path: Path) -> None:
+    (clip,) = clips(1)
+    said = audio.read_at(clip, RATE)
+    silence = np.zeros(RATE, np.float32)
+    import soundfile
+
+    for name, wave, rate in (
+        ("quiet", said / 4, RATE),
+        ("padded", np.concatenate([silence, said, silence]), RATE),
+        ("stereo", np.stack([said, said], axis=1), RATE),
+        ("fast", audio.resample(said, RATE, 24000), 24000),
+    ):
+        soundfile.write(tmp_path / f"{name}.wav", wave, rate, subtype="FLOAT")
+    variants = [tmp_path / f"{name}.wav" for name in ("quiet", "padded", "stereo", "fast")]
+    texts = {rules("whisper-en")(text) for text in listen(clip, *variants)}
+    assert len(texts) == 1 and "" not in texts
+    judge = extractor(DISTILL).load({}, "cpu")
+    as_is, quiet, stereo = (
+        feature.value["distillmos"] for feature in judge([Request(DISTILL, path) for path in (clip, *variants[::2])])
+    )
+    assert 1 < as_is < 5
+    assert quiet == pytest.approx(as_is, abs=2e-3), "each window is brought to one peak"
+    assert stereo == pytest.approx(as_is, abs=2e-3)
+
+
+def test_distillmos_equals_its_package() -> None:
+    import soundfile
+    import torch
+    from distillmos import ConvTransformerSQAModel
+
+    (clip,) = clips(1)
+    samples, rate = soundfile.read(clip, dtype="float32")
+    assert rate == RATE
+    with torch.inference_mode():
+        theirs = float(ConvTransformerSQAModel().eval()(torch.from_numpy(samples)[None]))
+    (ours,) = extractor(DISTILL).load({}, "cpu")([Request(DISTILL, clip)])
+    assert ours.value["distillmos"] == pytest.approx(theirs, abs=1e-4)
