@@ -58,9 +58,16 @@ def _section(table: Table, index: int, clips: Clips) -> dict[str, Any]:
         "errors": misheard,
         "worst": _worst(table, clips),
         "failures": [(entry, rows, rows[:LISTED_FAILURES]) for entry, rows in failed],
+        "unsure": [(entry, rows) for entry in table.entries if (rows := _unsure(table, entry))],
         "runs": [(entry, entry.run.info) for entry in table.entries],
         "filters": {key: _options(table, key) for key in ("category", "language")},
     }
+
+
+def _unsure(table: Table, entry: Entry) -> list[tuple[str, str, str]]:
+    """Rows on which two recognisers lie far apart: utterance, how far, what the second one heard."""
+    scores = [score for metric in table.metrics for score in entry.scores[metric.name] if score.detail.get("unsure")]
+    return [(score.sample, str(score.detail["unsure"]), str(score.detail.get("second", ""))) for score in scores]
 
 
 def _options(table: Table, key: str) -> list[str]:

@@ -1,0 +1,23 @@
+"""Rows on which two recognisers lie far apart are counted and listed on the page."""
+
+from dataclasses import replace
+
+from ttsbench import reports
+from ttsbench.store import Run, write_lines
+
+
+def test_unsure_rows_are_counted_and_listed(make_run, tmp_path):
+    path = make_run(tmp_path, "parrot")
+    scores = Run.open(path).scores("embedded", "wer")
+    marks = {"unsure": "recogniser unsure: 90 % against 20 %", "second": "quite <other> words"}
+    marked = [replace(s, detail=s.detail | marks) if at < 2 else s for at, s in enumerate(scores)]
+    write_lines(path / "scores" / "embedded" / "wer.jsonl", marked)
+    reports.write_report(reports.load([path]), tmp_path)
+    text = (tmp_path / "report.html").read_text("utf-8")
+    assert f"recogniser unsure on 2 of {len(scores)} utterances" in text
+    assert text.count("90 % against 20 %") == 2 and "quite &lt;other&gt; words" in text
+
+
+def test_without_such_rows_the_page_says_nothing(make_run, tmp_path):
+    reports.write_report(reports.load([make_run(tmp_path, "parrot")]), tmp_path)
+    assert "recogniser unsure" not in (tmp_path / "report.html").read_text("utf-8")
