@@ -16,7 +16,8 @@ PROMPT = 63  # frames of the longest utterance that goes before another one in t
 @dataclass(frozen=True)
 class Clip:
     """One utterance: phone ids (n,), their ends in latent frames (n,), the posterior's mean and log-deviation
-    (frames, latent), log-mels (10 ms frames, mels), and who speaks.
+    (frames, latent), log-mels (10 ms frames, mels), and who speaks. `told`: how many of the phones and of the frames
+    are those of a prompt.
     """
 
     phones: np.ndarray
@@ -25,6 +26,7 @@ class Clip:
     logs: np.ndarray
     mel: np.ndarray
     speaker: str
+    told: tuple[int, int] = (0, 0)
 
     @property
     def columns(self) -> int:
@@ -40,13 +42,15 @@ def joined(first: Clip, second: Clip) -> Clip:
         np.concatenate([first.logs, second.logs]),
         second.mel,
         second.speaker,
+        (len(first.phones), len(first.mean)),
     )
 
 
 @dataclass
 class Batch:
     """`ids`, `text_mask` (batch, tokens), left-padded; `mean`, `logs` (batch, frames, latent); `mask` (batch, frames);
-    `voice` (batch, 10 ms frames, mels); `shares` (batch, frames, tokens): who sounds in which frame.
+    `voice` (batch, 10 ms frames, mels); `shares` (batch, frames, tokens): who sounds in which frame; `told` (batch, 2):
+    how many phones and frames of each row are a prompt's.
     """
 
     ids: Tensor
@@ -56,6 +60,7 @@ class Batch:
     mask: Tensor
     voice: Tensor
     shares: Tensor
+    told: Tensor
 
     def to(self, device: torch.device | str) -> Batch:
         return Batch(*(getattr(self, item.name).to(device) for item in fields(self)))
@@ -83,7 +88,7 @@ def collate(clips: Sequence[Clip], voices: Sequence[np.ndarray]) -> Batch:
         mean[row, :length], logs[row, :length] = clip.mean, clip.logs
         mask[row, :length] = True
         shares[row, :length, first:-1] = shares_of(clip.ends, length)
-    arrays = (ids, text_mask, mean, logs, mask, np.stack(voices), shares)
+    arrays = (ids, text_mask, mean, logs, mask, np.stack(voices), shares, np.array([clip.told for clip in clips]))
     return Batch(*(torch.from_numpy(array) for array in arrays))
 
 

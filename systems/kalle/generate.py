@@ -38,13 +38,16 @@ def frames(
     sampling: Sampling,
     generator: torch.Generator,
     prompt: Tensor | None = None,
+    told: int = 0,
 ) -> Iterator[Tensor]:
     """Latents (1, 1, latent) for the decoder as they are made; `prompt` (1, frames, latent) goes before them.
 
-    `ids` (1, tokens) ends with the token at which speech starts; `speaker` is a latent (1, width).
+    `ids` (1, tokens) ends with the token at which speech starts; its first `told` tokens are what the prompt says (0:
+    not known). `speaker` is a latent (1, width).
     """
     start = 0 if prompt is None else prompt.shape[1]
-    x, mask, positions = model.prefix(ids, torch.ones_like(ids, dtype=torch.bool), speaker)
+    spread = torch.tensor([[told, start]], device=ids.device) if told else None
+    x, mask, positions = model.prefix(ids, torch.ones_like(ids, dtype=torch.bool), speaker, spread)
     cache = model.cache(1, x.shape[1] + start + sampling.most)
     if prompt is not None:
         x = torch.cat([x, model.audio_linear(prompt).to(x.dtype)], dim=1)

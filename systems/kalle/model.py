@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ttsbench.systems.kalle.speaker import EcapaTdnn
 from ttsbench.systems.nn import gaussian
 from ttsbench.systems.nn.cache import Cache
+from ttsbench.systems.nn.clock import places
 from ttsbench.systems.nn.transformer import Rope, Shape, Transformer, Watch
 
 END_MEAN, END_LOGS = 1.0, 1.0  # the stop distribution: mean 1, standard deviation e, in every dimension
@@ -36,9 +37,9 @@ class KalleShape:
     """`vocabulary` text tokens, `latent` dimensions a frame; `speaker` None leaves the speaker branch out.
 
     `spacing` None numbers all positions in a row, as Llama does. A number puts text token i at i * spacing and speech
-    frame t at t, so that rotary attention finds a phone near the frames it sounds in; `text_layers` convolutions
-    (kernel 5) let phones see their neighbours; `standardised` keeps shift and scale under which every dimension
-    of the corpus' latents has mean 0 and deviation 1. All three belong to the small model only.
+    frame t at t, so that rotary attention finds a phone near the frames it sounds in (with a prompt: see `nn.clock`);
+    `text_layers` convolutions (kernel 5) let phones see their neighbours; `standardised` keeps shift and scale under
+    which every dimension of the corpus' latents has mean 0 and deviation 1. All three belong to the small model only.
     """
 
     body: Shape
@@ -119,10 +120,13 @@ class Kalle(nn.Module):
         mean, logs = self.speaker_cond_disp_linear(self.speaker_encoder(mel)).float().chunk(2, dim=-1)
         return mean, logs.clamp(-6, 3)
 
-    def prefix(self, ids: Tensor, mask: Tensor, speaker: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    def prefix(
+        self, ids: Tensor, mask: Tensor, speaker: Tensor | None, told: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """What stands before the speech: embeddings (batch, n, dim), their mask and positions (batch, n).
 
-        `ids` (batch, tokens) are left-padded, `mask` is True at real tokens; `speaker` is a latent (batch, width).
+        `ids` (batch, tokens) are left-padded, `mask` is True at real tokens; `speaker` is a latent (batch, width);
+        `told` (batch, 2): how many of the tokens a prompt says, and in how many frames.
         """
         x = self.body.embed_tokens(ids)
         if len(self.text_layers):
@@ -131,11 +135,12 @@ class Kalle(nn.Module):
             for layer in self.text_layers:
                 x = layer(x, real)
         order = (mask.long().cumsum(dim=1) - 1).clamp_min(0).float()
+        order = order if self.shape.spacing is None else places(order, self.shape.spacing, told)
         if speaker is not None:
             x = torch.cat([self.speaker_in(speaker)[:, None].to(x.dtype), x], dim=1)
             mask = torch.cat([mask.new_ones(len(mask), 1), mask], dim=1)
             order = torch.cat([order.new_zeros(len(order), 1), order + (self.shape.spacing is None)], dim=1)
-        return x, mask, order * (self.shape.spacing or 1.0)
+        return x, mask, order
 
     def speech_positions(self, prefix_mask: Tensor, first: int, count: int) -> Tensor:
         """Positions (batch, count) of speech frames `first`, `first` + 1 ..., counted from 1."""
@@ -152,12 +157,14 @@ class Kalle(nn.Module):
         latent_mask: Tensor,
         speaker: Tensor | None = None,
         watch: Watch | None = None,
+        told: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Means and log-deviations of frames 1 ... frames + 1, each (batch, frames + 1, latent), float32.
 
-        `latents` (batch, frames, latent) are samples; `latent_mask` (batch, frames) is True at real frames.
+        `latents` (batch, frames, latent) are samples; `latent_mask` (batch, frames) is True at real frames; `told` as
+        in `prefix`.
         """
-        x, mask, positions = self.prefix(ids, text_mask, speaker)
+        x, mask, positions = self.prefix(ids, text_mask, speaker, told)
         columns = x.shape[1]
         speech = self.audio_linear(latents)
         x = torch.cat([x.to(speech.dtype), speech], dim=1)  # under autocast the residual stream is bf16: faster on CPU

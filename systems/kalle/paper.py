@@ -98,7 +98,16 @@ def collate(
     mean, logs = (nn.utils.rnn.pad_sequence([pair[part] for pair in posteriors], batch_first=True) for part in (0, 1))
     lengths = torch.tensor([len(pair[0]) for pair in posteriors], device=device)
     mask = torch.arange(mean.shape[1], device=device)[None] < lengths[:, None]
-    return Batch(ids, text_mask, mean, logs, mask, torch.from_numpy(np.stack(voices)), torch.zeros(rows, 0, 0))
+    return Batch(
+        ids,
+        text_mask,
+        mean,
+        logs,
+        mask,
+        torch.from_numpy(np.stack(voices)),
+        torch.zeros(rows, 0, 0),
+        torch.zeros(rows, 2),
+    )
 
 
 def train_paper(

@@ -9,7 +9,7 @@ System(test_time=TestTime(samples=200, lr=...))  tunes the model to each prompt 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -81,9 +81,10 @@ class System:
         elif self.context and (prompt is None or self.voice is not None):
             before, known = self._introduced(speaker), INTRODUCTION
         texts = [sample.text] if sample.task == "continuation" else passages(sample.text)
-        ids = [self._ids(text, known) for text in texts]
+        told = text_to_ids(known) if known else []
+        ids = [self._ids(text, told) for text in texts]
         with self._tuned(sample, prompt, speaker, seed):
-            made = (frame for part in ids for frame in self._frames(part, speaker, before, generator))
+            made = (frame for part in ids for frame in self._frames(part, speaker, before, generator, len(told)))
             for piece in self.codec.decode_stream(_chunks(made, self.chunk_frames)):
                 yield piece[0].float().cpu().numpy()
 
@@ -119,12 +120,14 @@ class System:
         return self.context and self.voice is None and bool(sample.prompt_text) and short
 
     def _frames(
-        self, ids: Tensor, speaker: Tensor, before: Tensor | None, generator: torch.Generator
+        self, ids: Tensor, speaker: Tensor, before: Tensor | None, generator: torch.Generator, told: int = 0
     ) -> Iterator[Tensor]:
-        usual = (ids.shape[1] - 1) * (self.model.shape.spacing or 1.0) - (0 if before is None else before.shape[1])
+        """Frames of what `ids` say after the prompt's latents `before`, which say the first `told` of them."""
+        said = 0 if before is None or told else before.shape[1]
+        usual = (ids.shape[1] - 1 - told) * (self.model.shape.spacing or 1.0) - said
         most = max(12, round(LONGEST * usual))
         how = replace(self.sampling, most=min(most, self.sampling.most))
-        return frames(self.model, ids, speaker, how, generator, before)
+        return frames(self.model, ids, speaker, how, generator, before, told)
 
     @contextlib.contextmanager
     def _tuned(self, sample: Sample, prompt: Tensor | None, speaker: Tensor, seed: int) -> Iterator[None]:
@@ -147,11 +150,12 @@ class System:
         missing = -audio.shape[-1] % self.codec.hop
         return self.codec.model.posterior(log_mel(torch.nn.functional.pad(audio, (0, missing))))
 
-    def _ids(self, text: str, known: str = "") -> Tensor:
-        """Phones of the prompt's text `known` and of `text`, and the start of speech, (1, tokens)."""
-        if set(text_to_ids(text)) <= {1}:
+    def _ids(self, text: str, told: Sequence[int] = ()) -> Tensor:
+        """A prompt's phones `told`, the phones of `text`, and the start of speech, (1, tokens)."""
+        phones = text_to_ids(text)
+        if set(phones) <= {1}:
             raise SpeechError(f"nothing to say in {text!r}")
-        return torch.tensor([[*text_to_ids(f"{known} {text}".strip()), START]], device=self.device)
+        return torch.tensor([[*told, *phones, START]], device=self.device)
 
     def _tensor(self, audio: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(audio, dtype=np.float32))[None].to(self.device)

@@ -59,7 +59,7 @@ def losses(model: Kalle, batch: Batch, step: int, aids: Aids) -> dict[str, Tenso
     voice_mean, voice_logs = model.speaker(batch.voice)
     watch = Watch(WHERE, NEXT) if aids.guide else None
     voice = gaussian.sample(voice_mean, voice_logs)
-    predicted = model(batch.ids, batch.text_mask, read, batch.mask, voice, watch)
+    predicted = model(batch.ids, batch.text_mask, read, batch.mask, voice, watch, batch.told)
     parts = frame_losses(predicted, target, batch.mask, aids.direction)
     parts["speaker"] = speaker_loss(voice_mean, voice_logs)
     total = parts["audio"] + aids.end_weight * parts["end"] + aids.speaker_weight * parts["speaker"]

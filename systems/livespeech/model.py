@@ -24,14 +24,18 @@ from ttsbench.errors import UserError
 from ttsbench.systems import packing
 from ttsbench.systems.livespeech.design import Design
 from ttsbench.systems.nn.cache import Cache
+from ttsbench.systems.nn.clock import places
 from ttsbench.systems.nn.transformer import Rope, Shape, Transformer, Watch, sinusoids
 
 
 class Memory(NamedTuple):
-    """What cross-attention reads: `vectors` (batch, enrolled + symbols, dim); `mask` True where something stands."""
+    """What cross-attention reads: `vectors` (batch, enrolled + symbols, dim); `mask` True where something stands;
+    `positions` (batch or 1, enrolled + symbols) on the frames' axis, where the design has a `spacing`.
+    """
 
     vectors: Tensor
     mask: Tensor | None = None
+    positions: Tensor | None = None
 
 
 @dataclass
@@ -160,18 +164,23 @@ class LiveSpeech(nn.Module):
                 disturbed = torch.randn_like(self.group_maps.weight) * 0.3 * design.dim**-0.5
                 self.group_maps.weight.copy_(torch.eye(design.dim).repeat(design.groups, 1) + disturbed)
 
-    def remember(self, features: Tensor, symbols: Tensor, mask: Tensor | None = None) -> Memory:
-        """Enrollment `features` (batch, frames, features), `symbols` (batch, symbols) with 0 for padding, and `mask`
-        (batch, frames) of the features: what the decoder looks at.
+    def remember(
+        self, features: Tensor, symbols: Tensor, mask: Tensor | None = None, told: Tensor | None = None
+    ) -> Memory:
+        """Enrollment `features` (batch, frames, features), `symbols` (batch, symbols) with 0 for padding, `mask`
+        (batch, frames) of the features, and `told` as in `join`: what the decoder looks at.
         """
-        return self.join(self.enrollment(features, mask), symbols)
+        return self.join(self.enrollment(features, mask), symbols, told)
 
     def enrollment(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
         """(batch, enrolled, dim): depends on the voice alone and can be kept for it."""
         return self.enroll(self.encoder(features, mask))
 
-    def join(self, enrollment: Tensor, symbols: Tensor) -> Memory:
-        """Enrollment vectors (batch or 1, enrolled, dim), then text embeddings."""
+    def join(self, enrollment: Tensor, symbols: Tensor, told: Tensor | None = None) -> Memory:
+        """Enrollment vectors (batch or 1, enrolled, dim), then text embeddings.
+
+        `told` (batch, 2): how many of the symbols are said before, and in how many frames (see `nn.clock`).
+        """
         text = self.text(symbols)
         real = symbols != 0
         for layer in self.text_layers:
@@ -181,14 +190,18 @@ class LiveSpeech(nn.Module):
             text = text + sinusoids(torch.arange(symbols.shape[1], device=symbols.device), text.shape[-1])
         enrollment = enrollment.expand(len(symbols), -1, -1)
         mask = torch.cat([real.new_ones(enrollment.shape[:2]), real], dim=1)
-        return Memory(torch.cat([enrollment, text.to(enrollment.dtype)], dim=1), mask)
+        positions = None
+        if self.design.spacing is not None:
+            where = places(torch.arange(symbols.shape[1], device=symbols.device)[None], self.design.spacing, told)
+            positions = F.pad(where, (enrollment.shape[1], 0))
+        return Memory(torch.cat([enrollment, text.to(enrollment.dtype)], dim=1), mask, positions)
 
     def with_textless(self, memory: Memory) -> Memory:
         """The memory of one utterance, and behind it in the batch the same voice without any text."""
         vectors = memory.vectors.expand(2, -1, -1)
         mask = torch.ones(vectors.shape[:2], dtype=torch.bool, device=vectors.device)
         mask[1, self.design.enrolled :] = False
-        return Memory(vectors, mask if memory.mask is None else mask & memory.mask)
+        return Memory(vectors, mask if memory.mask is None else mask & memory.mask, memory.positions)
 
     def begin(self, capacity: int, batch: int = 1) -> State:
         """Caches for utterances of at most `capacity` steps."""
@@ -268,13 +281,7 @@ class LiveSpeech(nn.Module):
 
     def _look(self, memory: Memory, first: bool) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         """What the transformer is given to read, nothing once a cache has read it; symbol positions in frames."""
-        if not first:
-            return None, None, None
-        if self.design.spacing is None:
-            return memory.vectors, memory.mask, None
-        keys = torch.arange(memory.vectors.shape[1], device=memory.vectors.device)
-        where = (keys - self.design.enrolled).clamp_min(0) * self.design.spacing
-        return memory.vectors, memory.mask, where
+        return (memory.vectors, memory.mask, memory.positions) if first else (None, None, None)
 
     def fold(self) -> LiveSpeech:
         """Make all tables plain; for checkpoints and for speaking."""

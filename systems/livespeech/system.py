@@ -19,7 +19,7 @@ from ttsbench.systems.livespeech.aids import Guide
 from ttsbench.systems.livespeech.generate import Sampling, frames
 from ttsbench.systems.livespeech.layout import SIZES, Layout
 from ttsbench.systems.livespeech.loss import delay
-from ttsbench.systems.livespeech.model import LiveSpeech, load
+from ttsbench.systems.livespeech.model import LiveSpeech, Memory, load
 from ttsbench.systems.livespeech.text import clauses, symbols_of
 from ttsbench.systems.nn.threads import at_most_two, threads
 from ttsbench.systems.text.passages import passages
@@ -28,6 +28,7 @@ SAMPLING = Sampling(temperature=0.6, guidance=2.0)
 FIRST, LATER = 4, 5  # frames of a chunk given to the codec: its vocoder needs 55 ms beyond what it gives out
 PROMPT_SECONDS = 3.0
 LONGEST = 110  # symbols of prompt and passage together: about the nine seconds that training shows
+HEARD = 10.0  # seconds of a prompt that are heard
 HISTORY_SECONDS = 1.5  # of the prompt's end that go before: what is long in all loses its place in the text
 CONTEXT = 25  # frames before a continuation that the codec decoder hears again
 HEADROOM = 0.005  # seconds kept before the first audible sample
@@ -106,7 +107,7 @@ class System:
         if key in self._voices:
             return self._voices[key]
         with threads(self.readers):
-            heard = audio.read_at(prompt, self.codec.sample_rate, stop=None if whole else 10.0)
+            heard = audio.read_at(prompt, self.codec.sample_rate, stop=None if whole else HEARD)
             onset = audio.first_audible(heard, self.codec.sample_rate) or 0
             heard = heard[max(0, onset - 640) :]
             codes = self.layout.pack(self.codec.encode(torch.from_numpy(heard)[None]))
@@ -118,7 +119,7 @@ class System:
 
     def _primed(self, before: str, text: str, enrollment: Tensor, codes: Tensor) -> tuple[str, Tensor | None]:
         """The last words of the prompt, where its text is known, and the history in which they are said."""
-        if not before:
+        if not before or len(codes) >= (HEARD - 0.1) * self.codec.frame_rate:  # not all of its words were heard
             return "", None
         with threads(self.readers):
             last, history = tail(self.model, enrollment, codes, before, round(HISTORY_SECONDS * self.codec.frame_rate))
@@ -133,15 +134,11 @@ class System:
         told: str = "",
     ) -> Iterator[np.ndarray]:
         """Audio chunks (n,) of one passage; after `history` (frames, codebooks), which says `told`, where given."""
-        symbols = torch.tensor([symbols_of(f"{told} {text}".strip())], device=enrollment.device)
-        memory = self.model.join(enrollment, symbols)
-        count = symbols.shape[1]
-        made = frames(
-            self.model, memory, count, self.sampling, generator, history, max(0, count - len(symbols_of(text)))
-        )
-        before = [] if history is None else list(history[-CONTEXT:])
-        drop = len(before) * self.codec.hop
-        pieces = self.codec.decode_stream(map(self.layout.unpack, chunked(before, made, self.chunk_frames)))
+        memory, count, known = self._memory(text, enrollment, history, told)
+        made = frames(self.model, memory, count, self.sampling, generator, history, known)
+        heard = [] if history is None else list(history[-CONTEXT:])
+        drop = len(heard) * self.codec.hop
+        pieces = self.codec.decode_stream(map(self.layout.unpack, chunked(heard, made, self.chunk_frames)))
         while True:
             with threads(self.readers if drop else torch.get_num_threads()):  # the history is read, and decoded again
                 piece = next(pieces, None)
@@ -151,6 +148,19 @@ class System:
             drop = max(0, drop - piece.shape[1])
             if len(kept):
                 yield kept
+
+    def _memory(self, text: str, enrollment: Tensor, history: Tensor | None, told: str) -> tuple[Memory, int, int]:
+        """What is looked at, the number of symbols, and how many of them the history says.
+
+        The pause at its end is the one that the text would open with: training shows no two in a row.
+        """
+        before, after = symbols_of(told) if told else [], symbols_of(text)
+        symbols = [*before, *(after[1:] if before else after)]
+        known = None
+        if history is not None and before:
+            known = torch.tensor([[len(before), len(history)]], device=enrollment.device)
+        memory = self.model.join(enrollment, torch.tensor([symbols], device=enrollment.device), known)
+        return memory, len(symbols), len(before)
 
 
 def tail(model: LiveSpeech, enrollment: Tensor, codes: Tensor, text: str, most: int) -> tuple[str, Tensor]:
@@ -163,7 +173,8 @@ def tail(model: LiveSpeech, enrollment: Tensor, codes: Tensor, text: str, most: 
         return text, codes
     design, guide = model.design, Guide(model.design)
     grid = delay(codes[None], torch.tensor([len(codes)], device=codes.device), design.pad, design.eos)
-    memory = model.join(enrollment, torch.tensor([symbols], device=codes.device))
+    told = torch.tensor([[len(symbols), len(codes)]], device=codes.device)
+    memory = model.join(enrollment, torch.tensor([symbols], device=codes.device), told)
     model.read_shared(grid[:, : len(codes)], memory, watch=guide.shared)
     looked = guide.shared.weights[guide.what][0, : len(codes), design.enrolled :].argmax(-1)
     kept = text, codes

@@ -9,13 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ttsbench.systems.codecs import load_codec
 from ttsbench.systems.corpus.reader import Corpus
 from ttsbench.systems.livespeech.aids import Guide, hidden_rows, shares_of
-from ttsbench.systems.livespeech.data import Batch, from_corpus
+from ttsbench.systems.livespeech.data import Batch, from_corpus, with_history
 from ttsbench.systems.livespeech.design import PAPER_GROUPS, SMALL, Design
 from ttsbench.systems.livespeech.layout import Layout
 from ttsbench.systems.livespeech.loss import code_loss, delay
@@ -29,6 +30,7 @@ class Recipe:
     """A design and how it is trained. `strength` and `p_max` belong to the adaptive weights; `guide` is the weight of
     the attention guide and `hide` the largest share of hidden input rows (0: no aid). Every `textless`-th batch comes
     without its text (0: none), so that the model can also say what follows whatever the text: see `Sampling.guidance`.
+    In `history` of the others the text's clock begins anew at a symbol (`data.with_history`).
     `codec`: whose codes it learns, 'fsq' or 'rvq'; the design's codebooks are that codec's.
     """
 
@@ -41,12 +43,13 @@ class Recipe:
     hide: float = 0.0
     short_until: int = 0
     textless: int = 0
+    history: float = 0.0
     codec: str = "fsq"
 
 
 SMALL_RECIPE = Recipe(
     SMALL, Settings(steps=11_378, lr=1e-3, hold=0.3, warmup=100, eval_every=200, save_every=50),
-    frames=2000, strength=0.1, guide=3.0, hide=0.3, short_until=300, textless=10,
+    frames=2000, strength=0.1, guide=3.0, hide=0.3, short_until=300, textless=10, history=0.5,
 )  # fmt: skip
 # The paper gives batch 16 and about 3M steps; optimiser and schedule are not in it, these are ours.
 PAPER_RECIPE = Recipe(
@@ -68,7 +71,7 @@ def losses(
     grid = delay(batch.codes, batch.lengths, design.pad, design.eos)
     rows = grid[:, :-1]
     heard = torch.arange(batch.enrolled.shape[1], device=rows.device) < batch.heard[:, None]
-    memory = model.remember(features(batch.enrolled), batch.symbols, heard)
+    memory = model.remember(features(batch.enrolled), batch.symbols, heard, batch.told)
     hidden = hidden_rows(rows.shape[0], rows.shape[1], recipe.hide, rows.device) if model.training else None
     guide = Guide(design) if recipe.guide and batch.symbols.any() else None
     logits = model(
@@ -150,7 +153,8 @@ def batches_of(corpus: Path, recipe: Recipe, books: Layout) -> tuple[Callable[[i
 
     def given(step: int) -> Batch:
         batch = from_corpus(every(step) if step % 3 == 2 else many(step), pack)
-        silenced = recipe.textless and step % recipe.textless == recipe.textless - 1
-        return batch._replace(symbols=torch.zeros_like(batch.symbols)) if silenced else batch
+        if recipe.textless and step % recipe.textless == recipe.textless - 1:
+            return batch._replace(symbols=torch.zeros_like(batch.symbols))
+        return with_history(batch, recipe.history, np.random.default_rng((seed, step, 2)))
 
     return given, [from_corpus(held(step), pack) for step in range(4)]

@@ -12,7 +12,6 @@ from torch import Tensor
 from ttsbench.systems.llasa.small import Texts, places
 from ttsbench.systems.nn.guide import phone_shares
 
-JITTER = 0.05  # the prompt's pace is known only roughly at synthesis
 TEXTLESS = 0.1  # share of prompts whose text is hidden, so that prompts without a transcript work
 HOLES = 0.3  # up to this share of past frames is hidden
 PROMPT = 250  # frames of the longest utterance that acts as a prompt
@@ -42,9 +41,10 @@ class Batch:
 
 
 def example(clips: Sequence[Clip], pace: float, rng: np.random.Generator) -> tuple[Tensor, ...]:
-    """Phones, their positions, codes (frames, digits) and shares (frames, phones) of one or two clips in a row."""
-    if len(clips) > 1:
-        pace = len(clips[0].codes) / len(clips[0].phones) * rng.uniform(1 - JITTER, 1 + JITTER)
+    """Phones, their positions, codes (frames, digits) and shares (frames, phones) of one or two clips in a row.
+
+    The clock is that of synthesis: the first of two spreads its phones over its frames, the last one keeps to `pace`.
+    """
     starts = [0, *np.cumsum([len(clip.codes) for clip in clips])[:-1].tolist()]
     codes = torch.from_numpy(np.concatenate([clip.codes for clip in clips]).astype(np.int64))
     counts = [len(clip.phones) for clip in clips]
@@ -54,7 +54,7 @@ def example(clips: Sequence[Clip], pace: float, rng: np.random.Generator) -> tup
         known = phone_shares(torch.from_numpy(clip.ends.astype(np.float32)), len(clip.codes))
         shares[start:stop, column : column + counts[index]] = known
     phones = torch.from_numpy(np.concatenate([clip.phones for clip in clips]).astype(np.int64))
-    positions = places(counts, starts, [pace] * len(clips))
+    positions = places(counts, starts, [*(len(clip.codes) / len(clip.phones) for clip in clips[:-1]), pace])
     if len(clips) > 1 and rng.random() < TEXTLESS:
         phones, positions, shares = phones[counts[0] :], positions[counts[0] :], shares[:, counts[0] :]
     return phones, positions, codes, shares

@@ -3,8 +3,8 @@
 As in the paper: the text, then the prompt's speech, then the speech to come, one causal transformer, next-token
 cross-entropy, an end token; no speaker module, no durations, no second stage. What is different at this size: phones
 stand for text tokens, and a frame's code is drawn digit by digit by a small head, since a softmax over every value of
-the codebook would outweigh the model. Frames and phones share one rotary clock: phone i stands where a voice of the
-prompt's own rate would say it.
+the codebook would outweigh the model. Frames and phones share one rotary clock: a prompt's phones are spread over its
+frames, those of the text begin where it ends, at the corpus' mean pace.
 """
 
 from __future__ import annotations

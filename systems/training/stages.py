@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 UNENDING = 10**6
 CODECS = ("rvq", "fsq", "flowvae")
+SYSTEMS = ("livespeech", "llasa", "kalle", "mobilespeech")
 STEPS = {"vocoder": 2652, "fsq": 658, "rvq": 0, "flowvae": 313, "decoders": 1351}  # as the shipped ones took
 
 
@@ -32,6 +33,7 @@ class Order:
     minutes: float | None = None
     steps: int | None = None
     listen: int = 8
+    prompts: Path | None = None
     device: str = "cpu"
     preset: str = "small"
     hours: float = 7.5
@@ -61,8 +63,8 @@ def run(args: Order, hear: Hear | None = None) -> int:
     stages: dict[str, Callable[[Path, Path, int, float | None], None]]
     stages = {"vocoder": _vocoder, "decoders": _decoders, **{name: partial(_codec, name) for name in CODECS}}
     systems: dict[str, Callable[[Order, Path, Judge | None], nn.Module]]
-    systems = {"livespeech": _livespeech, "llasa": _llasa, "kalle": _kalle, "mobilespeech": _mobilespeech}
-    if args.what in systems:
+    systems = dict(zip(SYSTEMS, (_livespeech, _llasa, _kalle, _mobilespeech), strict=True))
+    if args.what in SYSTEMS:
         listen = _listener(args, out, hear)
         _speakable(args.what, systems[args.what](args, out, listen), out, by_ear=listen is not None)
     else:
@@ -152,7 +154,7 @@ def _listener(args: Order, out: Path, hear: Hear | None) -> Judge | None:
         return None
     from ttsbench.systems.training.listening import listener
 
-    return listener(args.what, args.corpus, out / args.what, _codecs(out), args.listen, hear)
+    return listener(args.what, args.corpus, out / args.what, _codecs(out), args.listen, hear, args.prompts)
 
 
 def _speakable(what: str, model: nn.Module, out: Path, by_ear: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,12 +13,13 @@ import pytest
 import torch
 from torch import nn
 
-from ttsbench.audio import read
+from ttsbench.audio import read, write
+from ttsbench.errors import UserError
 from ttsbench.records import Sample, System
 from ttsbench.systems.codecs import checkpoints
 from ttsbench.systems.corpus.build import collect, write_shard
 from ttsbench.systems.corpus.reader import Corpus
-from ttsbench.systems.training.listening import held_out, listener
+from ttsbench.systems.training.listening import held_out, listener, pairs
 
 pytestmark = pytest.mark.skipif(
     not (checkpoints() / "codec-flowvae.safetensors").is_file(), reason="the shipped codecs are not here"
@@ -50,6 +52,58 @@ def test_held_out_sentences_come_with_a_prompt_of_their_speaker(corpus: Path, tm
     (tmp_path / "manifest.jsonl").write_text("")
     with pytest.raises(ValueError, match="--listen 0"):
         held_out(Corpus(tmp_path), tmp_path, 2)
+
+
+def test_recorded_voices_are_listened_to_where_the_corpus_has_any(corpus: Path, tmp_path: Path) -> None:
+    rows = [json.loads(line) for line in (corpus / "manifest.jsonl").read_text().splitlines()]
+    for row in rows:
+        row["source"] = "librispeech" if row["speaker"] == "s1" else "flite"
+    for path in corpus.glob("shard-*"):
+        (tmp_path / path.name).symlink_to(path)
+    (tmp_path / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert [(s.id, s.speaker) for s in held_out(Corpus(tmp_path), tmp_path / "held-out", 3)] == [("u1", "s1")]
+
+
+def readers(folder: Path, table: str) -> Path:
+    for name in ("a-1", "a-2", "b-1", "c-1"):
+        (folder / name[0]).mkdir(exist_ok=True)
+        write(folder / name[0] / f"{name}.flac", np.zeros(1600, np.float32), 16000)
+    (folder / "transcripts.tsv").write_text(table)
+    return folder
+
+
+def test_a_folder_of_readers_gives_every_text_another_clip_of_its_reader(tmp_path: Path) -> None:
+    table = 'utt\ttext\na-1\tOne.\na-2\tTwo "quoted.\nb-1\tThree.\nc-1\tFour.\nd-9\t\n'
+    found = pairs(readers(tmp_path, table))
+    said = [(s.text, s.prompt.stem, s.prompt_text, s.speaker) for s in found if s.prompt]
+    assert said == [
+        ("One.", "a-2", 'Two "quoted.', "a"),
+        ('Two "quoted.', "a-1", "One.", "a"),
+        ("Four.", "b-1", "Three.", "b"),  # readers with one recording: another one's text
+        ("Three.", "c-1", "Four.", "c"),
+    ]
+    assert all(s.truth and s.truth.is_file() and s.truth != s.prompt for s in found)
+    assert len({s.id for s in found}) == 4
+
+
+def test_a_folder_that_does_not_fit_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"transcripts\.tsv: not there"):
+        pairs(tmp_path)
+    with pytest.raises(UserError, match=r"transcripts\.tsv, line 3: no recording 'x-1.wav'"):
+        pairs(readers(tmp_path, "file\tspeaker\ttext\na/a-1.flac\ta\tOne.\nx-1.wav\ta\tTwo.\n"))
+
+
+def test_a_folder_of_prompts_is_listened_to_in_place_of_the_corpus(tmp_path: Path) -> None:
+    folder = readers(tmp_path, "file\tspeaker\ttext\na-1.flac\ta\tOne.\na-2.flac\ta\tTwo.\n")
+    seen: list[Sequence[Sample]] = []
+
+    def hear(system: Any, samples: Sequence[Sample]) -> dict[str, float]:
+        seen.append(samples)
+        return {"score": 0.5}
+
+    listen = listener("kalle", tmp_path / "no corpus", tmp_path / "run", checkpoints(), 1, hear, folder)
+    assert listen(kalle()) == {"score": 0.5}
+    assert [sample.text for sample in seen[0]] == ["One."]
 
 
 def livespeech() -> nn.Module:
