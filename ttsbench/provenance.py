@@ -16,6 +16,7 @@ PACKAGES = [
     "scipy",
     "torch",
     "onnxruntime",
+    "pocketsphinx",
     "faster-whisper",
     "ctranslate2",
     "distillmos",
@@ -24,13 +25,11 @@ PACKAGES = [
     "pystoi",
     "soxr",
     "soundfile",
-    "librosa",
     "Resemblyzer",
     "speechmos",
     "openai-whisper",
     "transformers",
     "speechbrain",
-    "torchmetrics",
 ]
 
 

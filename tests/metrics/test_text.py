@@ -72,6 +72,8 @@ def test_whisper_english_equals_the_package(text):
             "tis second of one thousand two hundred naive cafes three point five",
         ),
         ("plain-en", "the dogs' bone's", "the dogs bone's"),
+        ("plain-en", "1000000000000000", "one " + "zero " * 14 + "zero"),  # 16 digits are read one by one
+        ("plain-en", "100000000000000", "one hundred trillion"),
         ("plain-zh", "你好， World！", "你 好 w o r l d"),
         ("plain-zh", "臺灣大學。", "台 湾 大 学"),
         ("plain-ja", "図書館、ガス", "図 書 館 ガ ス"),
