@@ -81,11 +81,11 @@ class Clips:
         return [found.get(digest, b"") for digest in digests]
 
     def _kept(self, make: Callable[[Path], bytes], path: Path, name: str) -> bytes:
-        kept = self.out / ".clips" / name
+        kept = path if path.suffix == Path(name).suffix else self.out / ".clips" / name
         if kept.exists():
             return kept.read_bytes()
         try:
-            data = path.read_bytes() if path.suffix == kept.suffix else make(path)
+            data = make(path)
         except audio.AudioError:
             return b""  # the link stays: the browser may know better
         write_atomically(kept, data)

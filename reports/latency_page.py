@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ttsbench.reports.charts import axis, ticks
+from ttsbench.reports.charts import axis
 from ttsbench.reports.render import render
 from ttsbench.store import write_atomically
 
@@ -52,13 +52,18 @@ def plot(title: str, x_title: str, y_title: str, series: Sequence[Series]) -> Pl
     return Plot(title, x_title, y_title, lines, across.labels(), [(100 - at, label) for at, label in up.labels()])
 
 
-def _over(systems: Sequence[dict[str, Any]], axis: str, value: str, fixed: dict[str, float | None]) -> list[Series]:
-    """For each system the medians of `value` along `axis`, the other settings held at `fixed`."""
+def _over(
+    systems: Sequence[dict[str, Any]], axis: str, value: str, fixed: dict[str, float | None], scale: float
+) -> list[Series]:
+    """For each system the medians of `value` times `scale` along `axis`, the other settings held at `fixed`."""
     return [
         (
             system["name"],
             [
-                (row[axis], [row[value]] * 3 if isinstance(row[value], float) else row[value]["p50"])
+                (
+                    row[axis],
+                    [scale * y for y in ([row[value]] * 3 if isinstance(row[value], float) else row[value]["p50"])],
+                )
                 for row in sorted(system["rows"], key=lambda row: row[axis] or 0)
                 if row[axis] is not None
                 and row[value] is not None
@@ -74,10 +79,10 @@ def plots(data: dict[str, Any]) -> list[Plot]:
     batch size."""
     systems, base = data["systems"], data["base"]
     wanted = [
-        ("First audible sample against text length", "words", "s", "words", "first_audible"),
-        ("Whole utterance against text length", "words", "s", "words", "total"),
-        ("First audible sample against prompt length", "seconds of prompt", "s", "prompt_seconds", "first_audible"),
-        ("First audible sample against concurrency", "utterances at once", "s", "concurrency", "first_audible"),
+        ("First audible sample against text length", "words", "ms", "words", "first_audible"),
+        ("Whole utterance against text length", "words", "ms", "words", "total"),
+        ("First audible sample against prompt length", "seconds of prompt", "ms", "prompt_seconds", "first_audible"),
+        ("First audible sample against concurrency", "utterances at once", "ms", "concurrency", "first_audible"),
         (
             "Throughput against concurrency",
             "utterances at once",
@@ -86,12 +91,12 @@ def plots(data: dict[str, Any]) -> list[Plot]:
             "throughput",
         ),
         ("Throughput against batch size", "readings in a batch", "audio seconds per second", "batch", "throughput"),
-        ("First audible sample against chunk size", "frames in a chunk", "s", "chunk_frames", "first_audible"),
+        ("First audible sample against chunk size", "frames in a chunk", "ms", "chunk_frames", "first_audible"),
         ("Real-time factor against chunk size", "frames in a chunk", "RTF", "chunk_frames", "rtf_each"),
     ]
     found = []
     for title, x_title, y_title, along, value in wanted:
-        series = _over(systems, along, value, base)
+        series = _over(systems, along, value, base, 1000.0 if y_title == "ms" else 1.0)
         if max((len(points) for _, points in series), default=0) > 1:
             found.append(plot(title, x_title, y_title, series))
     return [item for item in found if item is not None]
@@ -108,27 +113,26 @@ class Timeline:
 
 
 def timelines(systems: Sequence[dict[str, Any]]) -> tuple[list[Timeline], list[tuple[float, str]]]:
-    """When chunks arrived and when they could play, for the longest text of each system, on one common axis."""
-    drawn = []
-    for system in systems:
-        bars = [(start, seconds) for _, start, seconds in system["timeline"]]
-        drawn.append((system, bars, sum(bars[-1]) if bars else 0.0))
-    longest = max((end for _, _, end in drawn), default=0.0)
-    if not longest:
+    """When chunks arrived and when they could play, for the longest text of each system, on one common axis in ms."""
+    drawn = [(system["name"], system["timeline"]) for system in systems]
+    over = axis([0.0, *(1000 * (start + seconds) for _, played in drawn for _, start, seconds in played)])
+    if not any(played for _, played in drawn):
         return [], []
-    marks = ticks(0, longest)
-    scale = 100 / marks[-1]
+
+    def place(seconds: float) -> float:
+        return over.place(1000 * seconds) or 0.0
+
     lines = [
         Timeline(
-            system["name"],
-            f"{len(bars)} chunk{'s' if len(bars) != 1 else ''}",
-            [(round(start * scale, 2), round(width * scale, 2)) for start, width in bars],
-            [round(at * scale, 2) for at, _, _ in system["timeline"]],
+            name,
+            f"{len(played)} chunk{'s' if len(played) != 1 else ''}",
+            [(place(start), round(place(start + seconds) - place(start), 2)) for _, start, seconds in played],
+            [place(arrived) for arrived, _, _ in played],
         )
-        for system, bars, _ in drawn
-        if bars
+        for name, played in drawn
+        if played
     ]
-    return lines, [(round(mark * scale, 2), f"{mark:g}") for mark in marks]
+    return lines, over.labels()
 
 
 def write_page(data: dict[str, Any], out: Path) -> Path:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ttsbench.records import Score
-from ttsbench.reports import breakdown, charts, reasons, values, words
+from ttsbench.reports import breakdown, charts, reasons, values, verdict, words
 from ttsbench.reports.clips import CAP_MB, Clips, Note
-from ttsbench.reports.render import render
+from ttsbench.reports.render import links, render
 from ttsbench.reports.tables import Entry, Table
 from ttsbench.reports.terminal import copies_text
 from ttsbench.store import write_atomically
@@ -28,7 +28,15 @@ def write_page(tables: Sequence[Table], out: Path, cap_mb: float = CAP_MB, note:
     blocks["audio"] = clips.urls()
     systems = list(dict.fromkeys(entry.name for table in tables for entry in table.systems))
     scripts = ("player.js", "diff.js", "rows.js")
-    text = render("report.html", scripts, blocks, title=_title(systems), sections=sections, systems=systems)
+    text = render(
+        "report.html",
+        scripts,
+        blocks,
+        title=_title(systems),
+        links=links(out, "report.html"),
+        sections=sections,
+        systems=systems,
+    )
     write_atomically(out / "report.html", text.encode())
     return out / "report.html"
 
@@ -46,7 +54,12 @@ def _section(table: Table, index: int, clips: Clips) -> dict[str, Any]:
     return {
         "table": table,
         "index": index,
-        "best": {m.name: values.best(m, [e.cells[m.name] for e in table.systems]) for m in table.columns},
+        "best": {
+            m.name: values.best(m, [e.cells[m.name] for e in table.systems]) for m in [*table.columns, *table.folded]
+        },
+        "facts": verdict.facts(table),
+        "verdicts": verdict.verdicts(table),
+        "warning": verdict.recogniser_errs(table),
         "not_applicable": reasons.not_applicable(table),
         "failed": reasons.failed(table),
         "copies": [(entry.name, copies_text(same)) for entry in table.entries if (same := reasons.copies(entry))],

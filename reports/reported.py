@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ttsbench.records import Sample
+
 NUMBER = re.compile(r"[<>~]?[-+\u2212]?\d[\d.,]*\s*(%|[A-Za-z]{1,2})?([+]/?-.*)?")
 FOLDER = Path(__file__).parent / "reported"
-BELONGS = {  # what a test set's name begins with -> the file of reported rows
-    "seed-en": "seed_tts_eval",
-    "seed-zh": "seed_tts_eval",
-    "seed-hard": "seed_tts_eval",
-    "librispeech-continuation": "librispeech_continuation",
-    "librispeech-resynthesis": "codec_librispeech_test_clean",
+# The file of reported rows -> the published test sets it is of: name, task, least and most utterances. A list of one's
+# own under the same name has another size, and gets no reported rows.
+IDENTITIES: dict[str, tuple[tuple[str, str, int, int], ...]] = {
+    "seed_tts_eval": (
+        ("seed-en", "zero-shot", 1088, 1088),
+        ("seed-zh", "zero-shot", 2020, 2020),
+        ("seed-hard", "zero-shot", 400, 400),
+    ),
+    "librispeech_continuation": (("librispeech-continuation", "continuation", 1100, 1400),),
+    "codec_librispeech_test_clean": (("librispeech-resynthesis", "resynthesis", 2620, 2620),),
 }
 
 
@@ -46,7 +53,13 @@ def load(folder: Path = FOLDER) -> list[Reported]:
     return found
 
 
-def for_testset(name: str, found: list[Reported]) -> list[Reported]:
-    """The published tables that were made on this test set."""
-    wanted = {file for prefix, file in BELONGS.items() if name.startswith(prefix)}
+def for_testset(name: str, samples: Sequence[Sample], found: list[Reported]) -> list[Reported]:
+    """The published tables that were made on this test set: the same name, task and number of utterances."""
+    tasks = {sample.task for sample in samples}
+    wanted = {
+        file
+        for file, sets in IDENTITIES.items()
+        for own, task, least, most in sets
+        if name == own and tasks == {task} and least <= len(samples) <= most
+    }
     return [table for table in found if table.name in wanted]

@@ -43,7 +43,7 @@ def strip(run: Run, target: Path, base: bool = False) -> None:
 
 
 def _plain(rows: Sequence[Score]) -> list[Score]:
-    return [replace(score, detail={}) for score in rows]
+    return [Score(row.sample, row.value, row.weight, row.error, row.na) for row in rows]
 
 
 def accept(new: Path, base: Path) -> list[Path]:

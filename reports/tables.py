@@ -92,10 +92,18 @@ class Table:
         """The columns that have a number somewhere: what can be drawn and ranked."""
         return [m for m in self.columns if any(entry.cells[m.name].value is not None for entry in self.entries)]
 
+    @property
+    def folded(self) -> list[Metric]:
+        """Metrics with a number or a failure that are no headline: in the CSV and folded on the page only."""
+        return [metric for metric in self.metrics if not metric.headline and self._has(metric)]
+
+    def _has(self, metric: Metric) -> bool:
+        cells = (entry.cells[metric.name] for entry in self.entries)
+        return any(cell.value is not None or cell.failed for cell in cells)
+
     def families(self) -> list[tuple[str, list[Metric]]]:
         """Columns by family, families in reading order."""
-        cells = {m.name: [entry.cells[m.name] for entry in self.entries] for m in self.metrics}
-        live = [m for m in self.metrics if any(cell.value is not None or cell.failed for cell in cells[m.name])]
+        live = [metric for metric in self.metrics if metric.headline and self._has(metric)]
         names = [*FAMILIES, *sorted({m.family for m in live} - set(FAMILIES))]
         groups = [(name, [m for m in live if m.family == name]) for name in names]
         return [(name, group) for name, group in groups if group]

@@ -5,6 +5,7 @@ Everything is seeded, so that the same scores give the same table on every machi
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -116,7 +117,7 @@ def tally(reasons: Iterable[str]) -> tuple[tuple[str, int], ...]:
 
 def usable(score: Score) -> bool:
     """Whether a score enters the mean: it applies, and has a finite value (measured, or the worst case)."""
-    return not score.na and score.value is not None and bool(np.isfinite(score.value))
+    return not score.na and score.value is not None and math.isfinite(score.value)
 
 
 def resampled(ids: Sequence[str], clusters: Mapping[str, str] | None) -> str:
@@ -196,28 +197,31 @@ def paired(
     first, second = both(before, after)
     if not first:
         return Difference(metric.name, None, None, None, None, None, 1.0, 0)
-    ids = [row.sample for row in first]
-    groups, sums = _groups(ids, clusters), []
-    for rows in (first, second):
-        values, weights = _columns(rows)
-        sums.append(_sums(values, weights if metric.shown == "corpus" else np.ones_like(weights), groups))
-    points = [_ratio(*map(float, part.sum(axis=0))) for part in sums]
-    if points[0] is None or points[1] is None:
-        return Difference(metric.name, points[0], points[1], None, None, None, 1.0, len(first))
-    draws = _draw_rates(sums[1], seed, resamples) - _draw_rates(sums[0], seed, resamples)
-    value, count = points[1] - points[0], len(sums[0])
-    low, high = interval(draws, count)
-    return Difference(
-        metric.name,
-        points[0],
-        points[1],
-        value,
-        low,
-        high,
-        _p(value, draws, count),
-        len(first),
-        resampled(ids, clusters),
-    )
+    one, two = (_draw(metric, rows, clusters, seed, resamples) for rows in (first, second))
+    if one.point is None or two.point is None:
+        return Difference(metric.name, one.point, two.point, None, None, None, 1.0, len(first))
+    draws, value = two.draws - one.draws, two.point - one.point
+    low, high = interval(draws, one.groups)
+    p, unit = _p(value, draws, one.groups), resampled([row.sample for row in first], clusters)
+    return Difference(metric.name, one.point, two.point, value, low, high, p, len(first), unit)
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """The headline of some rows: on all of them, and on each bootstrap draw of their groups."""
+
+    point: float | None
+    draws: np.ndarray
+    groups: int
+
+
+def _draw(
+    metric: Metric, rows: Sequence[Score], clusters: Mapping[str, str] | None, seed: int, resamples: int = RESAMPLES
+) -> _Drawn:
+    values, weights = _columns(rows)
+    groups = _groups([row.sample for row in rows], clusters)
+    sums = _sums(values, weights if metric.shown == "corpus" else np.ones_like(weights), groups)
+    return _Drawn(_ratio(*map(float, sums.sum(axis=0))), _draw_rates(sums, seed, resamples), len(sums))
 
 
 def both(before: Sequence[Score], after: Sequence[Score]) -> tuple[list[Score], list[Score]]:
@@ -334,14 +338,27 @@ def ranks(
 
     None for a system without a number, and for a metric that has no better direction.
     """
-    live = [i for i, rows in enumerate(systems) if metric.better != "neither" and any(map(usable, rows))]
+    usable_rows = [[row for row in rows if usable(row)] for rows in systems]
+    live = [i for i, rows in enumerate(usable_rows) if metric.better != "neither" and rows]
+    ids = [tuple(row.sample for row in rows) for rows in usable_rows]
+    drawn = {i: _draw(metric, usable_rows[i], clusters, seed) for i in live}
     pairs = [(i, j) for n, i in enumerate(live) for j in live[n + 1 :]]
-    found = [paired(metric, systems[i], systems[j], clusters, seed) for i, j in pairs]
+    values: list[float | None] = []
+    p_values = []
+    for i, j in pairs:
+        one, two = drawn[i], drawn[j]
+        if ids[i] == ids[j] and one.point is not None and two.point is not None:  # the same draws serve every pair
+            values.append(two.point - one.point)
+            p_values.append(_p(two.point - one.point, two.draws - one.draws, one.groups))
+        else:
+            difference = paired(metric, usable_rows[i], usable_rows[j], clusters, seed)
+            values.append(difference.value)
+            p_values.append(difference.p)
     better, worse = [0] * len(systems), [0] * len(systems)
     sign = 1 if metric.better == "higher" else -1
-    for (i, j), difference, p in zip(pairs, found, holm([each.p for each in found]), strict=True):
-        if p < alpha and difference.value is not None:
-            winner, loser = (j, i) if difference.value * sign > 0 else (i, j)
+    for (i, j), value, p in zip(pairs, values, holm(p_values), strict=True):
+        if p < alpha and value is not None:
+            winner, loser = (j, i) if value * sign > 0 else (i, j)
             better[loser] += 1
             worse[winner] += 1
     return [(1 + better[i], len(live) - worse[i]) if i in live else None for i in range(len(systems))]

@@ -47,10 +47,16 @@ def parse(text: str) -> dict[str, Threshold]:
 
 
 def by_metric(thresholds: Mapping[str, Threshold], known: set[str]) -> dict[str, Threshold]:
-    """Thresholds by full metric name: `dnsmos` stands for every metric dnsmos-... ReportError for unknown names."""
+    """Thresholds by full metric name: `dnsmos` stands for every metric dnsmos-... Raises ReportError.
+
+    A hyphen and an underscore in a name are the same.
+    """
     found: dict[str, Threshold] = {}
     for name in sorted(thresholds, key=len):  # the longer name wins
-        fitting = [name] if name in known else [each for each in known if each.startswith((f"{name}-", f"{name}_"))]
+        wanted = name.replace("_", "-")
+        written = {each: each.replace("_", "-") for each in known}
+        fitting = [each for each in known if written[each] == wanted]
+        fitting = fitting or [each for each in known if written[each].startswith(f"{wanted}-")]
         if not fitting:
             near = difflib.get_close_matches(name, known, 1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}"

@@ -7,23 +7,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ttsbench import audio
-from ttsbench.records import Sample
-from ttsbench.reports import breakdown, clips, scores_only, words
+from ttsbench.reports import breakdown, scores_only, words
+from ttsbench.reports.clips import Clips, encode
 from ttsbench.reports.tables import Entry, ReportError, Table, find, tables
 from ttsbench.store import file_name, write_atomically
 
 
 def add(paths: Sequence[Path | str], board: Path) -> list[Path]:
     """Put runs on the board; a run of the same name on the same test set is replaced. Returns the new entries."""
-    added = []
+    added: list[Path] = []
+    clips = Clips(board)
     for table in tables(find(paths)):
         for entry in table.entries:
             target = board / "entries" / f"{entry.run.path.name}-{table.testset['digest'][:8].replace(':', '-')}"
             if target not in added:
                 scores_only.strip(entry.run, target)
                 added.append(target)
-            _examples(table, entry, target)
+            _examples(table, entry, target, clips)
     return added
 
 
@@ -42,36 +42,33 @@ def add_operations(path: Path, board: Path) -> None:
                 run.save_info()
 
 
-def _examples(table: Table, entry: Entry, target: Path) -> None:
+def _examples(table: Table, entry: Entry, target: Path, clips: Clips) -> None:
     """Keep the best, the median and the worst utterance, with their clips, for one protocol."""
     order = breakdown.worst(table, entry, len(table.samples))
     syntheses = entry.syntheses
-    spoken = [row for row in order if row[0].id in syntheses and entry.run.audio(syntheses[row[0].id])]
+    spoken = [row for row in order if (spoke := syntheses.get(row[0].id)) and spoke.audio and not spoke.error]
     if not spoken or entry.truth:
         return
     chosen = {"best": spoken[-1], "median": spoken[len(spoken) // 2], "worst": spoken[0]}
-    rows = []
+    rows: list[dict[str, Any]] = []
+    wanted: list[tuple[str, Path | None]] = []
     for kind, (sample, score, metric) in chosen.items():
         sources = {"output": entry.run.audio(syntheses[sample.id]), "truth": sample.truth, "prompt": sample.prompt}
-        clips = {what: name for what, path in sources.items() if (name := _clip(path, sample, what, target))}
+        wanted += [(f"clips/{what}-{file_name(sample.id)}.mp3", path) for what, path in sources.items()]
         rows.append({
             "kind": kind, "sample": sample.id, "text": sample.text, "value": score.value, "metric": metric.name,
-            "pair": words.pair(score), "clips": clips,
+            "pair": words.pair(score), "clips": {what: wanted[at - 3][0] for at, what in enumerate(sources)},
         })  # fmt: skip
+    made = dict(
+        zip((name for name, _ in wanted), clips.made(encode, [path for _, path in wanted], ".mp3"), strict=True)
+    )
+    for name, data in made.items():
+        if data:
+            write_atomically(target / name, data)
+    for row in rows:
+        row["clips"] = {what: name for what, name in row["clips"].items() if made[name]}
     text = json.dumps(rows, ensure_ascii=False, indent=1)
     write_atomically(target / f"examples-{table.protocol['name']}.json", text.encode())
-
-
-def _clip(path: Path | None, sample: Sample, what: str, target: Path) -> str:
-    """Keep a file as Opus below `target`; its relative name, or '' where it cannot be read."""
-    if path is None:
-        return ""
-    name = f"clips/{what}-{file_name(sample.id)}.mp3"
-    try:
-        write_atomically(target / name, clips.encode(path))
-    except (audio.AudioError, OSError):
-        return ""
-    return name
 
 
 def examples(entry: Entry, protocol: str) -> list[dict[str, Any]]:

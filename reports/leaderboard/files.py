@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from ttsbench.records import Metric
-from ttsbench.reports import breakdown, charts, reported, values
+from ttsbench.reports import breakdown, charts, reported, values, verdict
 from ttsbench.reports.clips import Clips
 from ttsbench.reports.frame import csv_text
 from ttsbench.reports.leaderboard import entries, formats, ranking
 from ttsbench.reports.leaderboard.ranking import View
-from ttsbench.reports.render import render
+from ttsbench.reports.render import links, render
 from ttsbench.reports.tables import Table
 from ttsbench.store import write_atomically
 
@@ -25,7 +25,7 @@ def write(out: Path, by: str = "") -> list[tuple[Table, list[View]]]:
     markdown, latex, sections = ["# Leaderboard", ""], [], []
     for index, (table, views) in enumerate(parts):
         metric = _metric(table, by)
-        fitting = reported.for_testset(table.testset["name"], published)
+        fitting = reported.for_testset(table.testset["name"], table.samples, published)
         markdown.append(formats.markdown(table, views[0], metric, fitting))
         latex.append(formats.latex(table, views[0], metric))
         sections.append(_section(table, views, metric, clips, index) | {"reported": fitting})
@@ -36,7 +36,8 @@ def write(out: Path, by: str = "") -> list[tuple[Table, list[View]]]:
     others = [each for each in published if each.name not in shown]
     text = render(
         "leaderboard.html", ("player.js", "diff.js", "board.js"), {"audio": clips.urls()},
-        title="Leaderboard", sections=sections, others=others, filters=_filters(parts),
+        title="Leaderboard", links=links(out, "leaderboard.html"), sections=sections, others=others,
+        filters=_filters(parts),
     )  # fmt: skip
     write_atomically(out / "leaderboard.html", text.encode())
     return parts
@@ -85,5 +86,6 @@ def _section(table: Table, views: list[View], by: Metric, clips: Clips, index: i
         "table": table, "index": index, "metrics": metrics, "by": by, "rows": rows, "plots": plots[:4], "bars": bars,
         "examples": [pair for pair in heard if pair[1]], "languages": sorted({s.language for s in table.samples}),
         "codec": values.CODEC_TITLES if any(entry.card.get("codec") for entry in table.entries) else (),
+        "facts": verdict.facts(table), "verdicts": verdict.verdicts(table), "warning": verdict.recogniser_errs(table),
         "counted": any("gflop_per_10s" in entry.card for entry in table.entries),
     }  # fmt: skip

@@ -36,7 +36,7 @@ def instructions(design: Design, count: int) -> list[str]:
         f"{count} items. {design.question}",
         f"Answers: {scale}.",
         "Use headphones in a quiet room and one volume throughout. Listen to the end, twice if in doubt, then answer.",
-        "Judge each item on its own. Some items are deliberately bad and some come twice.",
+        "Judge each item on its own.",
     ]
     if design.pairs:
         lines.append("Hear A first, then B. Which system is A changes from item to item.")

@@ -33,6 +33,15 @@ function sortBy(button) {
     return (x < y ? -1 : 1) * (down ? -1 : 1);
   });
   body.append(...rows);
+  follow(table, at, th);
+}
+
+// "Ranked by" and the rank column follow the column that was sorted by, where its metric has ranks.
+function follow(table, at, th) {
+  const ranks = [...table.tBodies[0].rows].map((row) => row.children[at].dataset.rank);
+  if (!ranks.some(Boolean)) return;
+  [...table.tBodies[0].rows].forEach((row, i) => { if (!row.classList.contains('truth')) row.children[0].textContent = ranks[i] || '–'; });
+  table.closest('[data-view]').querySelector('.by').textContent = th.querySelector('button').textContent;
 }
 
 for (const select of choices) select.addEventListener('change', show);

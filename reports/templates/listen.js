@@ -44,6 +44,7 @@ function draw() {
   byId('text').textContent = each.text;
   byId('criteria').replaceChildren(...each.criteria.flatMap((text, i) => text ? [make('dt', i === 0 ? 'About' : String(i)), make('dd', text)] : []));
   byId('clips').replaceChildren(...each.clips.map(([label, code]) => make('button', label, { type: 'button', class: 'play', 'data-code': code, 'aria-label': 'Play ' + label })));
+  byId('scale').classList.toggle('long', study.scale.length > 5);  // on a phone a long scale stands, one answer a row
   byId('scale').replaceChildren(...study.scale.map(([value, label]) => {
     const choice = make('button', '', { type: 'button', role: 'radio', 'data-value': value, 'aria-checked': 'false' });
     choice.append(make('b', value === label ? value : value.replace('-', '\u2212')), value === label ? '' : make('span', label));

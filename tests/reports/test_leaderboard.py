@@ -10,6 +10,7 @@ import shutil
 import pytest
 
 from ttsbench.commands import leaderboard as command
+from ttsbench.records import Sample
 from ttsbench.reports import charts, markdown, reported, values
 from ttsbench.reports.leaderboard import entries, ranking
 from ttsbench.reports.tables import ReportError
@@ -102,7 +103,11 @@ def test_reported_rows_stand_apart(make_run, grown, tmp_path, monkeypatch):
     (folder / "seed_tts_eval.csv").write_text("# a note\nsystem,test_en_wer_pct\nHuman,2.14\n=Evil,1\n")
     found = reported.load(folder)
     assert found[0].rows == [["Human", "2.14"], ["=Evil", "1"]]
-    assert reported.for_testset("seed-en", found) == found and reported.for_testset("toy", found) == []
+    published = [Sample(f"s{n}", "text") for n in range(1088)]
+    assert reported.for_testset("seed-en", published, found) == found
+    assert reported.for_testset("seed-en-mine", published, found) == []  # a name that begins alike is another set
+    assert reported.for_testset("seed-en", published[:10], found) == []  # and so is a part of it
+    assert reported.for_testset("seed-en", [Sample("s", "t", task="resynthesis")] * 1088, found) == []
     monkeypatch.setattr(reported, "load", lambda: found)
     shutil.copytree(grown, tmp_path / "b")
     main("--out", tmp_path / "b")
@@ -140,6 +145,11 @@ def test_page_sorts_filters_and_plays(grown, browser, plays):
     tab.keyboard.press("Enter")
     order = [name for name in names() if name != "1.0"]
     assert order[:2] == ["ground-truth", "bad"]
+    tab.locator("table.main:visible").get_by_role("button", name="SIM-o").click()
+    assert "ranked by SIM-o" in tab.locator("p.lead:visible").first.inner_text()
+    best = tab.locator("table.main:visible tbody tr:not(.truth)").first
+    assert best.locator("td.rank").inner_text() in ("1", "1 to 2") and "bad" not in best.locator("th").inner_text()
+    assert tab.get_by_role("link", name="leaderboard.csv").get_attribute("href") == "leaderboard.csv"
     tab.get_by_label("Category").select_option("Questions")
     assert tab.locator("p.lead:visible").first.inner_text().startswith("Questions: 20 utterances")
     tab.locator(".play").first.click()

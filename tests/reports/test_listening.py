@@ -6,6 +6,7 @@ import argparse
 import collections
 import json
 import random
+import re
 import shutil
 
 import numpy as np
@@ -292,6 +293,36 @@ def test_a_rater_who_cannot_hear_the_anchor_fails():
     rows = [row("rated", "x", 3, "1"), row("anchor", "degraded", 5, "2"), row("anchor", "degraded", 4, "3")]
     found = analysis.check("r", rows, plans.DESIGNS["mos"])
     assert found.anchors == 0.0 and not found.kept and "degraded" in found.why and found.repeats is None
+
+
+@pytest.mark.parametrize("design, count", [("mos", 5), ("cmos", 7), ("ab", 3), ("category", 3)])
+@pytest.mark.parametrize("width", [320, 390, 700, 1440])
+def test_answer_buttons_are_of_equal_size(runs, browser, tmp_path, design, count, width):
+    """A larger button is chosen more often."""
+    out = tmp_path / "handout"
+    main("export", *runs, "--design", design, "--raters", 1, "--sentences", 2, "--load", 1, "--out", out)
+    tab = browser.new_page(viewport={"width": width, "height": 844})
+    tab.goto((out / "rater-01.html").as_uri())
+    tab.get_by_role("button", name="Begin").click()
+    boxes = [button.bounding_box() for button in tab.get_by_role("radio").all()]
+    assert len(boxes) == count
+    for side in ("width", "height"):
+        sizes = [box[side] for box in boxes]
+        assert max(sizes) - min(sizes) <= 1, sizes
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    tab.close()
+
+
+@pytest.mark.parametrize("design", ["mos", "ab"])
+def test_raters_are_told_nothing_of_anchors_and_repeats(runs, tmp_path, design):
+    out = tmp_path / "handout"
+    main("export", *runs, "--design", design, "--raters", 1, "--sentences", 4, "--load", 1, "--out", out)
+    book = openpyxl.load_workbook(out / "rater-01.xlsx")
+    cells = [str(cell.value) for sheet in book for row in sheet.iter_rows() for cell in row if cell.value]
+    page = re.sub(r"data:audio[^\"]*", "", (out / "rater-01.html").read_text("utf-8"))
+    for word in ("deliberate", "twice.", "come twice", "anchor", "repeat", "degraded", "ground-truth", *SYSTEMS):
+        assert not any(word in text.lower() for text in cells), word
+        assert f">{word}" not in page and f'"{word}' not in page, word
 
 
 # --- the listening page -------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("base", type=Path, metavar="BASE", help="run folder, or folder of runs, to compare with")
     parser.add_argument("new", type=Path, metavar="NEW", help="run folder, or folder of runs, to judge")
     parser.add_argument(
-        "--fail-on", default="", metavar="LIST", help="thresholds, e.g. wer:+0.5abs,rtf:1.2x,dnsmos_ovrl:off"
+        "--fail-on", default="", metavar="LIST", help="thresholds, e.g. wer:+0.5abs,rtf:1.2x,dnsmos:off"
     )
     parser.add_argument(
         "--alpha",

@@ -78,9 +78,11 @@ def _import(options: argparse.Namespace) -> int:
     else:
         files.print_result(result)
     out = [rater.name for rater in result.raters if not rater.kept]
+    kept = len(result.raters) if options.keep_all else len(result.raters) - len(out)
     alpha = "not defined" if result.alpha is None else f"{result.alpha:.3f}"
     print(
-        f"{len(result.ratings)} answers of {len(result.raters)} raters, Krippendorff's alpha {alpha}"
+        f"{len(result.ratings)} answers of {len(result.raters)} raters, "
+        f"Krippendorff's alpha of the {kept} counted {alpha}"
         f"{', failed their checks: ' + ', '.join(out) if out else ''}; {len(result.problems)} problems; "
         f"open {options.out / 'ratings.html'}.",
         file=sys.stderr,
