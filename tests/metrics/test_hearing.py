@@ -74,15 +74,48 @@ def test_loudness_silence_channels_and_rate_are_heard_as_the_protocol_says(liste
     assert stereo == pytest.approx(as_is, abs=2e-3)
 
 
-def test_distillmos_equals_its_package() -> None:
+def test_distillmos_equals_its_package(tmp_path: Path) -> None:
     import soundfile
     import torch
     from distillmos import ConvTransformerSQAModel
 
     (clip,) = clips(1)
-    samples, rate = soundfile.read(clip, dtype="float32")
-    assert rate == RATE
-    with torch.inference_mode():
-        theirs = float(ConvTransformerSQAModel().eval()(torch.from_numpy(samples)[None]))
-    (ours,) = extractor(DISTILL).load({}, "cpu")([Request(DISTILL, clip)])
-    assert ours.value["distillmos"] == pytest.approx(theirs, abs=1e-4)
+    said = audio.read_at(clip, RATE)
+    theirs = ConvTransformerSQAModel().eval()
+    ours = extractor(DISTILL).load({}, "cpu")
+    for seconds in (2.0, 9.5):  # padded with zeros; three windows
+        wave = np.resize(said, round(seconds * RATE))
+        soundfile.write(tmp_path / "clip.wav", wave, RATE, subtype="FLOAT")
+        with torch.inference_mode():
+            wanted = float(theirs(torch.from_numpy(wave)[None]))
+        (found,) = ours([Request(DISTILL, tmp_path / "clip.wav")])
+        assert found.value["distillmos"] == pytest.approx(wanted, abs=1e-4)
+
+
+def test_fallback_with_a_beam_hears_the_same_clean_words_twice() -> None:
+    settings = {**TINY, "decoding": "fallback", "beam": "5"}
+    run = extractor(WHISPER).load(settings, "cpu")
+    (clip,) = clips(1)
+    first, again = (run([Request(WHISPER, clip)])[0].value for _ in range(2))
+    plain = extractor(WHISPER).load(TINY, "cpu")([Request(WHISPER, clip)])[0].value
+    assert first == again
+    assert rules("whisper-en")(first["text"]) == rules("whisper-en")(plain["text"])
+
+
+@pytest.mark.parametrize(("device", "asked"), [("cpu", ("cpu", 0, "int8")), ("cuda:1", ("cuda", 1, "float16"))])
+def test_the_device_decides_the_arithmetic(device: str, asked: tuple[str, int, str], monkeypatch) -> None:
+    import faster_whisper
+
+    made = []
+
+    class Stop(Exception):
+        pass
+
+    def record(place: str, **kept: object) -> None:
+        made.append((kept["device"], kept["device_index"], kept["compute_type"]))
+        raise Stop
+
+    monkeypatch.setattr(faster_whisper, "WhisperModel", record)
+    with pytest.raises(Stop):
+        extractor(WHISPER).load(TINY, device)
+    assert made == [asked]
