@@ -1,4 +1,4 @@
-"""Trains the codecs' decoders and the shared vocoder together, from audio through frozen codes to audio."""
+"""Trains the codecs' decoders and the shared vocoder together against the critics, from frozen codes to audio."""
 
 from __future__ import annotations
 
@@ -6,13 +6,21 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from ttsbench.systems import packing
 from ttsbench.systems.codecs.mel_codec import FlowVAE, MelCodec, build, reconstruction
 from ttsbench.systems.codecs.small import read_weights
+from ttsbench.systems.corpus.reader import Corpus
+from ttsbench.systems.nn.mel import HOP, log_mel
 from ttsbench.systems.nn.vocoder import Vocoder
-from ttsbench.systems.nn.vocoder.loss import vocoder_loss
-from ttsbench.systems.training.vocoder import judge
+from ttsbench.systems.nn.vocoder.critics import Critics
+from ttsbench.systems.training.trainer import Loss, export, train
+from ttsbench.systems.training.vocoder import Contest, crops, held_out, judge, only, settings
+
+MEL_WEIGHT = 3.0  # of the decoders' log-mels against the true ones, beside what the critics say of the audio
+CONTEXT = 16  # frames on either side that the codecs see and the vocoder does not: whole patches of every codec
 
 
 class Joint(nn.Module):
@@ -39,6 +47,24 @@ class Joint(nn.Module):
         return codec.mel_from(latents)
 
 
+def losses(model: Contest, names: list[str], audio: Tensor, step: int, head_start: int) -> Loss:
+    """Of a crop with `CONTEXT` on either side: each step serves one codec, or the vocoder on true mels, in turn.
+
+    The first `head_start` steps only teach the critics: makers go on with the mel losses.
+    """
+    maker = model.maker
+    assert isinstance(maker, Joint)
+    mel, inner = log_mel(audio), slice(CONTEXT, -CONTEXT)
+    true = audio[:, CONTEXT * HOP : -CONTEXT * HOP]
+    turn = step % (len(names) + 1)
+    made = (maker.again(names[turn], mel).float() if turn < len(names) else mel)[:, inner]
+    parts = model.losses(maker.vocoder(made), true, fooling=step >= head_start)
+    if turn == len(names):
+        return parts
+    own = reconstruction(made, mel[:, inner])
+    return {**parts, "total": parts["total"] + MEL_WEIGHT * own, f"{names[turn]}_mel": own}
+
+
 def train_joint(
     corpus: Path,
     folder: Path,
@@ -46,56 +72,45 @@ def train_joint(
     minutes: float | None,
     vocoder: Path,
     codecs: dict[str, Path],
-    batch: int = 16,
+    critics: Path | None = None,
+    batch: int = 8,
     frames: int = 64,
-    lr: float = 4e-4,
+    lr: float = 3e-4,
+    head_start: int = 60,
+    device: str = "cpu",
 ) -> None:
     """Fine-tune from weights of a vocoder and of codecs, for so many steps or `minutes`, whichever comes first.
 
-    Results in `folder` (see `split_weights`).
+    `critics`: a safetensors file of `train_vocoder`'s run, whose critics go on. Results in `folder` (`split_weights`).
     """
-    from ttsbench.systems.corpus.reader import Corpus, segments
-    from ttsbench.systems.training.trainer import Loss, Settings, train
-
     data = Corpus(corpus)
+    torch.manual_seed(0)
     built = {name: build(name) for name in codecs}
     for name, path in codecs.items():
         read_weights(built[name], path)
-    shared = Vocoder()
+    shared, judges = Vocoder(), Critics()
     read_weights(shared, vocoder)
-    model = Joint(shared, dict(built))
-    names = list(codecs)
-
-    def loss(pair: tuple[Tensor, Tensor], step: int) -> Loss:
-        mel, audio = pair
-        turn = step % (len(names) + 1)
-        if turn == len(names):
-            parts = vocoder_loss(model.vocoder(mel), audio)
-            return {"total": parts["total"], "true": parts["total"]}
-        made = model.again(names[turn], mel).float()
-        parts = vocoder_loss(model.vocoder(made), audio)
-        own = reconstruction(made, mel)
-        return {"total": parts["total"] + own, names[turn]: parts["total"], f"{names[turn]}_mel": own}
-
-    held = data.select("test")[:5] + data.select("dev", "kathleen")[:2] + data.select("dev", "librispeech")[:18:4]
-    held = held or data.select("dev")[:9]
+    if critics is not None:
+        judges.load_state_dict(only(load_file(critics), "critics."))
+    maker = Joint(shared, dict(built))
+    model, names = Contest(maker, judges).to(device), list(codecs)
+    held = held_out(data, 8)
     lengths = [min(320, u.frames // 8 * 8) for u in held]  # whole patches of every codec
     clips = [(data.mel(u, 0, n), data.audio(u, 0, n)) for u, n in zip(held, lengths, strict=True)]
 
     def look(_: nn.Module) -> dict[str, float]:
         found: dict[str, float] = {}
         for name in names:
-            again = [(model.again(name, torch.from_numpy(mel)[None])[0].numpy(), audio) for mel, audio in clips]
-            found |= {f"{name}_{key}": value for key, value in judge(model.vocoder, again).items()}
+            mels = [torch.from_numpy(mel)[None].to(device) for mel, _ in clips]
+            again = [(maker.again(name, mel)[0].cpu().numpy(), a) for mel, (_, a) in zip(mels, clips, strict=True)]
+            found |= {f"{name}_{key}": value for key, value in judge(maker.vocoder, again).items()}
         return {"loss": float(np.mean([v for k, v in found.items() if k.endswith("_loss")])), **found}
 
     train(
         model,
-        segments(data, "train", batch, frames, seed=3),
-        loss,
-        Settings(
-            steps=steps, minutes=minutes, lr=lr, betas=(0.8, 0.99), hold=0.3, ema=0.998, eval_every=500, save_every=100
-        ),
+        crops(data, "train", batch, frames, seed=3, margin=CONTEXT),
+        lambda audio, step: losses(model, names, audio, step, head_start),
+        settings(steps, minutes, lr, device),
         folder,
         look,
         say=lambda line: print(line, flush=True),  # noqa: T201
@@ -110,13 +125,8 @@ def split_weights(source: Path, target: Path, shipped: bool = True) -> list[Path
 
     `shipped`: packed to 8 and 16 bits, and RVQ as its codebooks alone, for it then takes the stacks of FSQ.
     """
-    from safetensors.torch import load_file
-
-    from ttsbench.systems import packing
-    from ttsbench.systems.training.trainer import export
-
     groups: dict[str, dict[str, Tensor]] = {}
-    for name, value in load_file(source).items():
+    for name, value in only(load_file(source), "maker.").items():
         head, _, rest = name.partition(".")
         if head == "codecs":
             codec, _, rest = rest.partition(".")

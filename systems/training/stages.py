@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 UNENDING = 10**6
 CODECS = ("rvq", "fsq", "flowvae")
 SYSTEMS = ("livespeech", "llasa", "kalle", "mobilespeech")
+TUNED = ("fsq", "flowvae")  # of shipped checkpoints: RVQ's file holds codebooks, its stacks are FSQ's
 STEPS = {"vocoder": 2652, "fsq": 658, "rvq": 0, "flowvae": 313, "decoders": 1351}  # as the shipped ones took
 
 
@@ -35,6 +37,7 @@ class Order:
     listen: int = 8
     prompts: Path | None = None
     device: str = "cpu"
+    start: Path | None = None
     preset: str = "small"
     hours: float = 7.5
     real: Path | None = None
@@ -60,8 +63,10 @@ def run(args: Order, hear: Hear | None = None) -> int:
         return _codes(args.corpus, out)
     if args.preset == "paper":
         return _paper(args, out / f"{args.what}-paper")
+    adversarial = {"vocoder": _vocoder, "decoders": _decoders}
     stages: dict[str, Callable[[Path, Path, int, float | None], None]]
-    stages = {"vocoder": _vocoder, "decoders": _decoders, **{name: partial(_codec, name) for name in CODECS}}
+    stages = {name: partial(stage, args.start, args.device) for name, stage in adversarial.items()}
+    stages |= {name: partial(_codec, name) for name in CODECS}
     systems: dict[str, Callable[[Order, Path, Judge | None], nn.Module]]
     systems = dict(zip(SYSTEMS, (_livespeech, _llasa, _kalle, _mobilespeech), strict=True))
     if args.what in SYSTEMS:
@@ -93,10 +98,11 @@ def _held_out(corpus: Path, folder: Path) -> int:
     return 0
 
 
-def _vocoder(corpus: Path, out: Path, steps: int, minutes: float | None) -> None:
+def _vocoder(start: Path | None, device: str, corpus: Path, out: Path, steps: int, minutes: float | None) -> None:
     from ttsbench.systems.training.vocoder import train_vocoder
 
-    train_vocoder(corpus, out / "vocoder", steps, minutes)
+    first = None if start is None else start / "vocoder.safetensors"
+    train_vocoder(corpus, out / "vocoder", steps, minutes, start=first, device=device)
 
 
 def _codec(name: str, corpus: Path, out: Path, steps: int, minutes: float | None) -> None:
@@ -109,12 +115,20 @@ def _codec(name: str, corpus: Path, out: Path, steps: int, minutes: float | None
     train_codec(name, corpus, out / name, steps, minutes, warm=warm)
 
 
-def _decoders(corpus: Path, out: Path, steps: int, minutes: float | None) -> None:
+def _decoders(start: Path | None, device: str, corpus: Path, out: Path, steps: int, minutes: float | None) -> None:
     from ttsbench.systems.training.joint import split_weights, train_joint
 
-    codecs = {name: out / name / "last.safetensors" for name in CODECS if (out / name / "last.safetensors").is_file()}
-    train_joint(corpus, out / "decoders", steps, minutes, out / "vocoder" / "last.safetensors", codecs)
+    if start is None:
+        vocoder, critics = out / "vocoder" / "vocoder.safetensors", out / "vocoder" / "last.safetensors"
+        codecs = {name: out / name / "last.safetensors" for name in CODECS}
+    else:
+        vocoder, critics = start / "vocoder.safetensors", None
+        codecs = {name: start / f"codec-{name}.safetensors" for name in TUNED}
+    codecs = {name: path for name, path in codecs.items() if path.is_file()}
+    train_joint(corpus, out / "decoders", steps, minutes, vocoder, codecs, critics, device=device)
     split_weights(out / "decoders" / "last.safetensors", out / "checkpoints")
+    if start is not None and (start / "codec-rvq.safetensors").is_file():
+        shutil.copy(start / "codec-rvq.safetensors", out / "checkpoints")
 
 
 def _codes(corpus: Path, out: Path) -> int:

@@ -30,7 +30,7 @@ class Settings:
     """`minutes` ends the run (and its schedule) by the clock where that comes before `steps`; exact resume is only
     promised without it. The learning rate rises over `warmup` steps, then falls along a half cosine (or a line) to
     `floor` of itself, from `hold` (share of the run) on. A step adds up the gradients of `accumulate` batches: what
-    several devices share in a publication, one device does in a row.
+    several devices share in a publication, one device does in a row. `rates`: (start of weights' names, times `lr`).
     """
 
     steps: int = 10_000
@@ -41,6 +41,7 @@ class Settings:
     warmup: int = 200
     decay: Literal["cosine", "linear"] = "cosine"
     accumulate: int = 1
+    rates: tuple[tuple[str, float], ...] = ()
     betas: tuple[float, float] = (0.9, 0.98)
     weight_decay: float = 0.01
     clip: float = 1.0
@@ -86,7 +87,7 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     device = next(model.parameters()).device
     optimiser = torch.optim.AdamW(
-        _groups(model, settings.weight_decay), lr=settings.lr, betas=settings.betas, fused=device.type == "cuda"
+        _groups(model, settings), lr=settings.lr, betas=settings.betas, fused=device.type == "cuda"
     )
     average = {name: value.detach().clone().float() for name, value in model.state_dict().items()}
     run = _load(folder, model, optimiser, average, also)
@@ -99,7 +100,7 @@ def train(
             break
         rate = settings.lr * schedule(done, run.step, settings)
         for group in optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["times"]
         torch.manual_seed(settings.seed * 1_000_003 + run.step)
         model.train()
         optimiser.zero_grad(set_to_none=True)
@@ -175,13 +176,14 @@ def schedule(done: float, step: int, settings: Settings) -> float:
     return min(1.0, (step + 1) / max(1, settings.warmup)) * (settings.floor + (1 - settings.floor) * left)
 
 
-def _groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:
-    """Matrices decay; biases, norms and scales do not."""
-    trained = [p for p in model.parameters() if p.requires_grad]
-    return [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+def _groups(model: nn.Module, settings: Settings) -> list[dict[str, Any]]:
+    """Matrices decay; biases, norms and scales do not. `times` is a group's share of the learning rate."""
+    groups: dict[tuple[float, float], list[Tensor]] = {}
+    for name, weight in model.named_parameters():
+        if weight.requires_grad:
+            times = next((times for start, times in settings.rates if name.startswith(start)), 1.0)
+            groups.setdefault((settings.weight_decay if weight.ndim > 1 else 0.0, times), []).append(weight)
+    return [{"params": weights, "weight_decay": decay, "times": times} for (decay, times), weights in groups.items()]
 
 
 @torch.no_grad()

@@ -175,9 +175,9 @@ def test_packed_weights_are_close_and_small(tmp_path: Path) -> None:
 
 def test_rvq_ships_as_codebooks_beside_fsq(tmp_path: Path) -> None:
     fsq, rvq, mel = related(passes=4)
-    whole = {f"vocoder.{k}": v for k, v in Vocoder().state_dict().items()}
+    whole = {f"maker.vocoder.{k}": v for k, v in Vocoder().state_dict().items()}
     for name, codec in (("fsq", fsq), ("rvq", rvq)):
-        whole |= {f"codecs.{name}.{k}": v for k, v in codec.state_dict().items()}
+        whole |= {f"maker.codecs.{name}.{k}": v for k, v in codec.state_dict().items()}
     export(whole, tmp_path / "joint.safetensors")
     split_weights(tmp_path / "joint.safetensors", tmp_path)
     assert (tmp_path / "codec-rvq.safetensors").stat().st_size < 500_000

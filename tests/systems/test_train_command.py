@@ -104,3 +104,32 @@ def test_paper_presets_are_refused_where_there_is_none(tmp_path: Path) -> None:
         stages.run(options("fsq", "--preset", "paper", "--corpus", str(tmp_path)))
     with pytest.raises(SystemExit):
         options("nonsense")
+
+
+def test_decoders_go_on_from_what_was_trained_or_from_a_folder_of_checkpoints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[Any, ...]] = []
+    monkeypatch.setattr("ttsbench.systems.training.joint.train_joint", lambda *a, **k: seen.append((*a[4:], k)))
+    monkeypatch.setattr(
+        "ttsbench.systems.training.joint.split_weights", lambda source, target: target.mkdir(exist_ok=True)
+    )
+    out, start = tmp_path / "out", tmp_path / "start"
+    for path in ("fsq/last", "rvq/last", "vocoder/last"):
+        (out / path).parent.mkdir(parents=True)
+        (out / path).with_suffix(".safetensors").touch()
+    start.mkdir()
+    for name in ("codec-fsq", "codec-rvq", "codec-flowvae", "vocoder"):
+        (start / f"{name}.safetensors").write_text(name)
+    words = ("decoders", "--corpus", str(tmp_path / "c"), "--out", str(out), "--device", "cuda")
+    assert stages.run(options(*words)) == stages.run(options(*words, "--start", str(start))) == 0
+    vocoder = out / "vocoder"
+    assert seen[0] == (
+        vocoder / "vocoder.safetensors", {name: out / name / "last.safetensors" for name in ("rvq", "fsq")},
+        vocoder / "last.safetensors", {"device": "cuda"},
+    )  # fmt: skip
+    assert seen[1] == (
+        start / "vocoder.safetensors", {name: start / f"codec-{name}.safetensors" for name in ("fsq", "flowvae")},
+        None, {"device": "cuda"},
+    )  # fmt: skip
+    assert (out / "checkpoints" / "codec-rvq.safetensors").read_text() == "codec-rvq"  # its stacks are FSQ's

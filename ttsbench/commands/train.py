@@ -55,7 +55,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="systems: recordings and transcripts.tsv (file, speaker, text) to --listen on (held out of the corpus)",
     )
-    parser.add_argument("--device", type=arguments.device, default="cpu", help="systems: cpu, cuda, cuda:1 (cpu)")
+    parser.add_argument(
+        "--device", type=arguments.device, default="cpu", help="vocoder, decoders, systems: cpu, cuda, cuda:1 (cpu)"
+    )
+    parser.add_argument("--start", type=Path, help="vocoder, decoders: go on from the checkpoints in this folder")
     parser.add_argument(
         "--preset",
         choices=("small", "paper"),
