@@ -15,6 +15,7 @@ from ttsbench.records import Metric, Score
 from ttsbench.reports.comparison.comparable import not_comparable, other_testset, pairs_of
 from ttsbench.reports.comparison.result import Comparison, Row, Worse
 from ttsbench.reports.comparison.thresholds import Threshold, by_metric, default_threshold, exceeds
+from ttsbench.reports.reasons import reasons_text
 from ttsbench.reports.tables import card_of, find, speakers, testset_of
 from ttsbench.reports.values import number, scale
 from ttsbench.stats import Difference
@@ -135,8 +136,11 @@ def _tested(
 ) -> Row:
     works = [any(stats.usable(score) for score in side) for side in scores]
     if works[0] != works[1]:
+        side = "NEW" if works[0] else "BASE"
+        why = reasons_text(stats.tally(score.error for score in scores[works[0]]))
         gone = tuple(score.sample for score in scores[1] if score.error)
-        return replace(row, mark="!" if works[0] else "*", failing=gone, reason="no number on one side")
+        reason = f"no number in {side}" + (f": {why}" if why else "")
+        return replace(row, mark="!" if works[0] else "*", failing=gone, reason=reason)
     if not works[0]:
         return replace(row, mark="x", reason="no number on either side")
     worse = _worse(row.metric, scores, runs, same)

@@ -26,7 +26,7 @@ def figures(row: Row) -> dict[str, str]:
         return {
             "before": f"{d.before:g}",
             "after": f"{d.after:g}",
-            "difference": f"{d.value:+g}" if d.value else "±0",
+            "difference": f"{d.value:+g}".replace("-", "−") if d.value else "±0",
             "interval": "",
         }
     change = number(row.metric, d.value, sign=True)
@@ -53,14 +53,16 @@ def print_comparison(found: Comparison) -> None:
         for row in found.rows:
             if (row.where, row.protocol) == group:
                 cells = figures(row)
-                verdict = row.verdict + (f": {row.reason}" if row.mark in "x~+-" and row.reason else "")
-                texts = (row.mark, heading(row.metric), *[cells[name.split()[-1]] for name in right], verdict)
+                texts = (row.mark, heading(row.metric), *[cells[name.split()[-1]] for name in right], row.said)
                 out.add_row(*[Text(plain(text), style=colours[row.mark]) for text in texts])
         console.print(out)
     for row in found.regressions:
-        names = [each.sample.id for each in row.worse[:5]] or list(row.failing[:5])
-        if names:
-            console.print(Text(f"{row.metric.title} {found.went} most on: {', '.join(map(plain, names))}"))
+        worst, gone = [each.sample.id for each in row.worse[:5]], list(row.failing[:5])
+        if worst:
+            console.print(Text(f"{row.metric.title} {found.went} most on: {', '.join(map(plain, worst))}"))
+        elif gone:
+            more = f" and {len(row.failing) - 5} more" if len(row.failing) > 5 else ""
+            console.print(Text(f"{row.metric.title} newly fails on: {', '.join(map(plain, gone))}{more}"))
     console.print(Text("   ".join(f"{mark} {meaning}" for mark, meaning in MARKS.items()), style="dim"))
     for note in found.notes:
         console.print(Text(f"note: {plain(note)}"))
@@ -90,9 +92,8 @@ def markdown(found: Comparison) -> str:
     rows = []
     for row in found.rows:
         cells = figures(row)
-        verdict = row.verdict + (f": {row.reason}" if row.mark in "x~+-" and row.reason else "")
         name = md.escaped(f"{row.where} {row.protocol} {heading(row.metric)}")
-        shown = [cells["difference"], cells["interval"], md.escaped(verdict)]
+        shown = [cells["difference"], cells["interval"], md.escaped(row.said)]
         if found.fails(row):
             shown = [_strong(shown[0]), shown[1], _strong(shown[2])]
         rows.append([f"`{row.mark}`", name, cells["before"], cells["after"], *shown])

@@ -64,6 +64,11 @@ class Row:
     def verdict(self) -> str:
         return MARKS[self.mark]
 
+    @property
+    def said(self) -> str:
+        """The verdict with its reason, where there is more to say than the numbers do."""
+        return self.verdict + (f": {self.reason}" if self.mark != "=" and self.reason not in ("", "counted") else "")
+
 
 @dataclass(frozen=True)
 class Comparison:

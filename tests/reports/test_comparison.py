@@ -436,7 +436,10 @@ def test_markdown_has_no_empty_places(mixed):
     table = [line for line in text.splitlines() if line.startswith("| `")]
     assert [line.split("|")[1].strip() for line in table] == ["`=`", "`=`", "`-`", "`!`", "`+`", "`*`"]
     dnsmos, rtf = (next(line for line in table if name in line) for name in ("DNSMOS", "RTF"))
-    assert dnsmos == "| `!` | toy embedded DNSMOS ↑ |  |  |  |  | **newly failing** |"
+    assert (
+        dnsmos
+        == "| `!` | toy embedded DNSMOS ↑ |  |  |  |  | **newly failing: no number in NEW: model missing (60)** |"
+    )
     assert "| **1.50x** | 1." in rtf and rtf.endswith("| **worse** |")
 
 
@@ -447,7 +450,7 @@ def test_junit_has_no_empty_places(mixed):
     assert not any("interval ," in text or text.startswith(" to") for text in texts)
     assert [name for name, (_, _, text) in said.items() if " p " in (text or "")] == ["wer", "sim_o", "rtf"]
     assert said["dnsmos"][:2] == ("failure", "DNSMOS is newly failing")
-    assert said["dnsmos"][2].startswith("no number on one side; worst: utt-0000, utt-0001")
+    assert said["dnsmos"][2].startswith("no number in NEW: model missing (60); worst: utt-0000, utt-0001")
     assert said["failures"] == ("system-out", None, "0 to 0, difference ±0, threshold 0abs, counted")
     kind, _, text = said["rtf"]
     assert kind == "failure" and "difference 1.50x, 95 % interval 1." in text

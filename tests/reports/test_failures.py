@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 
 import pytest
 
 from ttsbench import reports
 from ttsbench.records import Score, Synthesis
-from ttsbench.reports import reasons, tables
+from ttsbench.reports import clips, reasons, tables
 from ttsbench.store import Run, file_digest, write_lines
 
 
@@ -108,3 +109,32 @@ def test_an_output_equal_to_its_recording_is_flagged(make_run, tmp_path, capsys)
     reports.print_tables(reports.load([path]))
     assert "utt-0004, utt-0005" in capsys.readouterr().out
     assert reasons.copies(tables.tables(tables.find([make_run(tmp_path, "ground-truth")]))[0].entries[0]) == []
+
+
+def test_what_is_no_headline_is_folded_and_in_the_csv(make_run, tmp_path, capsys):
+    run = make_run(tmp_path, "one")
+    path = run / "scores" / "embedded" / "protocol.json"
+    card = json.loads(path.read_text())
+    for metric in card["metrics"]:
+        metric["headline"] = metric["name"] != "dnsmos"
+    path.write_text(json.dumps(card))
+    found = reports.load([run])
+    assert [m.name for m in found[0].folded] == ["dnsmos"] and "dnsmos" not in [m.name for m in found[0].columns]
+    page = reports.write_report(found, tmp_path / "out").read_text("utf-8")
+    fold = page.index('<details class="folded">')
+    assert "DNSMOS" in page[fold : page.index("</details>", fold)]
+    assert "DNSMOS" not in page[page.index('<table class="main">') : fold]
+    assert ",dnsmos," in (tmp_path / "out" / "results.csv").read_text()
+    reports.print_tables(found)
+    assert "DNSMOS" not in capsys.readouterr().out
+
+
+def test_clips_are_made_once_and_their_progress_is_told(make_run, tmp_path, monkeypatch):
+    found, told_of = reports.load([make_run(tmp_path, "one")]), []
+    reports.write_report(found, tmp_path / "out", lambda *note: told_of.append(note))
+    kept = {path.name for path in (tmp_path / "out" / ".clips").glob("*.mp3")}
+    assert kept and told_of[-1][0] == told_of[-1][1] and told_of[-1][2] == "clips"
+    monkeypatch.setattr(clips.soundfile, "write", lambda *_, **__: pytest.fail("a clip was encoded again"))
+    monkeypatch.setattr(clips, "spectrogram", lambda *_: pytest.fail("a spectrogram was drawn again"))
+    reports.write_report(found, tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out" / ".clips").glob("*.mp3")} == kept
