@@ -22,7 +22,7 @@ import numpy as np
 
 from ttsbench.audio import write
 from ttsbench.systems.corpus.kokoro import RATE, Kokoro, refuse_test_only, test_only
-from ttsbench.systems.corpus.mandarin import differences
+from ttsbench.systems.corpus.mandarin import differences, without_readings
 from ttsbench.systems.corpus.sentences import generated, quotations
 from ttsbench.systems.corpus.sentences_zh import generated_zh
 from ttsbench.systems.text.dictionary import dictionary
@@ -42,7 +42,7 @@ def test_sentences(folder: Path = EMBEDDED) -> frozenset[str]:
     """Every cell of the embedded sets' lists and sentence files, `plain`: what no training may say."""
     files = [*folder.glob("*/*.tsv"), *folder.glob("*/*.lst"), *folder.glob("*/*.txt")]
     cells = [re.split(r"[\t|\n]", path.read_text(encoding="utf-8")) for path in files]
-    return frozenset(plain(cell) for part in cells for cell in part if len(plain(cell)) > 3)
+    return frozenset(plain(without_readings(cell)) for part in cells for cell in part if len(plain(cell)) > 3)
 
 
 def speakers(names: list[str], language: str) -> list[str]:
