@@ -268,22 +268,23 @@ def score_clip(
     >>> 0 <= found["wer"].value <= 1, 0.5 < found["sim-o"].value <= 1, "rtf" in found
     (True, True, False)
     """
+    columns = [each.metric for found in scoring.protocols_of([protocol], only) for each in found.measures]
+    wanted = tuple(metric.name for metric in columns if text or metric.family != "intelligibility")
+    if not wanted:
+        raise UserError(f"only={list(only)}: give text=, what the clip should say")
     wav, heard, meant = _file(wav), prompt and _file(prompt), truth and _file(truth)
     with tempfile.TemporaryDirectory(prefix="ttsbench-") as place:
         (Path(place) / "in").mkdir()
         (Path(place) / "in" / f"clip{wav.suffix}").write_bytes(wav.read_bytes())
         sample = Sample("clip", text or "-", language=language, prompt=heard or None, truth=meant or None)
         testset = TestSet("clip", (sample,), licence="", source="", digest="clip")
-        plan = benchmark.Plan(protocols=(protocol,), metrics=tuple(only), out=Path(place), score_jobs=1, device=device)
+        plan = benchmark.Plan(protocols=(protocol,), metrics=wanted, out=Path(place), score_jobs=1, device=device)
         run = benchmark.run_one(f"recorded:{Path(place) / 'in'}", testset, plan, lambda *_: None)
         error = run.syntheses["clip"].error
         if error:
             raise UserError(f"{wav}: {error}")
         found = {
-            metric.name: run.scores(each, metric.name)[0]
-            for each in run.protocols()
-            for metric in run.metrics(each)
-            if text or metric.family != "intelligibility"
+            metric.name: run.scores(each, metric.name)[0] for each in run.protocols() for metric in run.metrics(each)
         }
     return {name: each for name, each in found.items() if not each.na}
 

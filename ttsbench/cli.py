@@ -69,7 +69,7 @@ def _parse(words: list[str], names: list[str]) -> argparse.Namespace:
     options, rest = parser.parse_known_args(words)
     if rest:
         known = re.findall(r"--[a-z-]+", own.format_help())
-        own.error(unknown("option", rest[0], known) if rest[0].startswith("--") else f"what is {rest[0]!r}?")
+        own.error(unknown("option", rest[0], known) if rest[0].startswith("--") else f"unexpected argument {rest[0]!r}")
     if not hasattr(options, "call"):
         parser.print_help()
         parser.exit(2)

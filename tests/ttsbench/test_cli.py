@@ -167,3 +167,9 @@ def test_a_table_is_aligned_and_wraps_its_last_column() -> None:
         "long-name",
     ]
     assert table([]) == "(none)" and max(map(len, table(rows, width=20).splitlines())) <= 35
+
+
+def test_flops_prints_its_conventions_beside_the_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["flops", "llasa"]) == 0
+    said = capsys.readouterr().out
+    assert "122,170.02" in said and "kalle-paper: a multiply-add is 1" in said and "10 s of speech" in said

@@ -22,8 +22,11 @@ def run(options: argparse.Namespace) -> int:
     from ttsbench.store import Run
 
     whole = merge(options.runs, options.into)
-    protocols = dict.fromkeys(name for path in options.runs for name in Run.open(path).protocols())
+    pieces = [Run.open(path) for path in options.runs]
+    protocols = dict.fromkeys(name for piece in pieces for name in piece.protocols())
+    names = dict.fromkeys(each.name for piece in pieces for name in piece.protocols() for each in piece.metrics(name))
+    plan = Plan(protocols=tuple(protocols) or ("embedded",), metrics=tuple(names))
     progress = Progress()
-    score_run(whole, Plan(protocols=tuple(protocols) or ("embedded",)), progress.named(options.into.name))
+    score_run(whole, plan, progress.named(options.into.name))
     progress.close()
     return campaign.finish(campaign.Campaign([whole.path]), whole.path.parent, options.json)
