@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import ttsbench
+from ttsbench import digests
 from ttsbench.digests import sha256
 from ttsbench.systems import cards
 from ttsbench.systems.codecs import checkpoints
 
 HERE = Path(__file__).parent
-ROOT = Path(ttsbench.__file__).parent.parent
+ROOT = Path(digests.__file__).parent.parent
 FOLLOWED = ("ttsbench.systems.", "ttsbench.audio")  # of our own modules, those that change what is spoken
 
 

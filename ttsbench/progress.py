@@ -42,10 +42,6 @@ class Progress:
         self._close_bar()
         print(text, file=sys.stderr, flush=True)
 
-    def about(self, title: str) -> Callable[[str], None]:
-        """`say`, with what it is about before the text."""
-        return lambda text: self.say(f"{title}: {text}")
-
     def close(self) -> None:
         """Take the bar away, whatever it says."""
         self._close_bar()
