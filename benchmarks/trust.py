@@ -68,9 +68,10 @@ class Judges:
         return np.array([feature.value[key] for feature in self(extractor, paths, **settings)])
 
 
-def read(path: Path) -> list[Row]:
+def read(path: Path, rows: int = 0) -> list[Row]:
+    """The first `rows` rows (0: all) of a tab-separated table."""
     with path.open(encoding="utf-8", newline="") as handle:
-        return list(csv.DictReader(handle, delimiter="\t", quoting=csv.QUOTE_NONE))
+        return list(csv.DictReader(handle, delimiter="\t", quoting=csv.QUOTE_NONE))[: rows or None]
 
 
 def corpus(counts: list[Counts]) -> float:
@@ -106,18 +107,18 @@ def detectable(differences: np.ndarray, rows: int) -> float:
     return float(np.quantile(np.abs(means), 0.95) - np.quantile(means, 0.2))
 
 
-def libritts(judges: Judges, root: Path) -> dict[str, dict[str, np.ndarray]]:
-    """Per system, per judge, per row: the 58 sentences with their published transcripts and similarities."""
+def libritts(judges: Judges, root: Path, limit: int) -> dict[str, dict[str, np.ndarray]]:
+    """Per system, per judge, per row: the sentences with their published transcripts and similarities."""
     rows = read(root / "samples.tsv")
     how = rules("whisper-en")
     found: dict[str, dict[str, np.ndarray]] = {}
-    print("## Whisper base and GE2E beside Whisper large-v3 and ECAPA: 58 LibriTTS sentences\n")
+    print(f"## Whisper base and GE2E beside Whisper large-v3 and ECAPA: {limit or 58} LibriTTS sentences\n")
     print("Word error rates are corpus rates in per cent after rules whisper-en; `rows` are Pearson's and Spearman's")
     print("correlation of the rows' error rates with those of the published transcripts.\n")
     print("| system | WER, Whisper base | WER, large-v3 (published) | rows, Pearson | Spearman | rows heard alike |")
     print("| --- | --- | --- | --- | --- | --- |")
     for name, title in SYSTEMS.items():
-        some = sorted((row for row in rows if row["system"] == name), key=lambda row: row["utt"])
+        some = sorted((row for row in rows if row["system"] == name), key=lambda row: row["utt"])[: limit or None]
         paths = [root / row["path"] for row in some]
         heard = judges.heard(paths)
         ours = [compare(row["wer_ref"], text, how)[2] for row, text in zip(some, heard, strict=True)]
@@ -157,9 +158,9 @@ def libritts(judges: Judges, root: Path) -> dict[str, dict[str, np.ndarray]]:
     return found
 
 
-def codecs(judges: Judges, root: Path) -> None:
+def codecs(judges: Judges, root: Path, limit: int) -> None:
     """Correlation with the published UTMOS on codec round trips."""
-    rows = read(root / "samples.tsv")
+    rows = read(root / "samples.tsv", limit)
     paths = [root / row["path"] for row in rows]
     utmos = np.array([float(row["utmos22_strong"]) for row in rows])
     ecapa = np.array([float(row["ecapa_sim"]) for row in rows])
@@ -181,11 +182,11 @@ def codecs(judges: Judges, root: Path) -> None:
         print(f"| {title} | {order(means, 'higher')} |")
 
 
-def voices(judges: Judges, root: Path) -> None:
+def voices(judges: Judges, root: Path, limit: int) -> None:
     """Character error rate of real Chinese recordings; equal error rate of the speaker model."""
     print("\n## Real recordings\n")
     print("| recordings | clips | rate | corpus rate, % | mean of clips, % |\n| --- | --- | --- | --- | --- |")
-    rows = read(root / "aishell3-zh/transcripts.tsv")
+    rows = read(root / "aishell3-zh/transcripts.tsv", limit)
     heard = judges.heard([root / "aishell3-zh" / row["file"] for row in rows], "zh")
     how = rules("plain-zh")
     counts = [compare(row["text"], text, how, "character")[2] for row, text in zip(rows, heard, strict=True)]
@@ -228,15 +229,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--cache", type=Path, default=Path("trust-features"))
+    parser.add_argument("--rows", type=int, default=0, metavar="N", help="no more than N rows of a table (0: all)")
     options = parser.parse_args()
     judges = Judges(options.cache)
     version = json.dumps(metrics.extractor(WHISPER).identity({"model": "faster-whisper-base"}))
     print("# How far can the judges be trusted?\n")
-    print("Made by `python benchmarks/trust.py ../shared/data > docs/trust.md` on " + f"{datetime.date.today()}.")
+    command = f"python benchmarks/trust.py ../shared/data --rows {options.rows} > docs/trust.md"
+    print(f"Made by `{command}` on {datetime.date.today()}.")
     print(f"Recogniser: `{version}`.\n")
-    found = libritts(judges, options.data / "published-values/libritts-systems")
-    codecs(judges, options.data / "published-values/codec-comparison")
-    voices(judges, options.data / "real-voices")
+    found = libritts(judges, options.data / "published-values/libritts-systems", options.rows)
+    codecs(judges, options.data / "published-values/codec-comparison", options.rows)
+    voices(judges, options.data / "real-voices", options.rows)
     power(found)
 
 
