@@ -151,7 +151,7 @@ def test_the_headline_rtf_is_the_ratio_of_sums():
 
 
 def test_a_missing_output_weighs_as_much_as_its_text_in_the_corpus_rate():
-    measure = wer("recognisers.pocketsphinx", {"en": "plain-en"}, shown="corpus")
+    measure = wer("recognisers.faster_whisper", {"en": "plain-en"}, shown="corpus")
     good = measure.score(item(text="one two"), (Feature({"text": "one two"}),))
     gone = measure.score(item(Synthesis("b", error="crashed"), None, id="b", text="a b c d e f"), ())
     assert (gone.value, gone.weight) == (1.0, 6.0)
