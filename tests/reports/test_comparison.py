@@ -182,6 +182,13 @@ def test_noise_on_half_of_ten_files_fails_and_names_the_test(make_run, tmp_path)
     assert "so large a change counts at p 0.062 of the exact paired test" in row.reason and not found.passed
 
 
+def test_one_row_alone_is_no_proof_of_a_large_jump(make_run, tmp_path):
+    old, new = few(make_run, tmp_path, 8)
+    change(new, "wer", lambda i, s: Score(s.sample, 3.0 if i == 0 else s.value, s.weight, detail=s.detail))
+    row = next(row for row in judge.compare([old], [new]).rows if row.metric.name == "wer")
+    assert row.difference.value > 0.2 and row.exact == 1.0 and row.mark == "~"
+
+
 def test_few_rows_say_what_they_can_show(make_run, tmp_path, capsys):
     old, new = few(make_run, tmp_path, 10)
     change(new, "wer", lambda i, s: Score(s.sample, 0.2 if i < 3 else s.value, s.weight, detail=s.detail))
