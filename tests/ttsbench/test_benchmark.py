@@ -8,7 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 
 from ttsbench import benchmark, identity, systems
 from ttsbench.benchmark import Plan, limited, run_one, speaks
@@ -119,6 +121,13 @@ def test_another_run_in_the_folder_is_refused_by_name_and_started_over_on_reques
     if change == "code beside":
         assert again.syntheses["a"].digest != rows["a"].digest
     assert run(**asked).syntheses == again.syntheses  # and this one is resumed
+
+
+def test_recordings_have_no_seed() -> None:
+    soundfile.write("a.wav", np.sin(np.arange(16000) / 10), 16000)
+    testset = replace(SET, samples=(Sample("a", "One.", truth=Path("a.wav").resolve()),))
+    first = run("ground-truth", testset)
+    assert run("ground-truth", testset, seed=1).syntheses == first.syntheses and not first.syntheses["a"].error
 
 
 def test_again_speaks_anew_what_is_there() -> None:
