@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ttsbench import stats
+from ttsbench.agreement import alpha_ordinal
 from ttsbench.records import Cell, Metric, Score
 from ttsbench.reports.listening.plan import DEGRADED, TRUTH, Design
 from ttsbench.reports.listening.workbook import Answers
@@ -174,7 +175,7 @@ def agreement(rated: Sequence[Rating]) -> float | None:
     table = np.full((len(raters), len(units)), np.nan)
     for rating in rated:
         table[raters[rating.rater], units[rating.sample, rating.systems]] = rating.value
-    return stats.alpha_ordinal(table) if table.size else None
+    return alpha_ordinal(table) if table.size else None
 
 
 def check(name: str, ratings: Sequence[Rating], design: Design) -> Rater:

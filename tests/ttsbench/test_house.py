@@ -11,7 +11,12 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("systems", "testsets", "metrics", "reports")
 SHARED = {"records", "audio", "errors", "mel", "digests", "playback"}
-MAY_ALSO = {"reports": {"stats", "store"}, "testsets": set[str](), "systems": set[str](), "metrics": set[str]()}
+MAY_ALSO = {
+    "reports": {"stats", "store", "agreement"},
+    "testsets": set[str](),
+    "systems": set[str](),
+    "metrics": set[str](),
+}
 LABORATORY = ("systems/scaling", "systems/training", "testsets/embedded/make.py", "testsets/embedded/choose.py")
 LONGEST = 350  # lines of a file
 

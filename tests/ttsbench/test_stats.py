@@ -12,7 +12,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ttsbench import stats
+from ttsbench import agreement, stats
 from ttsbench.records import Metric, Score
 
 WER = Metric("wer", "WER", "%", "lower", 0, None, "intelligibility", "", shown="corpus")
@@ -179,18 +179,18 @@ OBSERVERS = [
 @pytest.mark.parametrize("level, published", [("nominal", 0.743), ("ordinal", 0.815), ("interval", 0.849)])
 def test_alpha_equals_the_published_values(level, published):
     ratings = np.array(OBSERVERS, dtype=float)
-    assert stats.krippendorff(ratings, level) == pytest.approx(published, abs=0.0006)
+    assert agreement.krippendorff(ratings, level) == pytest.approx(published, abs=0.0006)
 
 
 def test_alpha_edges():
-    assert stats.alpha_ordinal(np.array([[1.0, 2, 3], [1, 2, 3]])) == pytest.approx(1.0)
-    assert stats.alpha_ordinal(np.full((3, 4), np.nan)) is None
-    assert stats.alpha_ordinal(np.ones((3, 4))) is None
-    assert stats.alpha_ordinal(np.array([[1.0, 2.0], [np.nan, np.nan]])) is None
+    assert agreement.alpha_ordinal(np.array([[1.0, 2, 3], [1, 2, 3]])) == pytest.approx(1.0)
+    assert agreement.alpha_ordinal(np.full((3, 4), np.nan)) is None
+    assert agreement.alpha_ordinal(np.ones((3, 4))) is None
+    assert agreement.alpha_ordinal(np.array([[1.0, 2.0], [np.nan, np.nan]])) is None
     chance = np.random.default_rng(0).integers(1, 6, (2, 4000)).astype(float)
-    assert abs(stats.alpha_ordinal(chance)) < 0.04
+    assert abs(agreement.alpha_ordinal(chance)) < 0.04
     with pytest.raises(ValueError, match="ratio"):
-        stats.krippendorff(np.ones((2, 2)), "ratio")
+        agreement.krippendorff(np.ones((2, 2)), "ratio")
 
 
 # --- failed rows ----------------------------------------------------------------------------------------------------
