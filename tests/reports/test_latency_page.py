@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ttsbench.reports.latency_page import plot, timelines, write_page
+from ttsbench.reports.latency_page import plot, plots, timelines, write_page
 
 
 def cell(value: float) -> dict[str, list[float]]:
@@ -77,3 +77,10 @@ def test_drawings_by_hand():
     lines, axis = timelines([{"name": "s", "timeline": [(0.0, 0.0, 1.0), (1.5, 1.5, 0.5)]}])
     assert lines[0].bars == [(0.0, 50.0), (75.0, 25.0)] and lines[0].marks == [0.0, 75.0]
     assert axis[-1] == (100.0, "2000")
+
+
+def test_curves_are_in_the_unit_of_the_tables(data):
+    drawn = {each.title: each for each in plots(data)}
+    found = drawn["First audible sample against text length"]  # 0.2 s, interval to 0.22 s
+    assert found.y_title == "ms" and float(found.y_ticks[-1][1]) >= 220
+    assert drawn["Real-time factor against chunk size"].y_title == "RTF"
