@@ -174,7 +174,7 @@ def main() -> int:
     ok &= judged(f"{options.share:.0%} of the words silenced", a.path, new, out / "muted.html", ("cer",), set(muted))
 
     rows = ("--limit", options.limit) if options.limit else ()
-    suffix = f"-first{options.limit}" if options.limit else ""
+    suffix = f"-sample{options.limit}" if options.limit else ""
     ttsbench("run", "--system", options.timed, "--testset", "seed-mini", *rows, "--out", out / "runs")
     timed = Run.open(out / "runs" / f"{options.timed}@seed-mini{suffix}")
     slow(timed, 1.5, out / "slowed")

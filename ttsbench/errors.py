@@ -10,6 +10,10 @@ class UserError(ValueError):
     """What was asked cannot be done. The message names the file, line or option, the value, and what to do."""
 
 
+class MissingFile(UserError, FileNotFoundError):
+    """A file or folder that has to be made or fetched first; the message says how."""
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """The message for a name that does not exist: "no metric 'werr'; did you mean 'wer'?", else what there is."""
     names = list(known)

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ttsbench.errors import UserError
+from ttsbench.errors import MissingFile, UserError
 from ttsbench.systems.codecs.mel_codec import RVQ_SIZE, FlowVAE, QuantizedCodec, adopt, bits, build
 from ttsbench.systems.nn.mel import HOP, RATE, log_mel
 from ttsbench.systems.nn.quantizers import FSQ
@@ -126,7 +126,7 @@ def _read(path: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such checkpoint; set TTSBENCH_CHECKPOINTS to the folder that holds it")
+        raise MissingFile(f"{path}: no such checkpoint; set TTSBENCH_CHECKPOINTS to the folder that holds it")
     return unpack(load_file(path))
 
 

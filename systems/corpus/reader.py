@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ttsbench.errors import UserError
+from ttsbench.errors import MissingFile, UserError
 from ttsbench.systems.corpus.build import Utterance
 from ttsbench.systems.nn.mel import HOP, N_MELS
 
@@ -21,7 +21,7 @@ class Corpus:
     def __init__(self, folder: Path) -> None:
         path = folder / "manifest.jsonl"
         if not path.is_file():
-            raise FileNotFoundError(f"{path}: no corpus here; make one with: ttsbench train corpus --out {folder}")
+            raise MissingFile(f"{path}: no corpus here; make one with: ttsbench train corpus --out {folder}")
         self.folder = folder
         self.utterances: list[Utterance] = []
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ttsbench.errors import UserError
+from ttsbench.errors import MissingFile, UserError
 from ttsbench.systems import packing
 from ttsbench.systems.livespeech.design import Design
 from ttsbench.systems.nn.cache import Cache
@@ -305,7 +305,7 @@ def load(path: Path, device: str = "cpu") -> LiveSpeech:
     from safetensors import safe_open
 
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no LiveSpeech checkpoint; train one with `ttsbench train livespeech`")
+        raise MissingFile(f"{path}: no LiveSpeech checkpoint; train one with `ttsbench train livespeech`")
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata() or {}
         weights = packing.unpack({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118

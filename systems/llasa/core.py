@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ttsbench.errors import UserError
+from ttsbench.errors import MissingFile, UserError
 from ttsbench.systems.nn.cache import Cache
 from ttsbench.systems.nn.step import Product, identity, packable
 from ttsbench.systems.nn.transformer import Rope, Shape, Transformer
@@ -179,7 +179,5 @@ def _weights(folder: Path, device: str, dtype: torch.dtype, expected: set[str]) 
 def _file(folder: Path, name: str) -> Path:
     path = folder / name
     if path.name != name or not path.is_file():
-        raise FileNotFoundError(
-            f"{path}: no such file; a Llasa folder holds config.json, tokenizer.json, *.safetensors"
-        )
+        raise MissingFile(f"{path}: no such file; a Llasa folder holds config.json, tokenizer.json, *.safetensors")
     return path

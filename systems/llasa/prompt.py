@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ttsbench.errors import UserError
+from ttsbench.errors import MissingFile, UserError
 from ttsbench.systems.llasa.core import CODES, MARKERS, SPEECH, TEXT, VOCABULARY
 
 if TYPE_CHECKING:
@@ -36,9 +36,7 @@ def load_tokenizer(folder: Path) -> Tokenizer:
         raise ImportError("Llasa's full size reads tokenizer.json: pip install ttsbench[paper]") from fault
     path = folder / "tokenizer.json"
     if not path.is_file():
-        raise FileNotFoundError(
-            f"{path}: no such file; a Llasa folder holds config.json, tokenizer.json, *.safetensors"
-        )
+        raise MissingFile(f"{path}: no such file; a Llasa folder holds config.json, tokenizer.json, *.safetensors")
     tokenizer = Tokenizer.from_file(str(path))
     wanted = {marker: TEXT + index for index, marker in enumerate(MARKERS)}
     wanted |= {"<|s_0|>": SPEECH, f"<|s_{CODES - 1}|>": VOCABULARY - 1}

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ttsbench.errors import UserError
+from ttsbench.errors import MissingFile, UserError
 from ttsbench.systems import packing
 from ttsbench.systems.llasa.decoding import Sampling, draw
 from ttsbench.systems.nn.cache import Cache
@@ -231,7 +231,7 @@ def load(path: Path, device: str = "cpu") -> SmallLlasa:
     from safetensors import safe_open
 
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such checkpoint; set TTSBENCH_CHECKPOINTS to the folder that holds it")
+        raise MissingFile(f"{path}: no such checkpoint; set TTSBENCH_CHECKPOINTS to the folder that holds it")
     with safe_open(path, framework="pt", device=device) as handle:
         table = json.loads((handle.metadata() or {}).get("size", "{}"))
         weights = packing.unpack({name: handle.get_tensor(name) for name in handle.keys()})  # noqa: SIM118

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ttsbench import audio
-from ttsbench.errors import UserError
+from ttsbench.errors import MissingFile, UserError
 from ttsbench.records import Sample
 from ttsbench.systems import cards
 from ttsbench.systems.codecs import checkpoints, load_codec
@@ -48,7 +48,7 @@ class System:
         self.device = device
         path = checkpoints() / f"{checkpoint}.safetensors"
         if not path.is_file():
-            raise FileNotFoundError(f"{path}: no such checkpoint; train one with: ttsbench train mobilespeech")
+            raise MissingFile(f"{path}: no such checkpoint; train one with: ttsbench train mobilespeech")
         self.model = restore(path, cross_attention, prompt_durations).to(self.device)
         self.half = self.device != "mps" and has_bf16(self.device)
         if self.half:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ttsbench.audio import resample
-from ttsbench.errors import UserError
+from ttsbench.errors import MissingFile, UserError
 from ttsbench.systems.codecs import Codec
 from ttsbench.systems.codecs.small import SmallCodec
 from ttsbench.systems.corpus.build import Utterance
@@ -115,7 +115,7 @@ class StoredCodes:
     def __init__(self, corpus: Corpus, name: str) -> None:
         path = corpus.folder / f"codes-{name}.npy"
         if not path.is_file():
-            raise FileNotFoundError(f"{path}: codes are missing; encode the corpus first (training.data.encode_corpus)")
+            raise MissingFile(f"{path}: codes are missing; encode the corpus first (training.data.encode_corpus)")
         self.codes = np.load(path, mmap_mode="r")
         self.index: dict[str, tuple[int, int]] = {
             k: (v[0], v[1]) for k, v in json.loads(path.with_suffix(".json").read_text(encoding="utf-8")).items()

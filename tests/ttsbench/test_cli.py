@@ -173,3 +173,10 @@ def test_flops_prints_its_conventions_beside_the_numbers(capsys: pytest.CaptureF
     assert cli.main(["flops", "llasa"]) == 0
     said = capsys.readouterr().out
     assert "122,170.02" in said and "kalle-paper: a multiply-add is 1" in said and "10 s of speech" in said
+
+
+def test_a_corpus_that_was_never_made_is_a_message_and_no_traceback(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["train", "codes", "--corpus", str(tmp_path / "none"), "--out", str(tmp_path / "out")]) == 1
+    assert "make one with: ttsbench train corpus" in capsys.readouterr().err
