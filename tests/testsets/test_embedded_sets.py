@@ -29,12 +29,23 @@ def sets() -> dict[str, TestSet]:
 
 def test_every_set_loads_with_the_rows_its_listing_tells(sets: dict[str, TestSet]) -> None:
     listed = {row["name"]: row for row in testsets.listing() if row["where"] == "embedded"}
-    assert {name: row["rows"] for name, row in listed.items()} == ROWS
+    assert {name: row["rows"] for name, row in listed.items()} == {**ROWS, "quick": 24}
     for name, testset in sets.items():
         assert len(testset.samples) == ROWS[name]
         assert {s.language for s in testset.samples} == set(listed[name]["languages"].split())
         assert (FOLDER / name / "card.md").is_file()
         assert testset.licence.startswith("Apache-2.0") and len(testset.digest) == 32
+
+
+def test_the_quick_set_is_a_share_of_seed_mini_in_all_of_its_voices(sets: dict[str, TestSet]) -> None:
+    small, whole = testsets.load("quick"), {sample.id: sample for sample in sets["seed-mini"].samples}
+    assert len(small.samples) == 24 and small.digest != sets["seed-mini"].digest
+    for sample in small.samples:
+        same = whole[sample.id]
+        assert (sample.text, sample.prompt_text, sample.speaker) == (same.text, same.prompt_text, same.speaker)
+        assert sample.prompt and same.prompt and sample.prompt.resolve() == same.prompt.resolve()
+        assert sample.truth and same.truth and sample.truth.resolve() == same.truth.resolve()
+    assert {sample.speaker for sample in small.samples} == {sample.speaker for sample in whole.values()}
 
 
 def test_every_row_has_prompt_truth_speaker_and_a_text_of_its_own(sets: dict[str, TestSet]) -> None:
