@@ -1,4 +1,4 @@
-"""How fast a system spoke, from the harness's own clock. Recordings were not timed: nothing applies to them."""
+"""How fast a system spoke, from the harness's own clock. What was not timed has no speed; what failed has an error."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from ttsbench.metrics import items
 from ttsbench.metrics.models import short
 from ttsbench.records import Feature, Item, Measure, Metric, Request, Score
 
-UNTIMED = "the audio was not made while the clock ran"
+UNTIMED = "the row was spoken under other conditions than the run's first"
 
 
 def _timing(metric: Metric, measure: Callable[[Item], float | str], weight: Callable[[Item], float]) -> Measure:
     """A measure of timing alone; `measure` gives the value, or in words why there is none."""
 
     def na(item: Item) -> str:
-        return "" if item.synthesis.total is not None else UNTIMED
+        if item.synthesis.total is not None:
+            return ""
+        return item.untimed or ("" if item.synthesis.error else UNTIMED)
 
     def requests(item: Item) -> tuple[Request, ...]:
         return ()

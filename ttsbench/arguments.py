@@ -50,7 +50,10 @@ def one_of(kind: str, names: Iterable[str]) -> Callable[[str], str]:
 
 def words(word: str) -> tuple[str, ...]:
     """'wer,sim-o' as ('wer', 'sim-o')."""
-    return tuple(dict.fromkeys(part.strip() for part in word.split(",") if part.strip()))
+    found = tuple(dict.fromkeys(part.strip() for part in word.split(",") if part.strip()))
+    if not found:
+        raise argparse.ArgumentTypeError(f"{word!r}: give names with commas between; leave the option out for all")
+    return found
 
 
 def device(word: str) -> str:

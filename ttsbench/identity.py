@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import functools
+import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 
 from ttsbench import systems
-from ttsbench.execute import Failed
-from ttsbench.execute.local import run_tasks
+from ttsbench.execute import Failed, WorkerError
+from ttsbench.execute.local import LOG, run_tasks
 from ttsbench.records import Card, TestSet
 from ttsbench.store import StoreError
 
+LINES = 40  # the last ones that a system printed, shown where it cannot be loaded
 WORDS = ("about", "licence", "paper")  # fields of a card that change nothing of what is spoken
 
 
@@ -53,11 +56,16 @@ def card_of(spec: str) -> Card:
 
 @functools.cache
 def _asked(spec: str, code: str) -> Card:
-    for _, outcome in run_tasks([None], _card, (spec,)):
-        if isinstance(outcome, Failed):
-            raise StoreError(f"system {spec}: {outcome.reason}")
-        return outcome
-    raise AssertionError("one task, one outcome")
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / LOG
+        try:
+            outcome = next(outcome for _, outcome in run_tasks([None], _card, (spec,), log=log))
+        except WorkerError as fault:
+            outcome = Failed(str(fault))
+        printed = log.read_text("utf-8", "replace").splitlines()[-LINES:] if log.exists() else []
+    if isinstance(outcome, Failed):
+        raise StoreError("\n".join([f"system {spec} cannot be loaded: {outcome.reason}", *printed]))
+    return outcome
 
 
 def _card(spec: str) -> Callable[[None], Card]:

@@ -58,18 +58,21 @@ def told(run: Run, result: Spoken, say: Say) -> Spoken:
 
 
 class Patience:
-    """Counts equal failures in a row for each language: a system that lacks one still speaks the others."""
+    """Counts equal failures in a row for each language: a system that lacks one still speaks the others.
+
+    Failures that differ in the row's id or text alone are equal.
+    """
 
     def __init__(self) -> None:
-        self.last: dict[str, tuple[str, int]] = {}
+        self.last: dict[str, tuple[str, str, int]] = {}
         self.stopped: dict[str, str] = {}
 
     def ended(self, error: str, sample: Sample) -> bool:
         """Whether this row was one equal failure too many."""
-        said = error.replace(sample.id, "<id>")
-        before, count = self.last.get(sample.language, ("", 0))
-        count = (count + 1 if said == before else 1) if said else 0
-        self.last[sample.language] = (said, count)
+        masked = error.replace(sample.text or sample.id, "<text>").replace(sample.id, "<id>")
+        before, before_masked, count = self.last.get(sample.language, ("", "", 0))
+        count = (count + 1 if error == before or masked == before_masked else 1) if error else 0
+        self.last[sample.language] = (error, masked, count)
         if count < SAME_FAILURES:
             return False
         self.stopped[sample.language] = f"not tried, as {SAME_FAILURES} rows in a row failed alike: {error}"

@@ -271,13 +271,17 @@ class Cell:
 
 @dataclass(frozen=True)
 class Item:
-    """What a metric sees of one utterance: absolute paths; `audio` is None where the output is missing."""
+    """What a metric sees of one utterance: absolute paths; `audio` is None where the output is missing.
+
+    `untimed` says why no row of the run has timings, "" where the clock ran.
+    """
 
     sample: Sample
     synthesis: Synthesis
     card: Card
     audio: Path | None
     resynthesis: Path | None = None
+    untimed: str = ""
 
 
 @dataclass(frozen=True)

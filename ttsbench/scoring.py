@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -13,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from ttsbench import systems
 from ttsbench.errors import UserError, unknown
 from ttsbench.execute import Executor
 from ttsbench.execute.local import Local
@@ -174,14 +176,22 @@ def _check_device(device: str) -> None:
 def _items(run: Run) -> list[Item]:
     syntheses = run.syntheses
     card = msgspec.convert(run.info["system"]["card"], Card)
+    untimed = _untimed(run)
     items = []
     for sample in run.samples:
         row = syntheses.get(sample.id)
         if row is None:
             row = Synthesis(sample.id, error="not spoken yet: the run was cut short")
         resynthesis = (run.path / row.resynthesis).resolve() if row.resynthesis else None
-        items.append(Item(sample, row, card, run.audio(row), resynthesis))
+        items.append(Item(sample, row, card, run.audio(row), resynthesis, untimed))
     return items
+
+
+def _untimed(run: Run) -> str:
+    """Why a run has no timings at all, "" where the clock ran."""
+    if systems.is_recorded(run.info["system"].get("spec", "")):
+        return "recordings are not timed"
+    return "pieces and clusters are not timed, as their machines differ" if run.info.get("spread") else ""
 
 
 def _wanted(protocol: Protocol, items: list[Item]) -> list[list[tuple[Request, ...]]]:
@@ -209,9 +219,12 @@ def _one(measure: Measure, item: Item, features: tuple[Feature, ...]) -> Score:
     if reason:
         return Score(item.sample.id, na=reason)
     try:
-        return measure.score(item, features)
+        score = measure.score(item, features)
     except UserError as fault:  # a package that a text rule needs is not installed, a vector is zero
         return Score(item.sample.id, error=str(fault))
+    if score.error or score.na or (score.value is not None and math.isfinite(score.value)):
+        return score
+    return replace(score, value=None, error=f"the metric gave {score.value} in place of a number")
 
 
 def _given(protocol: Protocol, file: Path) -> Protocol:

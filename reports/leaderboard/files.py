@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ttsbench.errors import unknown
 from ttsbench.records import Metric
 from ttsbench.reports import breakdown, charts, reported, values, verdict
 from ttsbench.reports.clips import Clips
@@ -12,13 +13,16 @@ from ttsbench.reports.frame import csv_text
 from ttsbench.reports.leaderboard import entries, formats, ranking
 from ttsbench.reports.leaderboard.ranking import View
 from ttsbench.reports.render import links, render
-from ttsbench.reports.tables import Table
+from ttsbench.reports.tables import ReportError, Table
 from ttsbench.store import write_atomically
 
 
 def write(out: Path, by: str = "") -> list[tuple[Table, list[View]]]:
     """Write every format of the board in folder `out` from its entries alone. Returns its tables and their views."""
     found = [table for table in entries.load(out) if ranking.ranked(table) and table.systems]
+    known = dict.fromkeys(metric.name for table in found for metric in ranking.ranked(table))
+    if by and by not in known:
+        raise ReportError(unknown("metric to rank by", by, known))
     parts = [(table, ranking.views(table)) for table in found]
     published = reported.load()
     clips = Clips(out)

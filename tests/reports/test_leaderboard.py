@@ -12,7 +12,7 @@ import pytest
 from ttsbench.commands import leaderboard as command
 from ttsbench.records import Sample
 from ttsbench.reports import charts, markdown, reported, values
-from ttsbench.reports.leaderboard import entries, ranking
+from ttsbench.reports.leaderboard import entries, files, ranking
 from ttsbench.reports.tables import ReportError
 from ttsbench.store import Run
 
@@ -127,6 +127,11 @@ def test_json_output(grown, capsys):
     main("--out", grown, "--json")
     data = json.loads(capsys.readouterr().out)
     assert data[0]["views"][0]["ranks"]["bad"]["wer"] == [3, 3]
+
+
+def test_a_metric_that_no_table_has_is_refused(grown):
+    with pytest.raises(ReportError, match="no metric to rank by 'werr'; did you mean 'wer'"):
+        files.write(grown, "werr")
 
 
 def test_page_sorts_filters_and_plays(grown, browser, plays):

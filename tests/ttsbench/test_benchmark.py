@@ -57,7 +57,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(benchmark, "executor", lambda plan: Here())
-    monkeypatch.setattr(identity, "run_tasks", lambda tasks, setup, args: Here().run(tasks, setup, args))
+    monkeypatch.setattr(identity, "run_tasks", lambda tasks, setup, args, log: Here().run(tasks, setup, args))
     monkeypatch.setattr("sys.dont_write_bytecode", True)  # an edit within one second has the time stamp of the old file
     Path("voice.py").write_text(textwrap.dedent(VOICE))
     beside(1)

@@ -40,6 +40,7 @@ def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         ("run --shard 3/2", "I from 1 to N"),
         ("run --shard 0/2", "I from 1 to N"),
         ("run --shard half", "I from 1 to N"),
+        ("run --metrics ,", "names with commas between"),
         ("run --limits 3", "did you mean '--limit'?"),
         ("run --testse seed-mini", "did you mean '--testset'?"),
         ("run seed-mini", "'seed-mini'"),

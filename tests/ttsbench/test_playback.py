@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -148,6 +149,14 @@ def test_what_was_not_timed_has_no_timing() -> None:
     item = Item(Sample("a", "hello"), Synthesis("a", "audio/a.flac", seconds=1.0), Card("x"), Path("a.flac"))
     for measure in (timing.rtf(), timing.first_chunk(), timing.first_audible(), timing.stalled()):
         assert measure.na(item) == timing.UNTIMED
+        assert measure.na(replace(item, untimed="recordings are not timed")) == "recordings are not timed"
+
+
+def test_a_row_that_failed_is_a_failure_of_its_timing_unless_nothing_was_timed() -> None:
+    item = Item(Sample("a", "hello"), Synthesis("a", error="out of memory"), Card("x"), None)
+    for measure in (timing.rtf(), timing.first_chunk(), timing.first_audible(), timing.stalled()):
+        assert measure.na(item) == "" and measure.score(item, ()).error == "out of memory"
+        assert measure.na(replace(item, untimed="a cluster")) == "a cluster"
 
 
 def test_a_silent_stream_is_never_heard() -> None:

@@ -286,3 +286,33 @@ def test_check_names_packages_that_are_not_installed(monkeypatch: pytest.MonkeyP
 def test_check_refuses_what_cannot_run(names: list[str], device: str, words: str) -> None:
     with pytest.raises(UserError, match=words):
         check(names, device)
+
+
+@pytest.mark.parametrize(
+    ("about", "error", "na"),
+    [
+        ({}, "out of memory", ""),
+        ({"system": {"spec": "recorded:x"}}, "", "recordings are not timed"),
+        ({"spread": ["one", "two"]}, "", "pieces and clusters are not timed, as their machines differ"),
+    ],
+)
+def test_a_failed_row_has_no_speed_for_its_own_reason(
+    tmp_path: Path, about: dict[str, Any], error: str, na: str
+) -> None:
+    system = {"card": asdict(Card("x")), **about.pop("system", {"spec": "python:x.py:X"})}
+    run = Run.create(tmp_path / "run", {"system": system, "testset": {"name": "t"}, **about}, (SAMPLE,))
+    run.add_synthesis(Synthesis("a", error="out of memory"))
+    (row,) = score(run, ["livespeech"], only=["rtf"], **HOW)["livespeech"]["rtf"]
+    assert (row.value, row.error, row.na) == (None, error, na)
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf")])
+def test_what_is_no_number_is_a_failure_with_a_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: float | None
+) -> None:
+    run = made(tmp_path / "run", IDENTITY)
+    metric = Metric("odd", "Odd", "", "lower", None, None, "quality", "")
+    measure = Measure(metric, lambda item: "", lambda item: (), lambda item, found: Score(item.sample.id, value))
+    monkeypatch.setattr(metrics, "protocol", lambda name: Protocol(name, 1, name, "", (measure,)))
+    (row,) = score(run, ["mine"], **HOW)["mine"]["odd"]
+    assert row.value is None and row.error == f"the metric gave {value} in place of a number"

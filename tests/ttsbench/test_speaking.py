@@ -19,6 +19,7 @@ from ttsbench.collecting import check, collect
 from ttsbench.execute import WorkerError
 from ttsbench.execute.local import Local
 from ttsbench.files import DiskFull, StoreError
+from ttsbench.outcome import Patience
 from ttsbench.records import Sample, Synthesis
 from ttsbench.speaking import seed_for, synthesize
 from ttsbench.store import Run, append, file_digest
@@ -325,6 +326,14 @@ def test_five_equal_failures_in_a_row_stop_a_system_and_lose_nothing(tmp_path: P
     assert synthesize(run, spec, **plan()).kept == 12  # failed rows are kept too, until they are asked for
     again = synthesize(run, spec, **plan(retry=True))
     assert (again.kept, again.failed) == (4, 0)
+
+
+def test_failures_that_differ_in_the_text_alone_are_equal() -> None:
+    patience = Patience()
+    ended = [patience.ended(f"no token for '{text} here'", Sample("e", f"{text} here")) for text in "vwxyz"]
+    assert ended == [False] * 4 + [True]
+    patience = Patience()  # a text that stands in the message by chance
+    assert [patience.ended("not a word", Sample(name, name)) for name in "nowrd"] == [False] * 4 + [True]
 
 
 def test_failures_that_differ_or_do_not_follow_each_other_stop_nothing(tmp_path: Path, spec: str) -> None:

@@ -85,6 +85,17 @@ def test_a_run_succeeds_is_kept_is_refused_when_its_code_changes_and_starts_over
     assert set(second) == set(NAMES) and not set(second.values()) & set(first.values())
 
 
+def test_a_class_that_cannot_be_loaded_is_named_with_its_own_traceback(place: Path) -> None:
+    (place / "broken.py").write_text("class Broken:\n    def __init__(self):\n        raise OSError('no weights')\n")
+    words = [word.replace("voice.py:Voice", "broken.py:Broken") for word in RUN]
+    said = subprocess.run(line(*words), capture_output=True, text=True, timeout=300, cwd=place).stderr
+    assert "system python:broken.py:Broken cannot be loaded: OSError: no weights" in said
+    assert 'broken.py", line 3, in __init__' in said
+    words = [word.replace("voice.py:Voice", "broken.py:Other") for word in RUN]
+    said = command(place, *words, ok=1).stderr
+    assert "cannot be loaded: broken.py: has no class 'Other'" in said and "Traceback" not in said
+
+
 def test_a_run_killed_while_it_speaks_goes_on_where_it_was(place: Path) -> None:
     voice(place, pause=0.5, note="# slow\n")
     words = (*RUN, "--name", "slow")

@@ -38,5 +38,6 @@ def run(options: argparse.Namespace) -> int:
         reports.print_tables([t for t, _ in parts])
     systems = {entry.name for t, _ in parts for entry in t.systems}
     page = options.out / "leaderboard.html"
-    print(f"{len(systems)} systems in {len(parts)} tables; open {page}.", file=sys.stderr)
+    counts = [f"{n} {what}{'' if n == 1 else 's'}" for n, what in ((len(systems), "system"), (len(parts), "table"))]
+    print(f"{' in '.join(counts)}; open {page}.", file=sys.stderr)
     return 0

@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from ttsbench.errors import UserError
 from ttsbench.execute import Failed, Setup, Task, WorkerError
 
 LOG = "log.txt"
@@ -64,8 +65,11 @@ def _serve(link: Connection, log: str, setup: Setup, args: tuple[Any, ...], thre
     try:
         handle = setup(*args)
     except BaseException as fault:
-        traceback.print_exc()
-        link.send(Failed(f"{type(fault).__name__}: {fault}", fatal=True))
+        reason = str(fault)
+        if not isinstance(fault, UserError):  # what is meant for readers needs no class and no traceback
+            traceback.print_exc()
+            reason = f"{type(fault).__name__}: {fault}"
+        link.send(Failed(reason, fatal=True))
         return
     link.send(time.perf_counter() - started)
     while True:
