@@ -82,10 +82,13 @@ def folder_of_audio(
 
 
 def audio_files(folder: Path) -> list[Path]:
-    """All audio files below `folder`, sorted by path."""
+    """All audio files below `folder`, sorted by path; none of hidden folders or of run folders, which hold output."""
     from ttsbench.audio import SUFFIXES
 
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    found = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()]
+    above = {parent for path in found for parent in path.parents if folder in parent.parents}
+    others = {parent for parent in above if parent.name.startswith(".") or (parent / "run.json").exists()}
+    return sorted(path for path in found if others.isdisjoint(path.parents))
 
 
 def read_transcripts(draft: Draft, path: Path) -> Transcripts:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas
 
-from ttsbench import benchmark, reports, scoring, systems, testsets
+from ttsbench import audio, benchmark, reports, scoring, systems, testsets
 from ttsbench.errors import UserError
 from ttsbench.progress import Progress
 from ttsbench.records import Recorded, Sample, Score, System, TestSet
@@ -164,7 +164,7 @@ def speak(
 ) -> Result:
     """Let a system speak a test set, each utterance timed, into a run folder below `out`. Goes on where it was.
 
-    `system`: a spec as for `load_system`, `recorded:DIR`, or a class of your own from a file (see docs/systems.md).
+    `system`: a spec as for `load_system`, `recorded:DIR`, or a class of your own from a file (see docs/tutorial.md).
     `jobs` utterances are spoken at once (above 1 spoils latency), each for at most `timeout` seconds. `again` starts
     over, `retry` speaks failed rows once more. A row that fails is a row with an error, never an exception.
 
@@ -272,6 +272,8 @@ def score_clip(
     wanted = tuple(metric.name for metric in columns if text or metric.family != "intelligibility")
     if not wanted:
         raise UserError(f"only={list(only)}: give text=, what the clip should say")
+    if Path(wav).suffix.lower() not in audio.SUFFIXES:
+        raise UserError(f"{wav}: not an audio file; give one of {', '.join(audio.SUFFIXES)}")
     wav, heard, meant = _file(wav), prompt and _file(prompt), truth and _file(truth)
     with tempfile.TemporaryDirectory(prefix="ttsbench-") as place:
         (Path(place) / "in").mkdir()

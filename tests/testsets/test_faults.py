@@ -109,6 +109,17 @@ def test_lists_that_are_not_there_or_hold_nothing(here: Path) -> None:
     assert faults(f"folder={here / 'empty'}")[0].problem == "no utterances"
 
 
+def test_runs_kept_below_a_folder_of_recordings_are_none_of_them(here: Path) -> None:
+    folder = here / "mine"
+    for name in ("a.wav", "bob/b.wav", "runs/x@mine/audio/c.wav", "runs/.clips/d.mp3"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(folder / name, np.full(16000, 0.1), 16000)
+        (folder / name).with_suffix(".txt").write_text("Words.")
+    assert len(testsets.load(f"folder={folder}").samples) == 3
+    (folder / "runs" / "x@mine" / "run.json").write_text("{}")
+    assert [sample.id for sample in testsets.load(f"folder={folder}").samples] == ["a", "b"]
+
+
 def test_unknown_names_languages_tasks_and_options_are_told_what_there_is(here: Path) -> None:
     assert "did you mean 'seed-en'?" in faults("seed-english=/x")[0].remedy
     assert "seed-zh" in faults("qqq=/x")[0].remedy

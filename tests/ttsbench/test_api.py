@@ -96,6 +96,8 @@ def test_what_cannot_be_done_is_said(voice: str, texts: TestSet, tmp_path: Path)
         ttsbench.score(tmp_path / "nowhere")
     with pytest.raises(UserError, match=r"nothing\.wav: no such file"):
         ttsbench.score_clip("nothing.wav", text="x")
+    with pytest.raises(UserError, match=r"notes\.txt: not an audio file"):
+        ttsbench.score_clip("notes.txt", text="x")
     with pytest.raises(UserError, match="written in a file"):
         ttsbench.speak(3, texts, tmp_path)  # type: ignore[arg-type]
     with pytest.raises(UserError, match="limit=-1"):
