@@ -87,7 +87,8 @@ def ticks(low: float, high: float, count: int = 4) -> list[float]:
 
 def decades(low: float, high: float) -> list[float]:
     """Powers of ten from at most `low` to at least `high`, both positive; every second or third over a wide range."""
-    first, last = max(-300, math.floor(math.log10(low))), min(300, math.ceil(math.log10(high)))
+    low, high = (max(1 / LARGEST, min(LARGEST, value)) for value in (low, high))
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     last = max(last, first + 1)
     step = -(-(last - first) // 6)
     return [10.0**power for power in range(first, last + step, step)]

@@ -87,7 +87,7 @@ def split(state: Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], d
 
 
 def build(state: Mapping[str, torch.Tensor], config: WavLMConfig) -> tuple[WavLMModel, EcapaHead]:
-    """Both models with the checkpoint's weights; raises RuntimeError where a parameter is missing or strange."""
+    """Both models with the checkpoint's weights; raises UserError where a parameter is missing or strange."""
     from transformers import WavLMModel
 
     from ttsbench.metrics.speakers.ecapa_head import EcapaHead

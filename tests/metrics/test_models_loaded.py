@@ -49,7 +49,11 @@ def extract(name, files, **settings):
     found = run(requests)
     assert [bool(feature.error) for feature in found] == [False, True, False], found
     assert str(files[1]) in found[1].error
-    assert run(requests[::-1]) == found[::-1]
+    for one, other in zip(run(requests), run(requests[::-1])[::-1], strict=True):
+        assert one.error == other.error and one.value.keys() == other.value.keys()
+        for key, value in one.value.items():  # sums in another order differ in the last digits
+            same = pytest.approx(value, rel=1e-4, abs=1e-4) if isinstance(value, float) else value
+            assert other.value[key] == same
     return found[0].value
 
 

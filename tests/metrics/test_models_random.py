@@ -176,7 +176,7 @@ def test_wavlm_checkpoint_names_map_and_score():
     assert found.shape == (1, 256)
     assert torch.allclose(found, louder, rtol=1e-2, atol=1e-2)
     del state["feature_extract.model.encoder.layers.1.fc1.weight"]
-    with pytest.raises(RuntimeError, match="intermediate_dense"):
+    with pytest.raises(ValueError, match="intermediate_dense"):
         wavlm_ecapa.build(state, config)
 
 

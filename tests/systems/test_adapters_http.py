@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ttsbench import systems
+from ttsbench import audio, systems
 from ttsbench.records import Sample, System
 from ttsbench.systems.errors import SpeechError
 
@@ -103,7 +103,7 @@ def client(tmp_path: Path, peer: Peer, more: str = "") -> System:
 
 
 def speak(system: System, sample: Sample = HELLO, seed: int = 0) -> np.ndarray:
-    return np.concatenate(list(system.synthesize(sample, seed)))
+    return audio.whole(system.synthesize(sample, seed))
 
 
 @pytest.fixture(scope="module")

