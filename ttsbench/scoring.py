@@ -222,6 +222,10 @@ def _one(measure: Measure, item: Item, features: tuple[Feature, ...]) -> Score:
         score = measure.score(item, features)
     except UserError as fault:  # a package that a text rule needs is not installed, a vector is zero
         return Score(item.sample.id, error=str(fault))
+    except Exception as fault:
+        if measure.score.__module__.startswith("ttsbench."):
+            raise  # a fault of ours keeps its traceback
+        return Score(item.sample.id, error=f"the metric failed: {type(fault).__name__}: {fault}")
     if score.error or score.na or (score.value is not None and math.isfinite(score.value)):
         return score
     return replace(score, value=None, error=f"the metric gave {score.value} in place of a number")

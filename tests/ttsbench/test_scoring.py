@@ -316,3 +316,20 @@ def test_what_is_no_number_is_a_failure_with_a_reason(
     monkeypatch.setattr(metrics, "protocol", lambda name: Protocol(name, 1, name, "", (measure,)))
     (row,) = score(run, ["mine"], **HOW)["mine"]["odd"]
     assert row.value is None and row.error == f"the metric gave {value} in place of a number"
+
+
+def test_another_packages_metric_that_raises_costs_its_rows_and_ours_is_a_bug(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(item: Item, found: tuple[Feature, ...]) -> Score:
+        raise KeyError("pitch")
+
+    run = made(tmp_path / "run", IDENTITY)
+    metric = Metric("odd", "Odd", "", "lower", None, None, "quality", "")
+    measure = Measure(metric, lambda item: "", lambda item: (), broken)
+    monkeypatch.setattr(metrics, "protocol", lambda name: Protocol(name, 1, name, "", (measure,)))
+    (row,) = score(run, ["mine"], **HOW)["mine"]["odd"]
+    assert row.value is None and row.error == "the metric failed: KeyError: 'pitch'"
+    monkeypatch.setattr(broken, "__module__", "ttsbench.metrics.odd")
+    with pytest.raises(KeyError):
+        score(run, ["mine"], **HOW)
