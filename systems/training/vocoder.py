@@ -107,10 +107,10 @@ def judge(model: nn.Module, clips: list[tuple[np.ndarray, np.ndarray]]) -> dict[
 
 
 def settings(steps: int, minutes: float | None, lr: float, device: str, floor: float = 0.05) -> Settings:
-    """Of a run with critics, who learn three times as fast: a constant rate for half of it, then down along a line."""
+    """Of a run with critics: a constant rate for half of it, then down along a line."""
     return Settings(
         steps=steps, minutes=minutes, lr=lr, floor=floor, hold=0.5, warmup=50, decay="linear", betas=(0.8, 0.9),
-        clip=50.0, ema=0.99, rates=(("critics.", 3.0),), bf16=has_bf16(device), eval_every=500, save_every=50,
+        clip=50.0, ema=0.99, bf16=has_bf16(device), eval_every=500, save_every=50,
         log_every=25,
     )  # fmt: skip
 

@@ -20,7 +20,7 @@ def tone(hertz: float, samples: int = 4000) -> Tensor:
 
 def test_every_critic_gives_layers_and_scores() -> None:
     found = Critics()(torch.randn(2, 10241))
-    assert [len(layers) for layers in found] == [5] * 3 + [6] * 3
+    assert [len(layers) for layers in found] == [5] * 4 + [6] * 3
     assert all(layers[-1].shape[:2] == (2, 1) for layers in found)
     # 1024 / 2 + 1 bins, halved four times; (10241 - 1024) // 256 + 1 frames
     assert found[3][-1].shape == (2, 1, 37, 33)

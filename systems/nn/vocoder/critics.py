@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-PERIODS = (2, 3, 5)
+PERIODS = (2, 3, 5, 7)
 WINDOWS = (1024, 512, 256)  # of the spectra, in samples; the hop is a quarter
 SLOPE = 0.1
 LOUDER = 4.0  # speech has a level of about .06
@@ -25,8 +25,6 @@ class _Critic(nn.Module):
 
     def __init__(self, layers: list[nn.Conv2d]) -> None:
         super().__init__()
-        for layer in layers:
-            nn.init.kaiming_normal_(layer.weight, SLOPE)  # the usual start is too small: critics learn nothing for long
         self.layers = nn.ModuleList(layers)
 
     def image(self, audio: Tensor) -> Tensor:
@@ -117,7 +115,7 @@ def matching_loss(true: list[list[Tensor]], made: list[list[Tensor]]) -> Tensor:
     return torch.stack([F.l1_loss(m.float(), t.detach().float()) for t, m in pairs]).sum()
 
 
-def contest(critics: nn.Module, made: Tensor, true: Tensor, matching: float = 0.5) -> dict[str, Tensor]:
+def contest(critics: nn.Module, made: Tensor, true: Tensor, matching: float = 2.0) -> dict[str, Tensor]:
     """Losses of made against true audio, each (batch, samples): `critic` teaches the critics alone, `fooling` (hinge
     plus `matching` times feature matching) the maker of `made` alone.
 
