@@ -23,7 +23,8 @@ LINES = (
     "Second opinion: Whisper tiny.en hears each English row too. Where the two error rates lie more than 30 points "
     "apart the row is marked `recogniser unsure`; the value stays that of Whisper base.",
     "Numbers and currency: English by Whisper's normaliser on both sides, numbers in digits, $5 and five dollars the "
-    "same. Chinese numbers stay as they are written: 3 and the character for three differ.",
+    "same. Chinese in digits on both sides too: a number, per cent or a sum of money is the same in words and in "
+    "signs, and so are the two words for two.",
     "A missing, empty or unreadable output counts as 100 % and is listed. Headline: mean of utterance rates; the "
     "corpus rate stands beside it.",
     "Speaker: GE2E (Resemblyzer), cosine of output and prompt (SIM-o), and of output and the prompt after the "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from ttsbench.metrics.text import chinese
 from ttsbench.metrics.text.steps import (
     Rules,
     Step,
@@ -13,7 +14,7 @@ from ttsbench.metrics.text.steps import (
     lower,
     no_spaces,
     replace,
-    simplify,
+    simplify_taiwan,
     spaces,
     straight,
 )
@@ -75,6 +76,12 @@ RULES = (
         "published logs of LiveSpeech: letters and spaces alone, apostrophes deleted, numbers spelled",
         2,
     ),
-    Rules("plain-zh", (compose, simplify, lower, letters_only, no_spaces, characters), OURS, 2, spaces=False),
+    Rules(
+        "plain-zh",
+        (compose, simplify_taiwan, lower, no_spaces, chinese.spoken, letters_only, characters),
+        OURS,
+        3,
+        spaces=False,
+    ),
     Rules("plain-ja", (compose, lower, letters_only, no_spaces, characters), OURS, spaces=False),
 )

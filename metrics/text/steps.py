@@ -59,17 +59,21 @@ no_spaces = Step("delete all white space", lambda text: "".join(text.split()))
 compose = Step("Unicode NFKC", functools.partial(unicodedata.normalize, "NFKC"))
 
 
-@functools.lru_cache(maxsize=1)
-def _opencc() -> Callable[[str], str]:
+@functools.lru_cache
+def _opencc(table: str) -> Callable[[str], str]:
     try:
         import opencc
     except ImportError as fault:
         raise MissingModel("Chinese text needs package opencc: pip install opencc") from fault
-    convert: Callable[[str], str] = opencc.OpenCC("t2s").convert
+    convert: Callable[[str], str] = opencc.OpenCC(table).convert
     return convert
 
 
-simplify = Step("traditional to simplified characters (OpenCC t2s)", lambda text: _opencc()(text))
+simplify = Step("traditional to simplified characters (OpenCC t2s)", lambda text: _opencc("t2s")(text))
+simplify_taiwan = Step(
+    "traditional to simplified characters, 著 to 着 where it is a particle (OpenCC tw2s)",
+    lambda text: _opencc("tw2s")(text),
+)
 
 
 def delete(what: str, say: str) -> Step:

@@ -76,6 +76,8 @@ def test_whisper_english_equals_the_package(text):
         ("plain-en", "100000000000000", "one hundred trillion"),
         ("plain-zh", "你好， World！", "你 好 w o r l d"),
         ("plain-zh", "臺灣大學。", "台 湾 大 学"),
+        ("plain-zh", "抱著，著名", "抱 着 著 名"),
+        ("plain-zh", "千万、万一、三四十", "千 万 万 一 三 四 十"),  # words, or several numbers
         ("plain-ja", "図書館、ガス", "図 書 館 ガ ス"),
         ("livespeech", "The rest  of Philip's 21 days", "the rest  of philips twenty one days"),
         ("keonlee", "The rest  of Philip's 21 days", "the rest of philips twenty one days"),
@@ -85,6 +87,27 @@ def test_whisper_english_equals_the_package(text):
 )
 def test_golden_texts(name, text, normal):
     assert usable(name)(text).strip() == normal
+
+
+@pytest.mark.parametrize(
+    ("words", "digits"),
+    [
+        ("三百二十八万一千一百三十八点四八", "328萬1,138.48"),
+        ("一二六八零三七九六七一", "1268 0379671"),
+        ("二〇一九年十月三十日，六零岁", "2019年10月30日，60歲"),
+        ("零点三三，两位", "0.33，2位"),
+        ("百分之五，百分之十二点五", "5%，12.5％"),
+        ("五千元，三万亿美元，两千三百欧元", "￥5000，$3万亿，€2300"),
+        ("一万五，两千三，一百五，一百零五，一万零五百", "15000，2300，150，105，10500"),
+        ("一亿零三十万，十五，一百一十", "100300000，15，110"),
+        ("下午三点四十", "下午3:40"),
+    ],
+)
+def test_chinese_numbers_are_one_text_in_words_and_in_digits(words, digits):
+    left, right, counts = compare(words, digits, usable("plain-zh"), "character")
+    assert left == right and counts.errors == 0
+    wrong = digits.translate(str.maketrans("0123456789", "1234567890"))
+    assert compare(words, wrong, usable("plain-zh"), "character")[2].errors > 0
 
 
 def test_punctuation_table_has_the_size_of_the_original():
