@@ -73,12 +73,8 @@ def _librispeech_pc(draft: Draft, path: Path, options: Options) -> None:
 
 
 def _librispeech_continuation(draft: Draft, path: Path, options: Options) -> None:
-    lengths = []
-    for key, default in (("seconds", 3.0), ("shortest", 4.0), ("longest", 10.0)):
-        try:
-            lengths.append(float(options.get(key, default)))
-        except ValueError:
-            draft.fault(path, 0, options[key], f"{key} is no number", "give seconds, e.g. 3.0")
+    defaults = {"seconds": 3.0, "shortest": 4.0, "longest": 10.0}
+    lengths = [_number(draft, path, options, key, default) for key, default in defaults.items()]
     if draft.faults:
         return
     if not 0 < lengths[0] < lengths[1] <= lengths[2]:
@@ -103,6 +99,8 @@ def _folder(draft: Draft, path: Path, options: Options) -> None:
         _path(options, "transcripts"),
         options.get("suffix", ""),
         options.get("prompt", ""),
+        _number(draft, path, options, "shortest", 0.0),
+        _number(draft, path, options, "longest", float("inf")),
     )
 
 
@@ -115,6 +113,14 @@ def _table(draft: Draft, path: Path, options: Options, numbered: bool = False) -
 
 def _emergent(draft: Draft, path: Path, options: Options) -> None:
     _table(draft, path, options, numbered=True)
+
+
+def _number(draft: Draft, path: Path, options: Options, key: str, default: float) -> float:
+    try:
+        return float(options.get(key, default))
+    except ValueError:
+        draft.fault(path, 0, options[key], f"{key} is no number", "give seconds, e.g. 3.0")
+        return default
 
 
 def _path(options: Options, key: str) -> Path | None:
@@ -203,7 +209,7 @@ LAYOUTS = {
     ),
     "folder": Layout(
         _folder,
-        ("language", "task", "transcripts", "suffix", "prompt"),
+        ("language", "task", "transcripts", "suffix", "prompt", "shortest", "longest"),
         "folder=DIR[,task=resynthesis]",
         "a plain folder of audio with transcripts",
         "your own recordings with <id>.txt beside them, a transcripts.tsv, or LibriSpeech's *.trans.txt",

@@ -13,19 +13,27 @@ from ttsbench.testsets.catalogue import SHIPPED, card_of, folders
 from ttsbench.testsets.check import finish
 from ttsbench.testsets.faults import Draft, Fault, Row, TestSetError
 from ttsbench.testsets.layouts import LAYOUTS
+from ttsbench.testsets.published import PUBLISHED, lacking, root, spec_of
 
 
 def load(spec: str) -> TestSet:
     """The test set of `spec`, every row checked; raises TestSetError with all faults at once.
 
-    `spec` is a set's name (`seed-mini`) or `LAYOUT=PATH[,key=value...]` (`seed-en=/data/en/meta.lst`).
+    `spec` is a set's name (`seed-mini`; a published one, `seed-en`, lies where `ttsbench fetch` put it) or
+    `LAYOUT=PATH[,key=value...]` (`seed-en=/data/en/meta.lst`).
     """
     name, equals, rest = spec.partition("=")
     if not equals and name in folders():
         return _ready(name, folders()[name])
+    if not equals and name in PUBLISHED:
+        if gone := lacking(name):
+            own = f", or give your copy as {LAYOUTS[name].spec}" if name in LAYOUTS else ""
+            remedy = f"{PUBLISHED[name].command} gets it{own}; TTSBENCH_DATA names the folder of data (now {root()})"
+            raise TestSetError([Fault(name, 0, str(gone[0]), "the published set is not here", remedy)])
+        return load(spec_of(name))
     if not equals or name not in LAYOUTS or not rest:
-        known = f"sets: {', '.join(folders())}; layouts (LAYOUT=PATH): {', '.join(LAYOUTS)}"
-        close = unknown("test set", name, [*folders(), *LAYOUTS]).partition("; ")[2]
+        known = f"sets: {', '.join(folders() | PUBLISHED)}; layouts (LAYOUT=PATH): {', '.join(LAYOUTS)}"
+        close = unknown("test set", name, [*folders(), *PUBLISHED, *LAYOUTS]).partition("; ")[2]
         raise TestSetError([Fault(spec, 0, name, "no such test set", close if "mean" in close else known)])
     place, *pairs = re.split(r",(?=[a-z_]+=)", rest)
     options = {key: value for key, _, value in (pair.partition("=") for pair in pairs)}

@@ -28,16 +28,9 @@ def librispeech_continuation(draft: Draft, folder: Path, lengths: Lengths, trans
     `folder` is LibriSpeech's `test-clean` (`<speaker>/<chapter>/<utt>.flac` and `*.trans.txt`). Prompt and truth are
     one file: whoever speaks gets its first `prompt_seconds` only. Source of the lengths: VALL-E and those after it.
     """
-    import soundfile
-
     texts = _transcripts_of(draft, folder, transcripts)
     for path in audio_files(folder):
-        try:
-            header = soundfile.info(str(path))
-        except (soundfile.SoundFileError, RuntimeError, TypeError):
-            draft.fault(path, 0, path.name, "not readable as audio", "replace or remove the file")
-            continue
-        if not lengths.shortest <= header.frames / header.samplerate <= lengths.longest:
+        if not lengths.shortest <= _seconds(path, draft) <= lengths.longest:
             continue
         text = _text_of(draft, path, texts)
         if text is not None:
@@ -47,17 +40,29 @@ def librispeech_continuation(draft: Draft, folder: Path, lengths: Lengths, trans
 
 
 def folder_of_audio(
-    draft: Draft, folder: Path, language: str, task: str, transcripts: Path | None, suffix: str, prompts: str
+    draft: Draft,
+    folder: Path,
+    language: str,
+    task: str,
+    transcripts: Path | None,
+    suffix: str,
+    prompts: str,
+    shortest: float = 0.0,
+    longest: float = float("inf"),
 ) -> None:
     """Every recording below `folder` with its transcript; the recording is the ground truth of its row.
 
     Transcripts: `transcripts.tsv` in the folder (utt, [seconds,] text; then it says which rows there are),
-    `<id>.txt` beside the audio, LibriSpeech's `*.trans.txt`, or any such list given as `transcripts`. The first folder
-    below `folder` is the speaker. `prompts` = "next" takes the speaker's next recording as the cloning prompt.
+    `<id>.txt` or LibriTTS's `<id>.normalized.txt` beside the audio, LibriSpeech's `*.trans.txt`, or any such list given
+    as `transcripts`. The first folder below `folder` is the speaker. Recordings shorter than `shortest` or longer than
+    `longest` seconds are left out; of the others, `prompts` = "next" takes the speaker's next as the cloning prompt.
     """
     own = folder / "transcripts.tsv"
     texts = _transcripts_of(draft, folder, transcripts)
     files = [path for path in audio_files(folder) if not suffix or path.suffix.lower() == f".{suffix.lower()}"]
+    stems = {path.stem for path in files}
+    if (shortest, longest) != (0.0, float("inf")):
+        files = [path for path in files if shortest <= _seconds(path, draft) <= longest]
     following = _next_of_speaker(folder, files) if prompts == "next" else {}
     for path in files:
         text = _text_of(draft, path, texts)
@@ -75,10 +80,21 @@ def folder_of_audio(
         )
         draft.add(*texts.get(path.stem, (path, 0, ""))[:2], sample)
     if transcripts is None and own.is_file():
-        stems = {path.stem for path in files}
         for utt, (file, line, _) in texts.items():
             if utt not in stems:
                 draft.fault(file, line, utt, "no audio of this name", f"put it below {folder} or remove the line")
+
+
+def _seconds(path: Path, draft: Draft) -> float:
+    """Length by the header; -1, and a fault of the draft, where it cannot be read."""
+    import soundfile
+
+    try:
+        header = soundfile.info(str(path))
+    except (soundfile.SoundFileError, RuntimeError, TypeError):
+        draft.fault(path, 0, path.name, "not readable as audio", "replace or remove the file")
+        return -1.0
+    return float(header.frames / header.samplerate)
 
 
 def audio_files(folder: Path) -> list[Path]:
@@ -143,7 +159,8 @@ def _text_of(draft: Draft, path: Path, texts: Transcripts) -> str | None:
     """The transcript of one recording; a missing or unreadable one is a fault of the draft."""
     if path.stem in texts:
         return texts[path.stem][2]
-    beside = path.with_suffix(".txt")
+    beside, normalized = path.with_suffix(".txt"), path.with_suffix(".normalized.txt")
+    beside = normalized if normalized.is_file() and not beside.is_file() else beside
     try:
         return beside.read_bytes().decode("utf-8-sig").strip()
     except FileNotFoundError:

@@ -18,13 +18,15 @@ class Progress:
     def __init__(self) -> None:
         self._bar: Any = None
         self._stage: tuple[str, str, int] | None = None  # title, what, total
+        self._unit = ""  # "B": bytes; else things
         self._begun, self._first = 0.0, 0  # when the stage began, and how many were done by then
 
-    def named(self, title: str) -> Callable[[int, int, str], None]:
-        """A callback (done, total, what) for one system on one test set."""
+    def named(self, title: str, unit: str = "") -> Callable[[int, int, str], None]:
+        """A callback (done, total, what) for one system on one test set; with `unit` "B" it is told bytes."""
 
         def note(done: int, total: int, what: str) -> None:
             if (title, what, total) != self._stage:
+                self._unit = unit
                 self._begin(title, what, done, total)
             if self._bar is not None:
                 self._bar.update(done - self._bar.n)
@@ -56,18 +58,24 @@ class Progress:
             from tqdm import tqdm
 
             # `initial`: what was there before does not count as speed
-            self._bar = tqdm(total=total, initial=done, desc=f"{title}: {what}", leave=False, dynamic_ncols=True)
+            counted = {"unit": "B", "unit_scale": True, "smoothing": 0.05} if self._unit == "B" else {}
+            name = f"{title}: {what}"
+            self._bar = tqdm(total=total, initial=done, desc=name, leave=False, dynamic_ncols=True, **counted)
         else:
-            print(f"{title}: {what}, {done} of {total} done", file=sys.stderr, flush=True)
+            print(f"{title}: {what}, {self._share(done, total)} done", file=sys.stderr, flush=True)
 
     def _end(self, done: int) -> None:
         fresh = done - self._first
         if self._stage is not None and fresh and not sys.stderr.isatty():
             title, what, _ = self._stage
             seconds = time.monotonic() - self._begun
-            print(f"{title}: {what}, {fresh} done in {duration(seconds)}", file=sys.stderr, flush=True)
+            amount = f"{fresh / 1e6:.1f} MB" if self._unit == "B" else fresh
+            print(f"{title}: {what}, {amount} done in {duration(seconds)}", file=sys.stderr, flush=True)
             self._first = done
         self._close_bar()
+
+    def _share(self, done: int, total: int) -> str:
+        return f"{100 * done / total:.0f} %" if self._unit == "B" and total else f"{done} of {total}"
 
     def _close_bar(self) -> None:
         if self._bar is not None:

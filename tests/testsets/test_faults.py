@@ -125,7 +125,7 @@ def test_unknown_names_languages_tasks_and_options_are_told_what_there_is(here: 
     assert "seed-zh" in faults("qqq=/x")[0].remedy
     (here / "p.txt").write_text("Words.")
     assert faults(f"folder={here},colour=red")[0].remedy == (
-        "folder knows language, task, transcripts, suffix, prompt, name"
+        "folder knows language, task, transcripts, suffix, prompt, shortest, longest, name"
     )
     assert [f.problem for f in faults(f"folder={here},language=klingon,task=dance")] == [
         "unknown language",

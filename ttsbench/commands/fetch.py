@@ -1,19 +1,23 @@
-"""download what a protocol needs"""
+"""download what a protocol needs, or a published test set"""
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 
+from ttsbench import corpora
 from ttsbench.digests import sha256
+from ttsbench.download import DownloadError, Source, download, size_words
+from ttsbench.errors import UserError, unknown
 from ttsbench.metrics import protocol, protocol_names
 from ttsbench.metrics.models import MissingModel
 from ttsbench.metrics.weights import BY_NAME, TABLE, Weights, find, folder, lacking
+from ttsbench.progress import Progress
+from ttsbench.testsets.published import PUBLISHED
 
-BLOCK = 1 << 20
+DATA = {"seed-tts-eval": corpora.SEED}  # protocols whose own test sets are fetched with their models
 
 
 def names(what: str) -> list[str]:
@@ -57,6 +61,8 @@ def _find_or_get(model: Weights) -> Path:
 def _get(model: Weights) -> None:
     place = folder(model.name)
     place.mkdir(parents=True, exist_ok=True)
+    size = f"about {size_words(model.size)} " if model.size else ""
+    Progress().say(f"{model.name}: {size}from {model.origin}, into {place} ({model.licence})")
     commit = _from_hub(model, place) if model.hub else _from_url(model, place)
     digests = {str(path.relative_to(place)): sha256(path) for path in sorted(place.rglob("*")) if _kept(path)}
     receipt = {"model": model.name, "from": model.origin, "commit": commit, "sha256": digests}
@@ -68,7 +74,8 @@ def _get(model: Weights) -> None:
 
 
 def _kept(path: Path) -> bool:
-    return path.is_file() and path.name != "receipt.json" and ".cache" not in path.parts[-4:]
+    unfinished = path.suffix in (".part", ".refused")
+    return path.is_file() and path.name != "receipt.json" and not unfinished and ".cache" not in path.parts[-4:]
 
 
 def _from_hub(model: Weights, place: Path) -> str:
@@ -90,20 +97,19 @@ def _from_hub(model: Weights, place: Path) -> str:
 
 
 def _from_url(model: Weights, place: Path) -> str:
-    import httpx
-
-    target = place / model.files[0]
-    part = target.with_name(f".{target.name}.part")
+    progress = Progress()
+    digests = {"sha256": model.sha256} if model.sha256 else {}
+    note = progress.named(model.name, unit="B")
     try:
-        with httpx.stream("GET", model.url, follow_redirects=True, timeout=60.0) as answer, part.open("wb") as sink:
-            answer.raise_for_status()
-            for block in answer.iter_bytes(BLOCK):
-                sink.write(block)
-        os.replace(part, target)
-    except (httpx.HTTPError, OSError) as fault:
-        raise MissingModel(_offline(model, place, fault)) from fault
+        download(
+            Source(model.url, digests=digests),
+            place / model.files[0],
+            lambda done, total: note(done, total or model.size, "downloading"),
+        )
+    except DownloadError as fault:
+        raise MissingModel(f"{model.name}: {fault}") from fault
     finally:
-        part.unlink(missing_ok=True)
+        progress.close()
     return ""
 
 
@@ -114,17 +120,45 @@ def _offline(model: Weights, place: Path, fault: Exception) -> str:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `ttsbench fetch`."""
-    parser.add_argument("what", metavar="PROTOCOL", help="a protocol, or a single model of `ttsbench doctor`")
+    parser.add_argument(
+        "what", metavar="NAME", help="a published test set, a protocol (its models), or one model of `ttsbench doctor`"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Fetch, say where it lies."""
-    found = dict(zip(names(options.what), fetch(options.what), strict=True))
+    """Fetch, say where it lies. Test sets come before models, which are larger."""
+    what, found, faults = options.what, dict[str, Path](), []
+    for call in (_data, _models):
+        try:
+            found |= call(what)
+        except UserError as fault:
+            faults.append(str(fault))
+    if faults:
+        raise UserError("\n".join(faults))
     if options.json:
         sys.stdout.write(json.dumps({name: str(path) for name, path in found.items()}, indent=1) + "\n")
         return 0
     for name, path in found.items():
         sys.stdout.write(f"{name:24} {path}\n")
-    sys.stdout.write(f"Everything that {options.what} needs is here.\n")
+    use = f"ttsbench run --testset {what}" if what in PUBLISHED else f"Everything that {what} needs is here."
+    sys.stdout.write(use + "\n")
     return 0
+
+
+def _data(what: str) -> dict[str, Path]:
+    """The published test set of that name, or those of the protocol."""
+    if what in PUBLISHED:
+        return {what: corpora.fetch(what, Progress())}
+    if what in DATA:
+        return {what: corpora.seed(DATA[what], Progress())}
+    if what not in BY_NAME and what not in protocol_names():
+        raise UserError(unknown("test set, protocol or model", what, [*PUBLISHED, *protocol_names(), *BY_NAME]))
+    return {}
+
+
+def _models(what: str) -> dict[str, Path]:
+    """The models of the protocol of that name, or the model."""
+    if what in BY_NAME or what in protocol_names():
+        return dict(zip(names(what), fetch(what), strict=True))
+    return {}
