@@ -23,7 +23,7 @@ def test_every_critic_gives_layers_and_scores() -> None:
     assert [len(layers) for layers in found] == [5] * 4 + [6] * 3
     assert all(layers[-1].shape[:2] == (2, 1) for layers in found)
     # 1024 / 2 + 1 bins, halved four times; (10241 - 1024) // 256 + 1 frames
-    assert found[3][-1].shape == (2, 1, 37, 33)
+    assert found[4][-1].shape == (2, 1, 37, 33)
 
 
 def test_a_period_is_a_column() -> None:
