@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ttsbench import stats
+from ttsbench import significance, stats
 from ttsbench.errors import UserError
 from ttsbench.records import Cell, Metric, Sample, Score, Synthesis
-from ttsbench.stats import Difference
+from ttsbench.significance import Difference
 from ttsbench.store import Run, file_digest
 
 FAMILIES = ("intelligibility", "similarity", "quality", "speed", "cost")
@@ -209,7 +209,7 @@ def _with_excess(entry: Entry, truth: Entry, metrics: list[Metric], clusters: di
         return entry
     excess = {}
     for metric in metrics:
-        difference = stats.paired(metric, truth.scores[metric.name], entry.scores[metric.name], clusters)
+        difference = significance.paired(metric, truth.scores[metric.name], entry.scores[metric.name], clusters)
         if difference.value is not None and metric.family not in ("speed", "cost"):
             excess[metric.name] = difference
     return replace(entry, excess=excess)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ttsbench import stats
+from ttsbench import significance
 from ttsbench.records import Metric
 from ttsbench.reports.breakdown import headline_metrics
 from ttsbench.reports.tables import Entry, Table
@@ -56,13 +56,13 @@ def _ahead(table: Table, metric: Metric, order: list[Entry]) -> str:
     """The gap from the leader to the next, or whom it cannot be told from (paired, Holm, 5 %)."""
     if len(order) < 2:
         return ""
-    places = stats.ranks(metric, [entry.scores[metric.name] for entry in order], table.clusters)
+    places = significance.ranks(metric, [entry.scores[metric.name] for entry in order], table.clusters)
     equal = [entry.name for entry, place in zip(order[1:], places[1:], strict=True) if place and place[0] == 1]
     if equal:
         some = ", ".join(equal[:3]) + (f" and {len(equal) - 3} more" if len(equal) > 3 else "")
         return f"not separable from {some}"
     first, second = order[0], order[1]
-    gap = stats.paired(metric, first.scores[metric.name], second.scores[metric.name], table.clusters)
+    gap = significance.paired(metric, first.scores[metric.name], second.scores[metric.name], table.clusters)
     if gap.value is None:
         return f"next is {second.name}"
     spread = (

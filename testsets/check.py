@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
-from ttsbench.records import Sample, TestSet, id_problem
+from ttsbench.names import composed, folded, id_problem
+from ttsbench.records import Sample, TestSet
 from ttsbench.testsets.faults import Draft, Fault, Row, TestSetError
 
 # ISO 639-1, all two-letter codes
@@ -52,8 +52,8 @@ def finish(draft: Draft, name: str, licence: str, source: str, about: str = "", 
 
 
 def _composed(row: Row) -> Row:
-    """The row with its id in composed form (NFC): lists made on macOS hold decomposed ones."""
-    name = unicodedata.normalize("NFC", row.sample.id)
+    """The row with its id in composed form."""
+    name = composed(row.sample.id)
     return row if name == row.sample.id else replace(row, sample=replace(row.sample, id=name))
 
 
@@ -137,9 +137,11 @@ def _duplicates(rows: list[Row]) -> list[Fault]:
     first: dict[str, Row] = {}
     faults = []
     for row in rows:
-        before = first.setdefault(row.sample.id, row)
+        before = first.setdefault(folded(row.sample.id), row)
         if before is not row:
             where = f"line {before.line}" if before.line else str(before.file)
             problem = f"the id stands there already ({where})"
+            if row.sample.id != before.sample.id:
+                problem = f"the id differs from '{before.sample.id}' ({where}) in upper and lower case only"
             faults.append(Fault(str(row.file), row.line, row.sample.id, problem, "give every row an id of its own"))
     return faults

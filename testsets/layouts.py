@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ttsbench.records import id_problem
+from ttsbench.names import id_problem
 from ttsbench.testsets import lists, tables, trees
 from ttsbench.testsets.faults import Draft, Row, read_lines
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from ttsbench.names import composed
 from ttsbench.records import Sample, Task
 from ttsbench.testsets.faults import Draft, Fault, read_lines
 
-Transcripts = dict[str, tuple[Path, int, str]]  # id -> list file, line, text
+Transcripts = dict[str, tuple[Path, int, str]]  # id in composed form -> list file, line, text
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def librispeech_continuation(draft: Draft, folder: Path, lengths: Lengths, trans
         if text is not None:
             speaker = path.stem.split("-")[0]
             sample = Sample(path.stem, text, "en", "continuation", path, "", path, speaker, "", lengths.prompt)
-            draft.add(*texts.get(path.stem, (path, 0, ""))[:2], sample)
+            draft.add(*_where(path, texts), sample)
 
 
 def folder_of_audio(
@@ -60,7 +61,7 @@ def folder_of_audio(
     own = folder / "transcripts.tsv"
     texts = _transcripts_of(draft, folder, transcripts)
     files = [path for path in audio_files(folder) if not suffix or path.suffix.lower() == f".{suffix.lower()}"]
-    stems = {path.stem for path in files}
+    stems = {composed(path.stem) for path in files}
     if (shortest, longest) != (0.0, float("inf")):
         files = [path for path in files if shortest <= _seconds(path, draft) <= longest]
     following = _next_of_speaker(folder, files) if prompts == "next" else {}
@@ -78,7 +79,7 @@ def folder_of_audio(
             truth=path,
             speaker=_speaker(folder, path),
         )
-        draft.add(*texts.get(path.stem, (path, 0, ""))[:2], sample)
+        draft.add(*_where(path, texts), sample)
     if transcripts is None and own.is_file():
         for utt, (file, line, _) in texts.items():
             if utt not in stems:
@@ -121,7 +122,7 @@ def read_transcripts(draft: Draft, path: Path) -> Transcripts:
             utt, text = (fields[0], fields[-1]) if len(fields) in (2, 3) else ("", "")
             if number == 1 and utt.strip().lower() in ("utt", "id", "utterance"):
                 continue
-        utt, text = utt.strip(), text.strip()
+        utt, text = composed(utt.strip()), text.strip()
         if not utt:
             draft.fault(path, number, line, "not a transcript", "a line is utt, [seconds,] text")
         elif utt in texts:
@@ -157,8 +158,8 @@ def _transcripts_of(draft: Draft, folder: Path, given: Path | None) -> Transcrip
 
 def _text_of(draft: Draft, path: Path, texts: Transcripts) -> str | None:
     """The transcript of one recording; a missing or unreadable one is a fault of the draft."""
-    if path.stem in texts:
-        return texts[path.stem][2]
+    if composed(path.stem) in texts:
+        return texts[composed(path.stem)][2]
     beside, normalized = path.with_suffix(".txt"), path.with_suffix(".normalized.txt")
     beside = normalized if normalized.is_file() and not beside.is_file() else beside
     try:
@@ -169,6 +170,11 @@ def _text_of(draft: Draft, path: Path, texts: Transcripts) -> str | None:
     except (OSError, UnicodeDecodeError) as fault:
         draft.faults.append(Fault(str(beside), 0, beside.name, f"not readable as UTF-8 ({fault})", "save it as UTF-8"))
     return None
+
+
+def _where(path: Path, texts: Transcripts) -> tuple[Path, int]:
+    """File and line that a recording's row is found at: its transcript's, else its own."""
+    return texts.get(composed(path.stem), (path, 0, ""))[:2]
 
 
 def _quiet_text(path: Path, texts: Transcripts) -> str:

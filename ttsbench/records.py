@@ -7,7 +7,6 @@ what to say            what came      value      one number of one system on one
 from __future__ import annotations
 
 import typing
-import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,24 +40,6 @@ class Sample:
     speaker: str = ""
     category: str = ""
     prompt_seconds: float = 0.0
-
-
-LONGEST_ID = 150  # bytes of UTF-8, so that the id with an ending is a file name everywhere
-
-
-def id_problem(name: str) -> str:
-    """Why `name` cannot name a file of its own, or "". Ids become file names, so they may not steer a path."""
-    faults = {
-        "is empty": not name,
-        "holds a slash": "/" in name or "\\" in name,
-        "holds a colon": ":" in name,
-        "begins with a dot": name.startswith("."),
-        "holds a control character": any(unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in name),
-        "begins or ends with a space": name != name.strip(),
-        "is not in composed form (Unicode NFC)": name != unicodedata.normalize("NFC", name),
-        f"is longer than {LONGEST_ID} bytes": len(name.encode("utf-8", "surrogatepass")) > LONGEST_ID,
-    }
-    return next((fault for fault, found in faults.items() if found), "")
 
 
 @dataclass(frozen=True)

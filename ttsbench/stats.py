@@ -1,4 +1,4 @@
-"""Intervals, paired tests, corrections and agreement. NumPy at import; SciPy only where a distribution is needed.
+"""The number of a metric and its bootstrap interval. NumPy at import; SciPy only where a distribution is needed.
 
 Everything is seeded, so that the same scores give the same table on every machine.
 """
@@ -9,7 +9,6 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypedDict
 
@@ -22,31 +21,6 @@ FOLDER = re.compile(r"(?<![\w:/.])(?:/|\.{1,2}/|[A-Za-z]:\\)(?:[^\s/\\:]+[/\\])*
 FILE = re.compile(r"[^\s/]+\.(?:wav|flac|mp3|ogg|opus)\b")
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 MIN_CLUSTERS = 8  # below this a bootstrap over speakers is mostly noise: utterances are drawn instead
-
-
-@dataclass(frozen=True)
-class Difference:
-    """After minus before on the utterances that both have. `value`, `low`, `high` in the metric's own unit.
-
-    `ratio`, `ratio_low`, `ratio_high` are set for timings. `p` is two-sided and uncorrected. `pairs` counts utterances.
-    `unit` says what was resampled: 'speaker' or 'utterance'.
-    """
-
-    metric: str
-    before: float | None
-    after: float | None
-    value: float | None
-    low: float | None
-    high: float | None
-    p: float
-    pairs: int
-    unit: str = "utterance"
-    ratio: float | None = None
-    ratio_low: float | None = None
-    ratio_high: float | None = None
-
-
-# --- one number of one system -------------------------------------------------------------------------------------
 
 
 def cell(
@@ -75,9 +49,8 @@ def cell(
         na = "no row has any weight: the corpus value is not defined"
         return Cell(metric.name, None, None, None, scored, len(asked), float(values.mean()), na=na, **failures)
     mean, corpus = float(values.mean()), _ratio(float((values * weights).sum()), float(weights.sum()))
-    groups = _groups([row.sample for row in rows], clusters)
-    sums = _sums(values, weights if metric.shown == "corpus" else np.ones_like(weights), groups)
-    low, high = interval(_draw_rates(sums, seed, resamples), len(sums))
+    sums = cluster_sums(metric, rows, clusters)
+    low, high = interval(draw_means(sums, seed, resamples), len(sums))
     value = corpus if metric.shown == "corpus" else mean
     median = float(np.median(values))
     return Cell(metric.name, value, low, high, scored, len(asked), mean, corpus, median, **failures)
@@ -140,6 +113,7 @@ def interval(draws: np.ndarray, clusters: int, level: float = 0.95) -> tuple[flo
 
 
 def _columns(rows: Sequence[Score]) -> tuple[np.ndarray, np.ndarray]:
+    """Values and weights of usable rows, (n,) each."""
     values = np.array([row.value for row in rows], dtype=np.float64)
     return values, np.array([row.weight for row in rows], dtype=np.float64)
 
@@ -148,16 +122,26 @@ def _ratio(top: float, bottom: float) -> float | None:
     return top / bottom if bottom > 0 else None
 
 
-def _groups(ids: Sequence[str], clusters: Mapping[str, str] | None) -> np.ndarray:
-    """Group number of each row (n,): its speaker, or itself."""
+def cluster_sums(metric: Metric, rows: Sequence[Score], clusters: Mapping[str, str] | None) -> np.ndarray:
+    """(clusters, 2): sum of value times weight, and sum of weight, of each speaker (or utterance, see `resampled`).
+
+    Every weight is 1 where the headline is the plain mean.
+    """
+    values, weights = _columns(rows)
+    if metric.shown != "corpus":
+        weights = np.ones_like(weights)
+    ids = [row.sample for row in rows]
     if clusters is None or resampled(ids, clusters) == "utterance":
-        return np.arange(len(ids))
-    return np.unique([clusters[name] for name in ids], return_inverse=True)[1]
-
-
-def _sums(values: np.ndarray, weights: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """(clusters, 2): sum of value times weight, and sum of weight, of each group."""
+        groups = np.arange(len(ids))
+    else:
+        groups = np.unique([clusters[name] for name in ids], return_inverse=True)[1]
     return np.stack([np.bincount(groups, values * weights), np.bincount(groups, weights)], axis=1)
+
+
+def weighted_mean(sums: np.ndarray) -> float | None:
+    """The headline that `cluster_sums` (clusters, 2) add up to; None where they have no weight."""
+    top, bottom = map(float, sums.sum(axis=0))
+    return _ratio(top, bottom)
 
 
 @lru_cache(maxsize=4)
@@ -170,194 +154,8 @@ def _counts(clusters: int, seed: int, resamples: int) -> np.ndarray:
     return counts
 
 
-def _draw_rates(sums: np.ndarray, seed: int, resamples: int) -> np.ndarray:
+def draw_means(sums: np.ndarray, seed: int, resamples: int) -> np.ndarray:
     """(resamples,) weighted means of the resampled clusters; NaN where a draw has no weight."""
     drawn = _counts(len(sums), seed, resamples) @ sums
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(drawn[:, 1] > 0, drawn[:, 0] / drawn[:, 1], np.nan)
-
-
-# --- two systems on the same utterances ---------------------------------------------------------------------------
-
-
-def paired(
-    metric: Metric,
-    before: Sequence[Score],
-    after: Sequence[Score],
-    clusters: Mapping[str, str] | None = None,
-    seed: int = 0,
-    resamples: int = RESAMPLES,
-) -> Difference:
-    """Paired bootstrap of after minus before, clustered by speaker; the interval is 95 %.
-
-    `p` takes the bootstrap's standard error to a Student t with (clusters - 1) degrees of freedom: unlike a count of
-    draws beyond zero it has no floor at 1/resamples, so that it survives a correction for many comparisons.
-    """
-    first, second = both(before, after)
-    if not first:
-        return Difference(metric.name, None, None, None, None, None, 1.0, 0)
-    one, two = (_draw(metric, rows, clusters, seed, resamples) for rows in (first, second))
-    if one.point is None or two.point is None:
-        return Difference(metric.name, one.point, two.point, None, None, None, 1.0, len(first))
-    draws, value = two.draws - one.draws, two.point - one.point
-    low, high = interval(draws, one.groups)
-    p, unit = _p(value, draws, one.groups), resampled([row.sample for row in first], clusters)
-    return Difference(metric.name, one.point, two.point, value, low, high, p, len(first), unit)
-
-
-@dataclass(frozen=True)
-class _Drawn:
-    """The headline of some rows: on all of them, and on each bootstrap draw of their groups."""
-
-    point: float | None
-    draws: np.ndarray
-    groups: int
-
-
-def _draw(
-    metric: Metric, rows: Sequence[Score], clusters: Mapping[str, str] | None, seed: int, resamples: int = RESAMPLES
-) -> _Drawn:
-    values, weights = _columns(rows)
-    groups = _groups([row.sample for row in rows], clusters)
-    sums = _sums(values, weights if metric.shown == "corpus" else np.ones_like(weights), groups)
-    return _Drawn(_ratio(*map(float, sums.sum(axis=0))), _draw_rates(sums, seed, resamples), len(sums))
-
-
-def both(before: Sequence[Score], after: Sequence[Score]) -> tuple[list[Score], list[Score]]:
-    """The rows of the samples that both sides have a usable value for, in the order of `before`."""
-    later = {row.sample: row for row in after if usable(row)}
-    first = [row for row in before if usable(row) and row.sample in later]
-    return first, [later[row.sample] for row in first]
-
-
-def _p(value: float, draws: np.ndarray, clusters: int) -> float:
-    draws = draws[np.isfinite(draws)]
-    if clusters < 2 or draws.size < 2:
-        return 1.0
-    error = float(draws.std(ddof=1)) * float(np.sqrt(clusters / (clusters - 1)))
-    if error <= 1e-12 * max(1.0, abs(value)):  # every cluster moved by the same amount, or none moved
-        return 1.0 if abs(value) < 1e-12 else 0.0
-    from scipy.special import stdtr
-
-    return float(2 * stdtr(clusters - 1, -abs(value) / error))
-
-
-def timings(
-    metric: Metric, before: Sequence[Score], after: Sequence[Score], seed: int = 0, resamples: int = RESAMPLES
-) -> Difference:
-    """Mann-Whitney test and the ratio after / before of the headline values, for timings (which have no pairing).
-
-    The ratio's 95 % interval resamples utterances of each side on its own.
-    """
-    from scipy.stats import mannwhitneyu
-
-    sides = [[row for row in rows if usable(row)] for rows in (before, after)]
-    if not sides[0] or not sides[1]:
-        return Difference(metric.name, None, None, None, None, None, 1.0, 0)
-    points, draws, columns = [], [], []
-    for number, rows in enumerate(sides):
-        values, weights = _columns(rows)
-        columns.append(values)
-        sums = _sums(values, weights if metric.shown == "corpus" else np.ones_like(weights), np.arange(len(rows)))
-        points.append(_ratio(*map(float, sums.sum(axis=0))))
-        draws.append(_draw_rates(sums, seed + number, resamples))
-    pairs = min(len(sides[0]), len(sides[1]))
-    if points[0] is None or points[1] is None:
-        return Difference(metric.name, points[0], points[1], None, None, None, 1.0, pairs)
-    low, high = interval(draws[1] - draws[0], pairs)
-    ratio = points[1] / points[0] if points[0] > 0 else None
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio_low, ratio_high = interval(draws[1] / draws[0], pairs) if ratio is not None else (None, None)
-    p = float(mannwhitneyu(columns[0], columns[1]).pvalue)
-    value = points[1] - points[0]
-    return Difference(
-        metric.name, points[0], points[1], value, low, high, p if np.isfinite(p) else 1.0, pairs,
-        ratio=ratio, ratio_low=ratio_low, ratio_high=ratio_high,
-    )  # fmt: skip
-
-
-def randomisation(
-    metric: Metric, before: Sequence[Score], after: Sequence[Score], seed: int = 0, draws: int = 100_000
-) -> float:
-    """Two-sided p of the paired randomisation test: every utterance's two values are swapped by lot.
-
-    Exact for the hypothesis that the system did not change, however the utterances depend on speakers. Up to 16 changed
-    utterances all swaps are counted, beyond that `draws` of them. Source: Good, "Permutation, Parametric, and Bootstrap
-    Tests of Hypotheses" (2005), section 3.4.
-    """
-    first, second = both(before, after)
-    columns = [_columns(rows) for rows in (first, second)]
-    sums = [np.stack([v * w, w] if metric.shown == "corpus" else [v, np.ones_like(v)], axis=1) for v, w in columns]
-    gain = sums[1] - sums[0]
-    gain = gain[np.any(gain != 0, axis=1)]
-    if not len(gain):
-        return 1.0
-    totals = [part.sum(axis=0) for part in sums]
-
-    def extreme(swaps: np.ndarray) -> int:
-        """How many of the swaps (n, changed) give a difference at least as large as the one observed."""
-        moved = swaps @ gain
-        one, two = totals[0] + moved, totals[1] - moved
-        with np.errstate(divide="ignore", invalid="ignore"):
-            drawn = np.abs(two[:, 0] / two[:, 1] - one[:, 0] / one[:, 1])
-        return int((drawn >= observed - 1e-12).sum())
-
-    observed = abs(float(totals[1][0] / totals[1][1] - totals[0][0] / totals[0][1]))
-    changed = len(gain)
-    if changed <= 16:
-        numbers = np.arange(2**changed, dtype=np.int64)
-        return extreme((numbers[:, None] >> np.arange(changed)) & 1) / 2**changed
-    rng, found, done = np.random.default_rng(seed), 0, 0
-    while done < draws and found <= 200:  # a p above a tenth needs no further digits
-        bits = np.unpackbits(np.frombuffer(rng.bytes(2000 * -(-changed // 8)), np.uint8).reshape(2000, -1), axis=1)
-        found, done = found + extreme(bits[:, :changed]), done + 2000
-    return (found + 1) / (done + 1)
-
-
-# --- many comparisons ---------------------------------------------------------------------------------------------
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """Holm's step-down adjusted p-values, in the order given (Holm 1979)."""
-    adjusted, highest = [1.0] * len(p), 0.0
-    for rank, index in enumerate(sorted(range(len(p)), key=lambda i: p[i])):
-        highest = max(highest, min(1.0, (len(p) - rank) * p[index]))
-        adjusted[index] = highest
-    return adjusted
-
-
-def ranks(
-    metric: Metric,
-    systems: Sequence[Sequence[Score]],
-    clusters: Mapping[str, str] | None = None,
-    alpha: float = 0.05,
-    seed: int = 0,
-) -> list[tuple[int, int] | None]:
-    """Best and worst rank each system can hold: systems that do not differ significantly (paired, Holm) share ranks.
-
-    None for a system without a number, and for a metric that has no better direction.
-    """
-    usable_rows = [[row for row in rows if usable(row)] for rows in systems]
-    live = [i for i, rows in enumerate(usable_rows) if metric.better != "neither" and rows]
-    ids = [tuple(row.sample for row in rows) for rows in usable_rows]
-    drawn = {i: _draw(metric, usable_rows[i], clusters, seed) for i in live}
-    pairs = [(i, j) for n, i in enumerate(live) for j in live[n + 1 :]]
-    values: list[float | None] = []
-    p_values = []
-    for i, j in pairs:
-        one, two = drawn[i], drawn[j]
-        if ids[i] == ids[j] and one.point is not None and two.point is not None:  # the same draws serve every pair
-            values.append(two.point - one.point)
-            p_values.append(_p(two.point - one.point, two.draws - one.draws, one.groups))
-        else:
-            difference = paired(metric, usable_rows[i], usable_rows[j], clusters, seed)
-            values.append(difference.value)
-            p_values.append(difference.p)
-    better, worse = [0] * len(systems), [0] * len(systems)
-    sign = 1 if metric.better == "higher" else -1
-    for (i, j), value, p in zip(pairs, values, holm(p_values), strict=True):
-        if p < alpha and value is not None:
-            winner, loser = (j, i) if value * sign > 0 else (i, j)
-            better[loser] += 1
-            worse[winner] += 1
-    return [(1 + better[i], len(live) - worse[i]) if i in live else None for i in range(len(systems))]

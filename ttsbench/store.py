@@ -21,7 +21,8 @@ import msgspec
 
 from ttsbench.digests import file_digest as file_digest
 from ttsbench.files import StoreError, flock, room_for
-from ttsbench.records import Feature, Metric, Sample, Score, Synthesis, id_problem
+from ttsbench.names import id_problem
+from ttsbench.records import Feature, Metric, Sample, Score, Synthesis
 
 T = TypeVar("T")
 FORMAT = 1

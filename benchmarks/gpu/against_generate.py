@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from full_size import Place, Replay, Stepper, ready
+from replay import Place, Replay, Stepper, ready
 
 sys.path.append(str(Path(__file__).parents[1]))
 from decoding import TINY, race, theirs

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from scipy.special import stdtrit
 
-from ttsbench import stats
+from ttsbench import significance, stats
 from ttsbench.records import Metric, Score
 from ttsbench.reports.comparison.comparable import not_comparable, other_testset, pairs_of
 from ttsbench.reports.comparison.result import Comparison, Row, Worse
@@ -18,7 +18,7 @@ from ttsbench.reports.comparison.thresholds import Threshold, by_metric, default
 from ttsbench.reports.reasons import reasons_text
 from ttsbench.reports.tables import card_of, find, speakers, testset_of
 from ttsbench.reports.values import number, scale
-from ttsbench.stats import Difference
+from ttsbench.significance import Difference
 from ttsbench.store import Run
 
 ALPHA = 0.01
@@ -60,7 +60,7 @@ def compare(
             void.append(f"{after.path.name} ({why})")
         rows += [replace(row, system=card_of(before)["name"] if several else "") for row in own]
     tested = [index for index, row in enumerate(rows) if row.tested]
-    adjusted = stats.holm([rows[index].p for index in tested])
+    adjusted = significance.holm([rows[index].p for index in tested])
     for index, p in zip(tested, adjusted, strict=True):
         rows[index] = _judged(rows[index], p, alpha / len(tested), p < alpha or same, limits or {})
     names = [card_of(side[0])["name"] for side in zip(*pairs, strict=True)]
@@ -145,11 +145,11 @@ def _tested(
         return replace(row, mark="x", reason="no number on either side")
     worse = _worse(row.metric, scores, runs, same)
     if row.metric.family == "speed":
-        difference = stats.timings(row.metric, *scores, seed=seed)
+        difference = significance.timings(row.metric, *scores, seed=seed)
         return replace(row, difference=difference, p=difference.p, test="Mann-Whitney test", worse=worse)
-    difference = stats.paired(row.metric, *scores, clusters, seed=seed)
-    exact = stats.randomisation(row.metric, *scores, seed=seed)
-    rows, _ = stats.both(*scores)
+    difference = significance.paired(row.metric, *scores, clusters, seed=seed)
+    exact = significance.randomisation(row.metric, *scores, seed=seed)
+    rows, _ = significance.both(*scores)
     units = len({clusters[each.sample] for each in rows}) if difference.unit == "speaker" else len(rows)
     p, test = (exact, EXACT) if units < FEW else (difference.p, f"paired bootstrap over {units} {difference.unit}s")
     return replace(
@@ -159,7 +159,7 @@ def _tested(
 
 def _scatter(metric: Metric, scores: tuple[list[Score], list[Score]]) -> float:
     """Standard error of the mean change of one utterance; 0 where fewer than two are known."""
-    pairs = list(zip(*stats.both(*scores), strict=True))
+    pairs = list(zip(*significance.both(*scores), strict=True))
     if len(pairs) < 2:
         return 0.0
     weights = np.array([(a.weight + b.weight) / 2 if metric.shown == "corpus" else 1.0 for a, b in pairs])
@@ -190,7 +190,7 @@ def _worse(
     """The utterances that got worse (with `same`: that changed), the most first."""
     sign = {"lower": 1.0, "higher": -1.0, "neither": 0.0}[metric.better]
     gaps = []
-    for one, two in zip(*stats.both(*scores), strict=True):
+    for one, two in zip(*significance.both(*scores), strict=True):
         if one.value is None or two.value is None:
             continue
         change = abs(two.value - one.value) if same else (two.value - one.value) * sign

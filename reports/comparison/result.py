@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ttsbench.records import Metric, Sample, Score
 from ttsbench.reports.comparison.thresholds import OFF, Threshold
-from ttsbench.stats import Difference
+from ttsbench.significance import Difference
 
 MARKS = {
     "+": "worse", "-": "better", "!": "newly failing", "*": "newly working", "x": "not comparable",

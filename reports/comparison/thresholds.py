@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ttsbench.records import Metric
 from ttsbench.reports.tables import ReportError
 from ttsbench.reports.values import scale
-from ttsbench.stats import Difference
+from ttsbench.significance import Difference
 
 NOTHING = 0.001  # a factor of less says nothing: stalls of 2 ms where there were none
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from ttsbench import stats
+from ttsbench import significance, stats
 from ttsbench.records import Cell, Metric
 from ttsbench.reports.tables import Entry, Table
 
@@ -52,7 +52,7 @@ def _view(table: Table, kind: str, name: str, ids: set[str]) -> View:
             kept = entry.cells[metric.name]
             cells[entry.name][metric.name] = kept if whole else stats.cell(metric, rows[entry.name], table.clusters)
         systems = [entry.name for entry in table.systems]
-        places = stats.ranks(metric, [rows[system] for system in systems], table.clusters)
+        places = significance.ranks(metric, [rows[system] for system in systems], table.clusters)
         for system, place in zip(systems, places, strict=True):
             ranks[system][metric.name] = place
     return View(kind, name, len(ids), cells, ranks)

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ttsbench import stats
+from ttsbench import significance, stats
 from ttsbench.agreement import alpha_ordinal
 from ttsbench.records import Cell, Metric, Score
 from ttsbench.reports.listening.plan import DEGRADED, TRUTH, Design
 from ttsbench.reports.listening.workbook import Answers
-from ttsbench.stats import Difference
+from ttsbench.significance import Difference
 
 ANCHORS = 0.75  # a rater must hear the degraded signal as the worse one in this share of comparisons
 REPEATS = 0.6  # and give a repeated item about the same answer this often
@@ -159,11 +159,11 @@ def _pairs(
         for name, scores in groups.items():
             first, second = name.split(" against ", 1)
             level = [replace(score, value=0.0) for score in scores]
-            found.append((first, second, stats.paired(metric, level, scores, seed=seed)))
+            found.append((first, second, significance.paired(metric, level, scores, seed=seed)))
     else:
         for first, second in itertools.combinations(groups, 2):
-            found.append((first, second, stats.paired(metric, groups[first], groups[second], seed=seed)))
-    adjusted = stats.holm([difference.p for _, _, difference in found])
+            found.append((first, second, significance.paired(metric, groups[first], groups[second], seed=seed)))
+    adjusted = significance.holm([difference.p for _, _, difference in found])
     return [(*each, p) for each, p in zip(found, adjusted, strict=True)]
 
 

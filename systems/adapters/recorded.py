@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
 from ttsbench.audio import SUFFIXES
 from ttsbench.errors import UserError
+from ttsbench.names import composed
 from ttsbench.records import Card, Sample
 from ttsbench.systems.errors import SpeechError
 
@@ -39,7 +39,7 @@ class Folder:
         self.files: dict[str, list[Path]] = {}
         for path in sorted(options.folder.rglob("*")):
             if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file():
-                self.files.setdefault(unicodedata.normalize("NFC", path.stem), []).append(path)
+                self.files.setdefault(composed(path.stem), []).append(path)
         if not self.files:
             raise UserError(f"{options.folder}: holds no audio file ({', '.join(SUFFIXES)})")
 
@@ -59,7 +59,7 @@ class Folder:
 
     def found(self, sample: Sample) -> tuple[list[Path], list[Path]]:
         """All files of this id, and those of them that could be its output: not the test set's own, flat ones first."""
-        found = self.files.get(unicodedata.normalize("NFC", self.pattern.replace("{id}", sample.id)), [])
+        found = self.files.get(composed(self.pattern.replace("{id}", sample.id)), [])
         own = [path.resolve() for path in (sample.truth, sample.prompt) if path]
         outputs = [path for path in found if path.resolve() not in own]
         direct = [path for path in outputs if path.parent == self.folder]

@@ -1,13 +1,11 @@
 """The one training loop: bf16, clipping, EMA, a schedule, exact resume, CSV log and plot, keeps the best.
 
-Everything random is drawn from (seed, step): `batches(step)` is a function, and torch is seeded anew at every step.
-So a
-run that was killed and goes on from its last saved state ends with the same weights, bit for bit, as one left alone.
+Everything random is drawn from (seed, step): `batches(step)` is a function, and torch is seeded anew at every step. So
+a run that was killed and goes on from its last saved state ends with the same weights, bit for bit, as one left alone.
 """
 
 from __future__ import annotations
 
-import csv
 import math
 import os
 import sys
@@ -19,6 +17,8 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+
+from ttsbench.systems.training import curves, log
 
 Loss = dict[str, Tensor]  # the first entry is minimised, the rest is only logged
 Judge = Callable[[nn.Module], dict[str, float]]
@@ -117,7 +117,7 @@ def train(
             bar.update(1 if settings.minutes is None else run.seconds / 60 - bar.n)
         if run.step % settings.log_every == 0:
             means = {name: value / settings.log_every for name, value in run.sums.items()}
-            _log(folder, run, rate, means)
+            log.add(folder, run.step, run.seconds, rate, means)
             run.sums = {}
             if say is not None:
                 say(f"step {run.step} {run.seconds / 60:.1f} min " + " ".join(f"{k} {v:.4f}" for k, v in means.items()))
@@ -234,8 +234,8 @@ def _evaluate(
             export(model.state_dict(), folder / "best.safetensors")
     model.load_state_dict(own)
     found |= heard
-    _log(folder, run, 0.0, {f"eval_{name}": value for name, value in found.items()})
-    _plot(folder)
+    log.add(folder, run.step, run.seconds, 0.0, {f"eval_{name}": value for name, value in found.items()})
+    curves.plot(folder)
     if say is not None:
         say(f"step {run.step} eval " + " ".join(f"{k} {v:.4f}" for k, v in found.items()))
 
@@ -282,69 +282,8 @@ def _load(folder: Path, model: nn.Module, optimiser: Any, average: dict[str, Ten
     for thing, kept in zip(also, state["also"], strict=True):
         thing.load_state_dict(kept)
     run = _Run(**state["run"])
-    rows = read_log(folder)
-    if rows:  # what was logged after the saved state is about to happen again
-        _write_rows(folder / "log.csv", [row for row in rows if int(row["step"]) <= run.step], append=False)
+    log.cut(folder, run.step)
     return run
-
-
-# --- the log: one row per number, so that a run can gain columns -------------------------------------------------
-
-_FIELDS = ("step", "minutes", "lr", "name", "value")
-
-
-def _log(folder: Path, run: _Run, rate: float, numbers: dict[str, float]) -> None:
-    rows = [
-        {
-            "step": str(run.step),
-            "minutes": f"{run.seconds / 60:.3f}",
-            "lr": f"{rate:.3e}",
-            "name": k,
-            "value": f"{v:.6f}",
-        }
-        for k, v in numbers.items()
-    ]
-    _write_rows(folder / "log.csv", rows, append=True)
-
-
-def _write_rows(path: Path, rows: list[dict[str, str]], append: bool) -> None:
-    fresh = not append or not path.is_file()
-    with path.open("a" if append else "w", newline="", encoding="utf-8") as handle:
-        writer = csv.DictWriter(handle, _FIELDS)
-        if fresh:
-            writer.writeheader()
-        writer.writerows(rows)
-
-
-def read_log(folder: Path) -> list[dict[str, str]]:
-    """The rows of log.csv: step, minutes, lr, name, value; [] where there is none."""
-    path = folder / "log.csv"
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as handle:
-        return [row for row in csv.DictReader(handle) if row.get("value")]
-
-
-def _plot(folder: Path) -> None:
-    """curve.png: every logged number over steps."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    lines: dict[str, tuple[list[int], list[float]]] = {}
-    for row in read_log(folder):
-        steps, values = lines.setdefault(row["name"], ([], []))
-        steps.append(int(row["step"]))
-        values.append(float(row["value"]))
-    figure, axes = pyplot.subplots(figsize=(7, 4))
-    for name, (steps, values) in lines.items():
-        axes.plot(steps, values, marker="o" if name.startswith("eval") else None, label=name, linewidth=1)
-    axes.set_xlabel("step")
-    axes.legend(fontsize=7)
-    axes.grid(alpha=0.3)
-    figure.savefig(folder / "curve.png", dpi=110, bbox_inches="tight")
-    pyplot.close(figure)
 
 
 def _beside(bar: Any, say: Callable[[str], None] | None) -> Callable[[str], None] | None:

@@ -12,6 +12,8 @@ from ttsbench import audio
 from ttsbench.records import Metric, Sample, Score, Synthesis
 from ttsbench.store import Run
 
+from .gate import TEXTS as GATE_TEXTS
+
 WER = Metric("wer", "WER", "%", "lower", 0, None, "intelligibility", "words wrong", shown="corpus")
 SIM = Metric("sim_o", "SIM-o", "cosine", "higher", -1, 1, "similarity", "closeness to the prompt's voice")
 DNSMOS = Metric("dnsmos", "DNSMOS", "MOS", "higher", 1, 5, "quality", "predicted quality")
@@ -116,6 +118,18 @@ def make_run():
         return path
 
     return make
+
+
+@pytest.fixture(scope="session")
+def base(make_run, tmp_path_factory):
+    """A scored run without audio, for `ttsbench compare`."""
+    return make_run(tmp_path_factory.mktemp("gate"), "alpha", 0.1, 0.6, GATE_TEXTS, sound=False)
+
+
+@pytest.fixture
+def copy(base, tmp_path):
+    """copy(name) -> a run folder equal to `base`."""
+    return lambda name="new": shutil.copytree(base, tmp_path / name)
 
 
 CHROMIUM = "/usr/bin/chromium"

@@ -1,10 +1,9 @@
-"""The regression gate: what it catches, what it lets pass, what it refuses, what it writes."""
+"""The regression gate: what it catches, what it lets pass, what it refuses."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import shutil
 from dataclasses import replace
 from xml.etree import ElementTree as ET
 
@@ -12,46 +11,13 @@ import numpy as np
 import pytest
 
 from ttsbench.commands import calibrate
-from ttsbench.commands import compare as command
-from ttsbench.errors import UserError
 from ttsbench.records import Metric, Score
 from ttsbench.reports.comparison import calibration, judge, output, thresholds
 from ttsbench.reports.tables import ReportError
-from ttsbench.stats import Difference
-from ttsbench.store import Run, write_lines
+from ttsbench.significance import Difference
+from ttsbench.store import Run
 
-TEXTS = [f"{'one two three four five six seven eight nine ten'} {i}" for i in range(60)]
-
-
-@pytest.fixture(scope="module")
-def base(make_run, tmp_path_factory):
-    return make_run(tmp_path_factory.mktemp("gate"), "alpha", 0.1, 0.6, TEXTS, sound=False)
-
-
-@pytest.fixture
-def copy(base, tmp_path):
-    """copy(name) -> a run folder equal to `base`."""
-    return lambda name="new": shutil.copytree(base, tmp_path / name)
-
-
-def change(path, metric, function, protocol="embedded"):
-    """Rewrite one metric's scores of a run folder."""
-    scores = Run.open(path).scores(protocol, metric)
-    write_lines(path / "scores" / protocol / f"{metric}.jsonl", [function(i, score) for i, score in enumerate(scores)])
-
-
-def add(amount):
-    return lambda i, s: Score(s.sample, s.value + amount(i), s.weight, detail=s.detail)
-
-
-def marks(found):
-    return {row.metric.name: row.mark for row in found.rows}
-
-
-def main(*words):
-    parser = argparse.ArgumentParser()
-    command.add_arguments(parser)
-    return command.run(parser.parse_args([str(word) for word in words]))
+from .gate import TEXTS, add, change, drawn, marks
 
 
 def test_a_run_against_itself_passes(base, copy):
@@ -60,16 +26,6 @@ def test_a_run_against_itself_passes(base, copy):
         set(marks(found).values()) == {"="} and not found.regressions and "is not shown to be worse" in found.sentence()
     )
     assert "pesq" not in marks(found)  # asked of no row: nothing to say
-
-
-def drawn(rng, words):
-    """Scores of an unchanged system, drawn anew."""
-    return {
-        "wer": lambda i, s: Score(s.sample, float(rng.binomial(words[i], 0.1) / words[i]), float(words[i])),
-        "sim_o": lambda i, s: Score(s.sample, float(rng.normal(0.6, 0.05))),
-        "dnsmos": lambda i, s: Score(s.sample, float(rng.normal(3.5, 0.2))),
-        "rtf": lambda i, s: Score(s.sample, float(rng.lognormal(-1, 0.2)), s.weight),
-    }
 
 
 def test_false_alarms_of_an_unchanged_system(copy):
@@ -164,82 +120,6 @@ def test_the_beginning_of_a_name_stands_for_all_its_metrics():
     tight = thresholds.Threshold("abs", 0.1)
     found = thresholds.by_metric({"dnsmos-sig": tight, "dnsmos": off}, known)
     assert found == {"dnsmos-sig": tight, "dnsmos-ovrl": off}
-
-
-# --- few rows -----------------------------------------------------------------------------------------------------
-
-
-def few(make_run, root, count):
-    return [make_run(root / side, "alpha", 0.0, 0.6, TEXTS[:count], sound=False) for side in ("old", "new")]
-
-
-def test_noise_on_half_of_ten_files_fails_and_names_the_test(make_run, tmp_path):
-    old, new = few(make_run, tmp_path, 10)
-    change(new, "wer", lambda i, s: Score(s.sample, 0.8 if i < 5 else s.value, s.weight, detail=s.detail))
-    found = judge.compare([old], [new])
-    row = next(row for row in found.rows if row.metric.name == "wer")
-    assert row.mark == "+" and row.test == "exact paired test" and row.p == 0.0625
-    assert "so large a change counts at p 0.062 of the exact paired test" in row.reason and not found.passed
-
-
-def test_one_row_alone_is_no_proof_of_a_large_jump(make_run, tmp_path):
-    old, new = few(make_run, tmp_path, 8)
-    change(new, "wer", lambda i, s: Score(s.sample, 3.0 if i == 0 else s.value, s.weight, detail=s.detail))
-    row = next(row for row in judge.compare([old], [new]).rows if row.metric.name == "wer")
-    assert row.difference.value > 0.2 and row.exact == 1.0 and row.mark == "~"
-
-
-def test_few_rows_say_what_they_can_show(make_run, tmp_path, capsys):
-    old, new = few(make_run, tmp_path, 10)
-    change(new, "wer", lambda i, s: Score(s.sample, 0.2 if i < 3 else s.value, s.weight, detail=s.detail))
-    found = judge.compare([old], [new])
-    row = next(row for row in found.rows if row.metric.name == "wer")
-    assert row.mark == "~" and row.verdict == "inconclusive" and found.passed
-    assert row.reason == f"10 rows can show no less than {100 * row.can_show:.2f}" and 0.1 < row.can_show < 0.2
-    assert "Inconclusive: WER on toy (10 rows can show no" in found.sentence()
-    output.print_comparison(found)
-    assert "10 rows can show no" in " ".join(capsys.readouterr().out.split())
-
-
-def test_five_rows_can_show_only_what_is_large(make_run, tmp_path):
-    old, new = few(make_run, tmp_path, 5)
-    change(new, "wer", lambda i, s: Score(s.sample, 0.1, s.weight, detail=s.detail))
-    row = next(row for row in judge.compare([old], [new]).rows if row.metric.name == "wer")
-    assert row.mark == "~" and row.reason == "5 rows can show no change less than 20 points: at least 10 are needed"
-    assert row.can_show == 0.2
-
-
-def test_more_rows_show_less(make_run, tmp_path):
-    least = []
-    for count in (20, 60):
-        old, new = few(make_run, tmp_path / str(count), count)
-        change(new, "sim_o", add(lambda i: (0.08 if i % 2 else -0.08) - 0.03))
-        row = next(row for row in judge.compare([old], [new]).rows if row.metric.name == "sim_o")
-        assert row.can_show is not None and row.test == "exact paired test"
-        least.append(row.can_show)
-    assert 0.02 < least[1] < least[0] < 0.2
-
-
-def test_many_speakers_are_resampled(make_run, tmp_path):
-    old, new = (
-        make_run(tmp_path / side, "alpha", 0.1, 0.6, TEXTS, seed=seed, sound=False, speakers=40)
-        for seed, side in enumerate(("old", "new"))
-    )
-    row = next(row for row in judge.compare([old], [new]).rows if row.metric.name == "wer")
-    assert row.test == "paired bootstrap over 40 speakers"
-
-
-def test_small_sets_of_an_unchanged_system_raise_no_alarm(copy, make_run, tmp_path):
-    """100 pairs of runs on 10 rows, every metric drawn anew."""
-    old, new = few(make_run, tmp_path, 10)
-    alarms = 0
-    for seed in range(100):
-        rng = np.random.default_rng(seed)
-        for path in (old, new):
-            for metric, draw in drawn(rng, [11] * 10).items():
-                change(path, metric, draw)
-        alarms += bool(judge.compare([old], [new], seed=seed).regressions)
-    assert alarms <= 1
 
 
 def test_test_sets_that_differ_are_told_apart(base, make_run, tmp_path):
@@ -337,128 +217,3 @@ def test_calibration_widens_the_gate(make_run, base, copy, tmp_path):
         calibration.spread(repeats[:1])
     with pytest.raises(ReportError, match="one system"):
         calibration.spread([repeats[0], make_run(tmp_path / "o", "beta", texts=TEXTS, sound=False)])
-
-
-def test_exit_status_and_files(base, copy, tmp_path, capsys, monkeypatch):
-    new = copy("bad")
-    change(new, "rtf", lambda i, s: Score(s.sample, s.value * 1.5, s.weight))
-    files = [tmp_path / "junit.xml", tmp_path / "summary.md", tmp_path / "page.html"]
-    status = main(base, new, "--junit", files[0], "--markdown", files[1], "--html", files[2], "--json")
-    out, err = capsys.readouterr()
-    assert status == 1 and "is worse than" in err
-    data = json.loads(out)
-    assert data["regressed"] and next(row for row in data["rows"] if row["metric"] == "rtf")["mark"] == "+"
-    suite = ET.parse(files[0]).getroot()
-    assert suite.get("failures") == "1" and suite.find(".//testcase[@name='rtf']/failure") is not None
-    assert "| `+` |" in files[1].read_text() and "1.50x" in files[1].read_text()
-    assert "1.50x" in files[2].read_text()
-    assert main(base, copy("same")) == 0
-    assert "better" in capsys.readouterr().out  # the legend
-    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "step.md"))
-    main(base, new, "--markdown", "-")
-    assert (tmp_path / "step.md").read_text().startswith("### ")
-
-
-def test_page_names_and_plays_what_got_worse(make_run, browser, tmp_path, plays):
-    base = make_run(tmp_path / "x", "alpha", 0.05, 0.6, TEXTS[:30])
-    new = make_run(tmp_path / "y", "alpha", 0.5, 0.6, TEXTS[:30], seed=1)
-    assert main(base, new) == 1
-    tab = browser.new_page(viewport={"width": 390, "height": 844})
-    asked, faults = [], []
-    tab.on("request", lambda request: asked.append(request.url))
-    tab.on("pageerror", lambda fault: faults.append(str(fault)))
-    tab.goto((new / "compare.html").as_uri())
-    assert "worse" in tab.locator(".verdict").inner_text() and tab.locator("del").count() > 10
-    tab.get_by_role("button", name="Play after").first.click()
-    assert plays(tab)
-    assert all(url.startswith(("file:", "data:")) for url in asked) and not faults
-    assert tab.evaluate("document.documentElement.scrollWidth") <= 390
-    tab.close()
-
-
-# --- a base without audio, and scores of the same audio -----------------------------------------------------------
-
-
-def test_a_base_is_kept_without_audio_timings_and_paths(make_run, tmp_path, capsys):
-    runs = tmp_path / "x" / "runs"
-    for name in ("alpha", "beta", "ground-truth"):
-        make_run(tmp_path / "x", name)
-    base = tmp_path / "base"
-    assert main(base, runs, "--accept") == 0 and "3 runs" in capsys.readouterr().err
-    text = "".join(path.read_text() for path in base.rglob("*") if path.is_file())
-    assert str(tmp_path) not in text and "box" not in text and not list(base.rglob("*.flac"))
-    assert not list(base.rglob("rtf.jsonl")) and '"hypothesis"' in text
-    assert main(base, runs, "--json", "--html", tmp_path / "p.html") == 0
-    found = json.loads(capsys.readouterr().out)
-    assert {row["mark"] for row in found["rows"]} == {"="} and not any(r["metric"] == "rtf" for r in found["rows"])
-    assert main(base, runs, "--accept") == 0  # kept scores are replaced
-    with pytest.raises(ReportError, match="more than kept scores"):  # a whole run never is
-        main(runs / "alpha@toy", base / "alpha@toy", "--accept")
-    (tmp_path / "notes").mkdir()
-    with pytest.raises(ReportError, match="more than kept scores"):
-        main(tmp_path / "notes", base / "alpha@toy", "--accept")
-
-
-def test_scores_of_the_same_audio_must_be_the_same(base, copy, tmp_path, capsys):
-    assert "is the same as" in judge.compare([base], [copy("equal")], same=True).sentence()
-    better = copy("better")  # one utterance, so that nothing is significant; a metric that flatters is broken as well
-    worst = max(enumerate(Run.open(base).scores("embedded", "wer")), key=lambda pair: pair[1].value)[0]
-    change(better, "wer", lambda i, s: Score(s.sample, 0.0 if i == worst else s.value, s.weight, detail=s.detail))
-    limit = "wer:0.1abs"
-    assert main(base, better, "--fail-on", limit) == 0 and main(base, better, "--fail-on", limit, "--same") == 1
-    capsys.readouterr()
-    files = ["--junit", tmp_path / "j.xml", "--markdown", tmp_path / "m.md"]
-    assert main(base, better, "--fail-on", limit, "--same", *files) == 1
-    said = capsys.readouterr()
-    assert "is not the same as" in said.err and f"WER changed most on: utt-{worst:04d}" in said.out
-    assert ET.parse(tmp_path / "j.xml").getroot().get("failures") == "1"
-    assert f"`utt-{worst:04d}`" in (tmp_path / "m.md").read_text()
-    assert f"utt-{worst:04d}" in (better / "compare.html").read_text()
-    assert main(base, better, "--fail-on", "wer:20abs", "--same") == 0
-
-
-def test_the_step_summary_needs_its_variable(base, copy, monkeypatch, tmp_path):
-    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
-    with pytest.raises(UserError, match="GITHUB_STEP_SUMMARY, which is not set"):
-        main(base, copy(), "--markdown", "-")
-
-
-# --- what is written, sign by sign --------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def mixed(base, copy):
-    """One row of every mark but x: RTF worse, SIM-o better, DNSMOS newly failing, WER within, PESQ newly working."""
-    new = copy()
-    change(new, "rtf", lambda i, s: Score(s.sample, s.value * 1.5, s.weight))
-    change(new, "sim_o", add(lambda i: 0.1))
-    change(new, "dnsmos", lambda i, s: Score(s.sample, None, error="model missing"))
-    change(new, "pesq", lambda i, s: Score(s.sample, 3.0))
-    return judge.compare([base], [new])
-
-
-def test_markdown_has_no_empty_places(mixed):
-    text = output.markdown(mixed)
-    assert "****" not in text and "None" not in text
-    table = [line for line in text.splitlines() if line.startswith("| `")]
-    assert [line.split("|")[1].strip() for line in table] == ["`=`", "`=`", "`-`", "`!`", "`+`", "`*`"]
-    dnsmos, rtf = (next(line for line in table if name in line) for name in ("DNSMOS", "RTF"))
-    assert (
-        dnsmos
-        == "| `!` | toy embedded DNSMOS ↑ |  |  |  |  | **newly failing: no number in NEW: model missing (60)** |"
-    )
-    assert "| **1.50x** | 1." in rtf and rtf.endswith("| **worse** |")
-
-
-def test_junit_has_no_empty_places(mixed):
-    suite = ET.fromstring(output.junit(mixed).encode())
-    said = {case.get("name"): (case[0].tag, case[0].get("message"), case[0].text) for case in suite.iter("testcase")}
-    texts = [text or "" for _, _, text in said.values()]
-    assert not any("interval ," in text or text.startswith(" to") for text in texts)
-    assert [name for name, (_, _, text) in said.items() if " p " in (text or "")] == ["wer", "sim_o", "rtf"]
-    assert said["dnsmos"][:2] == ("failure", "DNSMOS is newly failing")
-    assert said["dnsmos"][2].startswith("no number in NEW: model missing (60); worst: utt-0000, utt-0001")
-    assert said["failures"] == ("system-out", None, "0 to 0, difference ±0, threshold 0abs, counted")
-    kind, _, text = said["rtf"]
-    assert kind == "failure" and "difference 1.50x, 95 % interval 1." in text
-    assert "p < 0.0001 (Mann-Whitney test), threshold 1.2x; worst: utt-" in text

@@ -1,42 +1,26 @@
-"""Rating sheets: the plan, the workbook, the listening page in a browser, and what comes back."""
+"""Rating sheets: the workbook, the listening page in a browser, and what comes back."""
 
 from __future__ import annotations
 
-import argparse
-import collections
 import json
 import random
 import re
-import shutil
 
 import numpy as np
 import openpyxl
 import pytest
 
-from ttsbench.commands import ratings as command
 from ttsbench.errors import UserError
 from ttsbench.reports.listening import analysis, files, workbook
 from ttsbench.reports.listening import plan as plans
 from ttsbench.reports.tables import ReportError
 
-CRITERIA = {
-    name: {"looks_at": f"how {name} sound", "1": "fails", "2": "in part", "3": "right"}
-    for name in ("Questions", "Emotions")
-}
-TEXTS = ["=1+1", "+cmd|' /C calc'!A0", "-2 degrees", "@SUM(A1)", *[f"sentence {i} to be rated" for i in range(20)]]
-SYSTEMS = {"best": 0.6, "middle": 0.0, "worst": -0.7}
-
-
-def main(*words):
-    parser = argparse.ArgumentParser()
-    command.add_arguments(parser)
-    return command.run(parser.parse_args([str(word) for word in words]))
+from .ratings import SYSTEMS, TEXTS, fill, main, rated
 
 
 @pytest.fixture(scope="module")
 def runs(make_run, tmp_path_factory):
-    root = tmp_path_factory.mktemp("rated")
-    return [make_run(root, name, texts=TEXTS, criteria=CRITERIA) for name in SYSTEMS]
+    return rated(make_run, tmp_path_factory.mktemp("rated"))
 
 
 @pytest.fixture(scope="module")
@@ -44,100 +28,6 @@ def exported(runs, tmp_path_factory):
     out = tmp_path_factory.mktemp("out") / "handout"
     assert main("export", *runs, "--design", "category", "--raters", 8, "--out", out, "--seed", 3) == 0
     return out, out.with_name("handout.key.json")
-
-
-def fill(path, answer, target=None):
-    """Fill the answer cells of a workbook: `answer(item id)` gives the text."""
-    book = openpyxl.load_workbook(path)
-    sheet = book["Ratings"]
-    heads = [cell.value for cell in sheet[1]]
-    for row in sheet.iter_rows(min_row=2):
-        row[heads.index("Answer")].value = answer(row[heads.index("Item")].value)
-    book.save(target or path)
-
-
-# --- the plan -----------------------------------------------------------------------------------------------------
-
-
-def plan(runs, design="mos", raters=8, **more):
-    return plans.plan(plans.gather(runs), plans.DESIGNS[design], raters, more.pop("seed", 0), **more)
-
-
-def test_latin_square_is_balanced(runs):
-    study = plan(runs)
-    heard = collections.Counter()
-    for items in study.sheets.values():
-        rated = [item for item in items if item.role == "rated"]
-        per_system = collections.Counter(item.systems for item in rated)
-        assert len(per_system) == 4 and max(per_system.values()) - min(per_system.values()) <= 1
-        assert len({(item.sample, item.systems) for item in rated}) == len(rated) == len(TEXTS)
-        heard.update((item.sample, item.systems) for item in rated)
-    assert set(heard.values()) == {2} and len(heard) == 4 * len(TEXTS)  # everything is rated by two
-
-
-def test_anchors_and_repeats_are_hidden_and_far_apart(runs):
-    study = plan(runs)
-    for items in study.sheets.values():
-        roles = collections.Counter(item.role for item in items)
-        assert roles["anchor"] >= 2 and roles["repeat"] >= 2
-        assert [item.id for item in items] == [f"{i:03d}" for i in range(1, len(items) + 1)]
-        at = {item.id: place for place, item in enumerate(items)}
-        for item in items:
-            if item.role == "repeat":
-                first = items[at[item.repeats]]
-                assert first.sample == item.sample and first.systems == item.systems
-                assert first.clips != item.clips and at[item.id] - at[item.repeats] >= len(items) // 4
-    codes = {code for items in study.sheets.values() for item in items for code in item.clips}
-    assert all(len(code) == 12 and not any(name in code for name in SYSTEMS) for code in codes)
-
-
-def test_plans_are_seeded(runs):
-    assert plan(runs, seed=1).sheets == plan(runs, seed=1).sheets != plan(runs, seed=2).sheets
-
-
-def test_pairs_change_their_order(runs):
-    study = plan(runs, "ab", raters=6)
-    first = collections.Counter(i.systems[0] for items in study.sheets.values() for i in items if i.role == "rated")
-    assert set(first) == set(SYSTEMS) and max(first.values()) < 1.5 * min(first.values())
-    assert sum(len([i for i in items if i.role == "anchor"]) for items in study.sheets.values()) >= 12
-
-
-def test_smos_has_the_prompt_and_another_voice_as_anchor(runs):
-    study = plan(runs, "smos")
-    for items in study.sheets.values():
-        assert all(item.reference in study.sources for item in items)
-        for item in items:
-            if item.role == "anchor":
-                assert study.sources[item.clips[0]][0] != study.sources[item.reference][0]
-
-
-def test_limit_keeps_categories_balanced(runs):
-    study = plan(runs, limit=10)
-    chosen = {(item.sample, item.category) for items in study.sheets.values() for item in items}
-    assert sorted(collections.Counter(category for _, category in chosen).values()) == [5, 5]
-
-
-def test_runs_need_no_scores_to_be_rated(runs, make_run, tmp_path):
-    run = make_run(tmp_path, "unscored", texts=TEXTS)
-    shutil.rmtree(run / "scores")
-    assert plan([run]).sheets
-
-
-def test_what_cannot_be_planned_is_said(runs, make_run, tmp_path, capsys):
-    with pytest.raises(ReportError, match="no criteria"):
-        plan([make_run(tmp_path, "x")], "category")
-    with pytest.raises(ReportError, match="at least two"):
-        plan(runs[:1], "ab")
-    with pytest.raises(ReportError, match="one test set"):
-        plan([runs[0], make_run(tmp_path, "y", testset="other")])
-    with pytest.raises(ReportError, match="would see the key"):
-        main("export", *runs, "--out", tmp_path / "o", "--key", tmp_path / "o" / "key.json")
-    broken = make_run(tmp_path / "z", "z", texts=TEXTS, failed=(0, 1))
-    assert plan([broken]).left_out == ["utt-0000", "utt-0001"]
-    capsys.readouterr()
-    main("export", broken, "--out", tmp_path / "o", "--raters", 2, "--sentences", 3, "--json")
-    about = json.loads(capsys.readouterr().out)
-    assert about["left_out"] == ["utt-0000", "utt-0001"] and set(about["items"]) == {"rater-01", "rater-02"}
 
 
 # --- the workbook -------------------------------------------------------------------------------------------------

@@ -18,7 +18,8 @@ from ttsbench.systems.nn.wavenorm import NormedConv1d, SnakeBeta, joined_weight
 
 pytest.importorskip("transformers", reason="X-codec2 and EnCodec stand on transformers, an optional dependency")
 from ttsbench.systems.codecs.encodec import EnCodec
-from ttsbench.systems.codecs.xcodec2 import DoublyBoundFSQ, XCodec2, XCodec2Shape
+from ttsbench.systems.codecs.xcodec2 import XCodec2
+from ttsbench.systems.codecs.xcodec2_layers import DoublyBoundFSQ, XCodec2Shape
 
 SMALL_VAE = FlowVAEShape(latent=8, down=(2, 5), channels=(4, 8, 16), up=(5, 2), first=16, flow_hidden=8)
 SMALL_X = XCodec2Shape(base=4, dim=64, layers=2, heads=4, semantic_dim=64, semantic_layers=2, semantic_hidden=128)

@@ -19,7 +19,8 @@ from ttsbench.systems.livespeech.model import LiveSpeech, load, save
 from ttsbench.systems.livespeech.train import SMALL_RECIPE, Recipe, fit, losses
 from ttsbench.systems.nn.quantizers import ResidualVQ
 from ttsbench.systems.training.data import TtsBatch
-from ttsbench.systems.training.trainer import Settings, read_log
+from ttsbench.systems.training.log import read_log
+from ttsbench.systems.training.trainer import Settings
 
 DESIGN = dataclasses.replace(
     SMALL, dim=32, heads=2, hidden=48, shared_layers=2, enrolled=3, encoder_dim=16, encoder_layers=1, encoder_heads=2,

@@ -1,12 +1,9 @@
-"""Full-size Llasa: the published layout, its prompt, its sampling; against transformers on random tiny weights."""
+"""Full-size Llasa: the published layout, prompt, sampling and system; against transformers on random weights."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import pytest
@@ -14,28 +11,15 @@ import torch
 
 from ttsbench.audio import write
 from ttsbench.records import Resynthesizer, Sample, System
-from ttsbench.systems.codecs import Codec
-from ttsbench.systems.llasa import core, decoding, full, paper, prompt, tuning
+from ttsbench.systems.llasa import core, decoding, full, paper, prompt
 from ttsbench.systems.weights import MissingWeights
 
-transformers = pytest.importorskip("transformers", reason="the reference implementation of Llama")
-tokenizers = pytest.importorskip("tokenizers", reason="reads and builds tokenizer.json")
-
-ROPE = {"rope_type": "llama3", "factor": 32.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
-ROPE |= {"original_max_position_embeddings": 64}
+from .llasa_folder import ROPE, publish, tokenizers, transformers, write_tokenizer
 
 
-def publish(folder: Path, tied: bool, vocabulary: int = 120, shard: str = "10GB") -> transformers.LlamaForCausalLM:
-    """Random tiny weights, saved by transformers in the published layout."""
-    config = transformers.LlamaConfig(
-        vocab_size=vocabulary, hidden_size=32, intermediate_size=48, num_hidden_layers=3, num_attention_heads=4,
-        num_key_value_heads=2, rms_norm_eps=1e-5, max_position_embeddings=4096, tie_word_embeddings=tied,
-        rope_theta=5e5, rope_scaling=ROPE | {"rope_theta": 5e5},
-    )  # fmt: skip
-    torch.manual_seed(3)
-    model = transformers.LlamaForCausalLM(config).eval()
-    model.save_pretrained(folder, max_shard_size=shard)
-    return model
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tokenizer(tmp_path_factory.mktemp("llasa"))
 
 
 @pytest.mark.parametrize(("tied", "shard"), [(True, "10GB"), (False, "20KB")])
@@ -89,25 +73,6 @@ def test_parameter_counts() -> None:
 
 
 # --- vocabulary and prompt ----------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a tokenizer.json of Llasa's layout: 128 000 pieces, 256 + 8 special tokens, 65 536 codes."""
-    folder = tmp_path_factory.mktemp("llasa")
-    letters = sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet())
-    pieces = {letter: at for at, letter in enumerate(letters)}
-    pieces |= {f"\x00{at}": at for at in range(len(letters), 128_000)}
-    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE(vocab=pieces, merges=[]))
-    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = tokenizers.decoders.ByteLevel()
-    llama = ["<|begin_of_text|>", "<|end_of_text|>", *(f"<|reserved_{i}|>" for i in range(4))]
-    llama += ["<|start_header_id|>", "<|end_header_id|>", "<|eom_id|>", "<|eot_id|>"]
-    llama += [f"<|reserved_{i}|>" for i in range(4, 250)]
-    tokenizer.add_special_tokens([*llama, *core.MARKERS])
-    tokenizer.add_tokens([f"<|s_{code}|>" for code in range(core.CODES)])
-    tokenizer.save(str(folder / "tokenizer.json"))
-    return folder
 
 
 def test_prompt_layout(published: Path) -> None:
@@ -298,88 +263,3 @@ def test_a_hub_id_is_found_in_the_cache_or_named(tmp_path: Path, monkeypatch: py
     publish(tmp_path / "mine", False, shard="20KB")
     (tmp_path / "mine" / "tokenizer.json").write_text("{}")
     assert full.locate("HKUSTAudio/Llasa-3B") == tmp_path / "mine"
-
-
-# --- training -----------------------------------------------------------------------------------------------------
-
-
-def test_only_speech_is_learned(published: Path) -> None:
-    tokenizer = prompt.load_tokenizer(published)
-    found = tuning.row(tokenizer, "Hi.", [7, 9], 400)
-    kept = found.labels[found.labels != tuning.UNLABELLED].tolist()
-    assert kept == [prompt.START, core.SPEECH + 7, core.SPEECH + 9, prompt.END]
-    assert (found.ids[found.labels != tuning.UNLABELLED] == torch.tensor(kept)).all()
-    after = found.ids[found.ids.tolist().index(prompt.END) + 1 :]
-    assert len(after) > 10
-    assert set(after.tolist()) == {tokenizer.token_to_id("<|eot_id|>")}
-    short = tuning.row(tokenizer, "Hi.", [7] * 900, 400)
-    assert short.ids.shape == short.labels.shape == (400,)
-    assert short.labels[-1] == core.SPEECH + 7
-
-
-def test_loss_equals_transformers_and_falls(tmp_path: Path) -> None:
-    theirs = publish(tmp_path, True)
-    model = core.load(tmp_path)
-    torch.manual_seed(0)
-    ids = torch.randint(0, 120, (6, 20))
-    labels = ids.clone()
-    labels[:, :8] = tuning.UNLABELLED
-    before = tuning.loss(model, ids, labels)["nats"]
-    torch.testing.assert_close(before, theirs(ids, labels=labels).loss, atol=1e-4, rtol=1e-4)
-    rows = [tuning.Row(one, two) for one, two in zip(ids, labels, strict=True)]
-    settings = tuning.Settings(steps=15, lr=3e-3, warmup=1, ema=0.0, save_every=15, bf16=False)
-    tuning.tune(model, rows, tmp_path / "run", settings, sequences=4)
-    assert tuning.loss(model, ids, labels)["nats"] < before - 0.5
-
-
-class Heard(Exception):
-    pass
-
-
-def test_the_paper_preset_trains_resumes_and_writes_what_the_system_reads(published: Path, tmp_path: Path) -> None:
-    from ttsbench.systems.codecs.xcodec2 import XCodec2, XCodec2Shape
-    from ttsbench.systems.corpus.build import Spoken, collect, write_shard
-    from ttsbench.systems.training.llama import published as published_settings
-    from ttsbench.systems.training.llama import start_from
-
-    rng = np.random.default_rng(0)
-    rows: list[Spoken] = [
-        (f"u{i}", "s", "dev" if i == 0 else "train", "hi", rng.normal(0, 0.1, 8000).astype(np.float32), [])
-        for i in range(4)
-    ]
-    write_shard(tmp_path, "x", "libritts", iter(rows))
-    collect(tmp_path)
-    torch.manual_seed(0)
-    shape = XCodec2Shape(base=4, dim=64, layers=2, heads=4, semantic_dim=64, semantic_layers=2, semantic_hidden=128)
-    codec, tokenizer = cast(Codec, XCodec2(shape).eval()), prompt.load_tokenizer(published)
-    config = core.Config(core._shape(16, 1, 8, 24, 32.0))
-    text_model = core.Llama(core.Config(config.shape, vocabulary=120)).state_dict()
-    settings = dataclasses.replace(published_settings(1600), steps=2, accumulate=2, save_every=1, eval_every=2)
-    assert published_settings(1600).steps == 10  # two epochs of 1600 rows, 320 a step
-
-    def train(folder: str, say: Callable[[str], None] | None = None) -> core.Llama:
-        return tuning.train_paper(
-            tmp_path, tmp_path / folder, codec, tokenizer, text_model, config, settings, 150, say=say
-        )
-
-    def interrupt(line: str) -> None:
-        if "eval" in line:  # after the second step and before it is saved
-            raise Heard
-
-    whole = train("whole")
-    with pytest.raises(Heard):
-        train("killed", interrupt)
-    assert torch.load(tmp_path / "killed" / "state.pt", weights_only=True)["run"]["step"] == 1
-    again = train("killed")
-    for (name, one), two in zip(whole.state_dict().items(), again.state_dict().values(), strict=True):
-        assert torch.equal(one, two), name
-    begun = core.Llama(config)
-    start_from(begun, text_model)
-    start = begun.state_dict()
-    assert torch.equal(start["model.embed_tokens.weight"][:120], text_model["model.embed_tokens.weight"])
-    name = "model.layers.0.mlp.up_proj.weight"
-    assert not torch.equal(start[name], whole.state_dict()[name])
-    read = core.load(tmp_path / "whole" / "llasa")
-    assert read.config == config
-    assert torch.equal(read.embedding, whole.embedding)
-    assert prompt.load_tokenizer(tmp_path / "whole" / "llasa").get_vocab_size() == core.VOCABULARY

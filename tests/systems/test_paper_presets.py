@@ -25,6 +25,7 @@ from ttsbench.systems.mobilespeech.design import PAPER
 from ttsbench.systems.training import stages, trainer
 from ttsbench.systems.training.data import StoredCodes, TtsBatches, encode_recordings
 from ttsbench.systems.training.llama import published, start_from
+from ttsbench.systems.training.log import read_log
 from ttsbench.systems.training.trainer import Settings
 from ttsbench.systems.weights import MissingWeights
 
@@ -125,7 +126,7 @@ def test_two_steps_and_resumed_after_one_end_alike(
         assert torch.equal(value, killed["model"][name]), name
         changed += not torch.equal(value, first["model"][name])
     assert changed > len(whole["model"]) // 2
-    names = {row["name"] for row in trainer.read_log(tmp_path / "whole")}
+    names = {row["name"] for row in read_log(tmp_path / "whole")}
     assert any(name.startswith("eval_") for name in names)
 
 

@@ -6,7 +6,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 from ttsbench.systems.training.curves import draw
-from ttsbench.systems.training.trainer import Settings, read_log, schedule, train
+from ttsbench.systems.training.log import read_log
+from ttsbench.systems.training.trainer import Settings, schedule, train
 
 SETTINGS = Settings(steps=30, lr=1e-2, warmup=3, log_every=5, eval_every=10, save_every=4, seed=7)
 

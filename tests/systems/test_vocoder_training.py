@@ -16,7 +16,8 @@ from ttsbench.systems.corpus.build import write_shard
 from ttsbench.systems.corpus.reader import Corpus
 from ttsbench.systems.nn.vocoder import Vocoder
 from ttsbench.systems.training import joint, vocoder
-from ttsbench.systems.training.trainer import export, read_log
+from ttsbench.systems.training.log import read_log
+from ttsbench.systems.training.trainer import export
 
 
 class Killed(Exception):

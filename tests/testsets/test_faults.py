@@ -101,6 +101,22 @@ def test_all_faults_are_told_at_once_in_the_order_of_lines(here: Path) -> None:
     ]
 
 
+def test_ids_that_differ_only_in_case_would_share_a_file_on_some_disks(here: Path) -> None:
+    (found,) = faults_of_list(here, "Straße|Before.|p.wav|After.", "STRASSE|Before.|p.wav|After.")
+    assert found.line == 2
+    assert found.problem == "the id differs from 'Straße' (line 1) in upper and lower case only"
+
+
+def test_names_of_recordings_and_transcripts_are_compared_in_composed_form(here: Path) -> None:
+    """macOS writes names of files decomposed (e and an accent); lists mostly hold the composed letter."""
+    folder = here / "mine"
+    folder.mkdir()
+    soundfile.write(folder / "cafe\u0301.wav", np.full(16000, 0.1), 16000)
+    (folder / "transcripts.tsv").write_text("caf\u00e9\tWords.\n", encoding="utf-8")
+    (sample,) = testsets.load(f"folder={folder}").samples
+    assert (sample.id, sample.text) == ("caf\u00e9", "Words.")
+
+
 def test_lists_that_are_not_there_or_hold_nothing(here: Path) -> None:
     assert "cannot be read" in faults(f"seed-en={here / 'gone.lst'}")[0].problem
     assert faults_of_list(here)[0].problem == "the list is empty"

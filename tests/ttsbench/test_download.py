@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import tarfile
 import threading
 import time
 from collections.abc import Iterator
@@ -23,7 +22,8 @@ from ttsbench import download as room
 from ttsbench.download import DownloadError, Source, download
 from ttsbench.files import flock
 from ttsbench.testsets import TestSetError, published
-from ttsbench.unpacking import ArchiveError, unpack
+
+from .archives import packed
 
 CONTENT = bytes(np.random.default_rng(7).integers(0, 256, 400_000, np.uint8))
 HALF = 150_000
@@ -215,66 +215,6 @@ def test_one_process_downloads_at_a_time(server: Server, tmp_path: Path) -> None
         flock(held.fileno())
         with pytest.raises(DownloadError, match="another process"):
             download(server.source("file"), tmp_path / "a")
-
-
-# --- archives -------------------------------------------------------------------------------------------------
-
-
-def packed(*members: tuple[str, bytes | tarfile.TarInfo], mode: str = "w:gz") -> bytes:
-    held = io.BytesIO()
-    with tarfile.open(fileobj=held, mode=mode) as archive:  # type: ignore[call-overload]
-        for name, content in members:
-            member = content if isinstance(content, tarfile.TarInfo) else tarfile.TarInfo(name)
-            data = content if isinstance(content, bytes) else b""
-            member.name, member.size = name, len(data)
-            archive.addfile(member, io.BytesIO(data))
-    return held.getvalue()
-
-
-def special(kind: bytes, target: str = "") -> tarfile.TarInfo:
-    member = tarfile.TarInfo()
-    member.type, member.linkname = kind, target
-    return member
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "problem"),
-    [
-        ("../outside", b"x", "leaves the archive"),
-        ("data/../../outside", b"x", "leaves the archive"),
-        ("/tmp/outside", b"x", "leaves the archive"),
-        ("data\\..\\outside", b"x", "leaves the archive"),
-        ("C:outside", b"x", "leaves the archive"),
-        ("data/link", special(tarfile.SYMTYPE, "/etc/passwd"), "a link"),
-        ("data/link", special(tarfile.LNKTYPE, "data/ok"), "a link"),
-        ("data/pipe", special(tarfile.FIFOTYPE), "a device"),
-        ("data/disk", special(tarfile.BLKTYPE), "a device"),
-        ("data/big", b"x" * 5000, "unpacks to more than"),
-        ("data/ok", b"again", "cannot be unpacked"),
-    ],
-)
-def test_an_archive_that_would_write_elsewhere_leaves_nothing(
-    tmp_path: Path, name: str, content: bytes | tarfile.TarInfo, problem: str
-) -> None:
-    archive = tmp_path / "a.tar.gz"
-    archive.write_bytes(packed(("data/ok", b"fine"), (name, content)))
-    with pytest.raises(ArchiveError, match=problem):
-        unpack(archive, tmp_path / "in" / "here", limit=1000)
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [archive]
-
-
-@pytest.mark.parametrize("mode", ["w", "w:gz", "w:xz"])
-def test_an_archive_is_unpacked_and_a_broken_one_refused(tmp_path: Path, mode: str) -> None:
-    content = packed(("data", special(tarfile.DIRTYPE)), ("data/ok", CONTENT[:50_000]), mode=mode)
-    archive = tmp_path / "a.tar"
-    archive.write_bytes(content)
-    heard: list[int] = []
-    unpack(archive, tmp_path / "out", 60_000, heard.append)
-    assert (tmp_path / "out/data/ok").read_bytes() == CONTENT[:50_000] and heard == [50_000]
-    archive.write_bytes(content[:20_000])
-    with pytest.raises(ArchiveError, match="cannot be unpacked"):
-        unpack(archive, tmp_path / "cut", 60_000)
-    assert not (tmp_path / "cut").exists()
 
 
 # --- published sets -------------------------------------------------------------------------------------------

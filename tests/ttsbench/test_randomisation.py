@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ttsbench import stats
+from ttsbench import significance
 from ttsbench.records import Metric, Score
 
 WER = Metric("wer", "WER", "%", "lower", 0, None, "intelligibility", "", shown="corpus")
@@ -28,24 +28,24 @@ def rows(values, weights=None):
     ],
 )
 def test_by_hand(before, after, p):
-    assert stats.randomisation(SIM, rows(before), rows(after)) == p
+    assert significance.randomisation(SIM, rows(before), rows(after)) == p
 
 
 def test_the_corpus_rate_weighs_words():
     # differences in words: +8, -1, -1; only the swaps that move the long one with both others or none are as extreme
     before, after = rows([0.0, 0.1, 0.1], [80, 10, 10]), rows([0.1, 0.0, 0.0], [80, 10, 10])
-    assert stats.randomisation(WER, before, after) == 1.0
+    assert significance.randomisation(WER, before, after) == 1.0
     after = rows([0.1, 0.2, 0.2], [80, 10, 10])  # +8, +1, +1
-    assert stats.randomisation(WER, before, after) == 2 / 8
-    assert stats.randomisation(SIM, before, after) == 2 / 8
+    assert significance.randomisation(WER, before, after) == 2 / 8
+    assert significance.randomisation(SIM, before, after) == 2 / 8
 
 
 def test_many_rows_are_drawn_and_seeded():
     before, after = rows([0.0] * 40), rows([0.1] * 40)
-    p = stats.randomisation(SIM, before, after)
-    assert 0 < p < 1e-4 and p == stats.randomisation(SIM, before, after)
+    p = significance.randomisation(SIM, before, after)
+    assert 0 < p < 1e-4 and p == significance.randomisation(SIM, before, after)
     mixed = rows([0.1, -0.1] * 20)
-    assert stats.randomisation(SIM, before, mixed) > 0.1
+    assert significance.randomisation(SIM, before, mixed) > 0.1
 
 
 def test_systems_that_lack_rows_are_compared_on_those_both_have():
@@ -54,4 +54,4 @@ def test_systems_that_lack_rows_are_compared_on_those_both_have():
     whole = rows([*values, *[0.0] * 40])
     part = [*rows([v + (0.001 if i % 2 else -0.001) for i, v in enumerate(values)])]
     part += [Score(f"s{i}", error="no audio") for i in range(60, 100)]
-    assert stats.ranks(SIM, [whole, part]) == [(1, 2), (1, 2)]
+    assert significance.ranks(SIM, [whole, part]) == [(1, 2), (1, 2)]

@@ -12,7 +12,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ttsbench import agreement, stats
+from ttsbench import agreement, significance, stats
 from ttsbench.records import Metric, Score
 
 WER = Metric("wer", "WER", "%", "lower", 0, None, "intelligibility", "", shown="corpus")
@@ -102,7 +102,7 @@ def test_mean_interval_agrees_with_student():
 
 def test_paired_difference_of_a_run_with_itself_is_nothing():
     scores = rows(np.random.default_rng(0).random(50))
-    same = stats.paired(WER, scores, scores)
+    same = significance.paired(WER, scores, scores)
     assert (same.value, same.low, same.high, same.p) == (0.0, 0.0, 0.0, 1.0)
 
 
@@ -110,13 +110,13 @@ def test_paired_agrees_with_the_t_test_and_pairs_by_id():
     rng = np.random.default_rng(3)
     a = rng.normal(0, 1, 80)
     b = a + rng.normal(0.1, 0.4, 80)
-    found = stats.paired(SIM, rows(a), rows(b)[::-1], resamples=20000)
+    found = significance.paired(SIM, rows(a), rows(b)[::-1], resamples=20000)
     assert found.value == pytest.approx((b - a).mean()) and found.pairs == 80
     assert found.p == pytest.approx(scipy.stats.ttest_rel(b, a).pvalue, abs=0.004)
     assert found.low < found.value < found.high
     unpaired = [Score("u0", None, error="gone"), *rows(b)[1:]]
-    assert stats.paired(SIM, rows(a), unpaired).pairs == 79
-    assert stats.paired(SIM, rows(a), []).p == 1.0
+    assert significance.paired(SIM, rows(a), unpaired).pairs == 79
+    assert significance.paired(SIM, rows(a), []).p == 1.0
 
 
 def test_paired_false_alarms_stay_at_the_stated_rate():
@@ -125,34 +125,34 @@ def test_paired_false_alarms_stay_at_the_stated_rate():
     alarms = 0
     for trial in range(400):
         a, b = (rng.binomial(words.astype(int), 0.05) / words for _ in range(2))
-        alarms += stats.paired(WER, rows(a, words), rows(b, words), seed=trial, resamples=300).p < 0.05
+        alarms += significance.paired(WER, rows(a, words), rows(b, words), seed=trial, resamples=300).p < 0.05
     assert 6 <= alarms <= 34  # 5 % of 400 is 20
 
 
 def test_a_shift_of_every_speaker_by_the_same_amount_is_certain():
     scores = rows([0.25] * 20)
-    assert stats.paired(SIM, scores, rows([0.5] * 20)).p == 0.0
+    assert significance.paired(SIM, scores, rows([0.5] * 20)).p == 0.0
 
 
 def test_timings_agree_with_scipy():
     rng = np.random.default_rng(2)
     a, b = rng.lognormal(0, 0.2, 40), rng.lognormal(0.3, 0.2, 50)
     rtf = Metric("rtf", "RTF", "", "lower", 0, None, "speed", "")
-    found = stats.timings(rtf, rows(a), rows(b))
+    found = significance.timings(rtf, rows(a), rows(b))
     assert found.p == pytest.approx(scipy.stats.mannwhitneyu(a, b).pvalue)
     assert found.ratio == pytest.approx(b.mean() / a.mean()) and found.ratio_low < found.ratio < found.ratio_high
-    assert stats.timings(rtf, [], rows(b)).p == 1.0
+    assert significance.timings(rtf, [], rows(b)).p == 1.0
 
 
 def test_holm_on_the_textbook_example():
-    assert stats.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert stats.holm([]) == []
+    assert significance.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert significance.holm([]) == []
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_properties(p):
-    adjusted = stats.holm(p)
+    adjusted = significance.holm(p)
     assert all(b >= a and b <= min(1.0, len(p) * a) + 1e-12 for a, b in zip(p, adjusted, strict=True))
     order = sorted(range(len(p)), key=lambda i: p[i])
     assert all(adjusted[i] <= adjusted[j] + 1e-12 for i, j in itertools.pairwise(order))
@@ -162,9 +162,9 @@ def test_ranks_share_where_nothing_is_significant():
     rng = np.random.default_rng(4)
     base = rng.normal(0.6, 0.05, 100)
     good, alike, bad = base, base + rng.normal(0, 0.05, 100), base - 0.1 + rng.normal(0, 0.02, 100)
-    assert stats.ranks(SIM, [rows(bad), rows(good), rows(alike), []]) == [(3, 3), (1, 2), (1, 2), None]
+    assert significance.ranks(SIM, [rows(bad), rows(good), rows(alike), []]) == [(3, 3), (1, 2), (1, 2), None]
     lower = Metric("wer", "WER", "%", "lower", 0, None, "intelligibility", "")
-    assert stats.ranks(lower, [rows(bad), rows(good), rows(alike)])[0] == (1, 1)
+    assert significance.ranks(lower, [rows(bad), rows(good), rows(alike)])[0] == (1, 1)
 
 
 # Krippendorff 2011, "Computing Krippendorff's Alpha-Reliability": four observers, twelve units.

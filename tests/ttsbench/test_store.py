@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import unicodedata
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ttsbench import files, store
-from ttsbench.records import Chunk, Feature, Metric, Sample, Score, Synthesis, id_problem
+from ttsbench.names import composed, folded, id_problem
+from ttsbench.records import Chunk, Feature, Metric, Sample, Score, Synthesis
 from ttsbench.testsets.check import finish
 from ttsbench.testsets.faults import Draft, TestSetError
 
@@ -91,8 +91,8 @@ def test_what_a_loader_accepts_the_store_can_name_and_no_two_ids_share_a_name(na
     try:
         accepted = [sample.id for sample in finish(draft, "t", "CC0", "here").samples]
     except TestSetError as refused:
-        composed = [unicodedata.normalize("NFC", name) for name in names]
-        bad = {line for line, name in enumerate(composed, 1) if id_problem(name) or name in composed[: line - 1]}
+        same = [folded(name) for name in names]
+        bad = {n for n, name in enumerate(names, 1) if id_problem(composed(name)) or same[n - 1] in same[: n - 1]}
         assert {fault.line for fault in refused.faults} == bad != set()
         return
     files = [store.file_name(name) for name in accepted]
@@ -115,6 +115,7 @@ APPENDER = """
 import sys
 from pathlib import Path
 from ttsbench import store
+from ttsbench.names import composed, folded, id_problem
 from ttsbench.records import Synthesis
 for number in range(150):
     store.append(Path(sys.argv[1]), Synthesis(f"{sys.argv[2]}-{number}", error="x" * 50))

@@ -10,7 +10,7 @@ import pytest
 from ttsbench import audio, cli, systems
 from ttsbench.records import Sample, System
 from ttsbench.systems.corpus.build import collect, write_shard
-from ttsbench.systems.training.trainer import read_log
+from ttsbench.systems.training.log import read_log
 
 
 @pytest.fixture(scope="module")

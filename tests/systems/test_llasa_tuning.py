@@ -1,0 +1,103 @@
+"""How full-size Llasa is trained: what is learned, the loss against transformers, an interrupted run."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pytest
+import torch
+
+from ttsbench.systems.codecs import Codec
+from ttsbench.systems.codecs.xcodec2 import XCodec2, XCodec2Shape
+from ttsbench.systems.corpus.build import Spoken, collect, write_shard
+from ttsbench.systems.llasa import core, prompt, tuning
+from ttsbench.systems.training.llama import published as published_settings
+from ttsbench.systems.training.llama import start_from
+
+from .llasa_folder import publish, write_tokenizer
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tokenizer(tmp_path_factory.mktemp("llasa"))
+
+
+def test_only_speech_is_learned(published: Path) -> None:
+    tokenizer = prompt.load_tokenizer(published)
+    found = tuning.row(tokenizer, "Hi.", [7, 9], 400)
+    kept = found.labels[found.labels != tuning.UNLABELLED].tolist()
+    assert kept == [prompt.START, core.SPEECH + 7, core.SPEECH + 9, prompt.END]
+    assert (found.ids[found.labels != tuning.UNLABELLED] == torch.tensor(kept)).all()
+    after = found.ids[found.ids.tolist().index(prompt.END) + 1 :]
+    assert len(after) > 10
+    assert set(after.tolist()) == {tokenizer.token_to_id("<|eot_id|>")}
+    short = tuning.row(tokenizer, "Hi.", [7] * 900, 400)
+    assert short.ids.shape == short.labels.shape == (400,)
+    assert short.labels[-1] == core.SPEECH + 7
+
+
+def test_loss_equals_transformers_and_falls(tmp_path: Path) -> None:
+    theirs = publish(tmp_path, True)
+    model = core.load(tmp_path)
+    torch.manual_seed(0)
+    ids = torch.randint(0, 120, (6, 20))
+    labels = ids.clone()
+    labels[:, :8] = tuning.UNLABELLED
+    before = tuning.loss(model, ids, labels)["nats"]
+    torch.testing.assert_close(before, theirs(ids, labels=labels).loss, atol=1e-4, rtol=1e-4)
+    rows = [tuning.Row(one, two) for one, two in zip(ids, labels, strict=True)]
+    settings = tuning.Settings(steps=15, lr=3e-3, warmup=1, ema=0.0, save_every=15, bf16=False)
+    tuning.tune(model, rows, tmp_path / "run", settings, sequences=4)
+    assert tuning.loss(model, ids, labels)["nats"] < before - 0.5
+
+
+class Heard(Exception):
+    pass
+
+
+def test_the_paper_preset_trains_resumes_and_writes_what_the_system_reads(published: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows: list[Spoken] = [
+        (f"u{i}", "s", "dev" if i == 0 else "train", "hi", rng.normal(0, 0.1, 8000).astype(np.float32), [])
+        for i in range(4)
+    ]
+    write_shard(tmp_path, "x", "libritts", iter(rows))
+    collect(tmp_path)
+    torch.manual_seed(0)
+    shape = XCodec2Shape(base=4, dim=64, layers=2, heads=4, semantic_dim=64, semantic_layers=2, semantic_hidden=128)
+    codec, tokenizer = cast(Codec, XCodec2(shape).eval()), prompt.load_tokenizer(published)
+    config = core.Config(core._shape(16, 1, 8, 24, 32.0))
+    text_model = core.Llama(core.Config(config.shape, vocabulary=120)).state_dict()
+    settings = dataclasses.replace(published_settings(1600), steps=2, accumulate=2, save_every=1, eval_every=2)
+    assert published_settings(1600).steps == 10  # two epochs of 1600 rows, 320 a step
+
+    def train(folder: str, say: Callable[[str], None] | None = None) -> core.Llama:
+        return tuning.train_paper(
+            tmp_path, tmp_path / folder, codec, tokenizer, text_model, config, settings, 150, say=say
+        )
+
+    def interrupt(line: str) -> None:
+        if "eval" in line:  # after the second step and before it is saved
+            raise Heard
+
+    whole = train("whole")
+    with pytest.raises(Heard):
+        train("killed", interrupt)
+    assert torch.load(tmp_path / "killed" / "state.pt", weights_only=True)["run"]["step"] == 1
+    again = train("killed")
+    for (name, one), two in zip(whole.state_dict().items(), again.state_dict().values(), strict=True):
+        assert torch.equal(one, two), name
+    begun = core.Llama(config)
+    start_from(begun, text_model)
+    start = begun.state_dict()
+    assert torch.equal(start["model.embed_tokens.weight"][:120], text_model["model.embed_tokens.weight"])
+    name = "model.layers.0.mlp.up_proj.weight"
+    assert not torch.equal(start[name], whole.state_dict()[name])
+    read = core.load(tmp_path / "whole" / "llasa")
+    assert read.config == config
+    assert torch.equal(read.embedding, whole.embedding)
+    assert prompt.load_tokenizer(tmp_path / "whole" / "llasa").get_vocab_size() == core.VOCABULARY
