@@ -72,6 +72,7 @@ def _section(table: Table, index: int, clips: Clips) -> dict[str, Any]:
         "worst": _worst(table, clips),
         "failures": [(entry, rows, rows[:LISTED_FAILURES]) for entry, rows in failed],
         "unsure": [(entry, rows) for entry in table.entries if (rows := _unsure(table, entry))],
+        "checks": [(entry, found) for entry in table.entries if (found := _checks(table, entry))],
         "runs": [(entry, entry.run.info) for entry in table.entries],
         "filters": {key: _options(table, key) for key in ("category", "language")},
     }
@@ -81,6 +82,16 @@ def _unsure(table: Table, entry: Entry) -> list[tuple[str, str, str]]:
     """Rows on which two recognisers lie far apart: utterance, how far, what the second one heard."""
     scores = [score for metric in table.metrics for score in entry.scores[metric.name] if score.detail.get("unsure")]
     return [(score.sample, str(score.detail["unsure"]), str(score.detail.get("second", ""))) for score in scores]
+
+
+def _checks(table: Table, entry: Entry) -> list[tuple[str, list[str]]]:
+    """The rules that point at rows of a system, the commonest first, each with the rows' ids."""
+    found: dict[str, list[str]] = {}
+    for metric in table.metrics:
+        for score in entry.scores[metric.name]:
+            for rule in score.detail.get("checks", ()):
+                found.setdefault(str(rule), []).append(score.sample)
+    return sorted(found.items(), key=lambda each: -len(each[1]))
 
 
 def _options(table: Table, key: str) -> list[str]:
@@ -150,9 +161,16 @@ def utterances(table: Table, clips: Clips) -> dict[str, Any]:
             error = messages.setdefault(spoken.error, len(messages)) if spoken and spoken.error else -1
             heard = pairs[number]
             rows.append([at, number, clip, error, heard[1] if heard else None,
-                         [_rounded(score) for score in scores], _trouble(scores, messages)])  # fmt: skip
+                         [_rounded(s) for s in scores], _trouble(scores, messages), _flags(scores)])  # fmt: skip
     return {"metrics": cards, "systems": [entry.name for entry in table.entries], "samples": samples, "rows": rows,
             "messages": list(messages)}  # fmt: skip
+
+
+def _flags(scores: Sequence[Score | None]) -> list[str] | int:
+    """The clip checks that point at a row, and whether the recogniser is unsure of it; 0 where nothing does."""
+    found = [str(rule) for score in scores if score for rule in score.detail.get("checks", ())]
+    unsure = any(score.detail.get("unsure") for score in scores if score)
+    return [*found, *(["recogniser unsure"] if unsure else [])] or 0
 
 
 def _rounded(score: Score | None) -> float | None:

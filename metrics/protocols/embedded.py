@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ttsbench.metrics.checks import checks
 from ttsbench.metrics.intrusive import intrusive
 from ttsbench.metrics.mos import distillmos, dnsmos
 from ttsbench.metrics.protocols._common import FASTER, explain
@@ -32,6 +33,7 @@ LINES = (
     "Quality: DistillMOS and DNSMOS P.835 OVRL; SIG, BAK and P.808 stand in the CSV file. DNSMOS hears loudness, "
     "level as it is; DistillMOS and GE2E bring it to one level, Whisper nearly. Silence at the ends is left in; GE2E "
     "cuts it out. PESQ and STOI of codec round trips only.",
+    "Clip checks (column Flagged): rules that point at rows to listen to, and judge no quality.",
     "Speed: the harness's clock, one request at a time. Resampling to 16 kHz: soxr HQ everywhere. Channels are "
     "averaged.",
 )
@@ -58,6 +60,7 @@ def make() -> Protocol:
             first_audible(),
             stalled(),
             length_ratio(),
+            checks(FASTER, chinese, BASE),
         ),
         languages=("en", "zh"),
         models=("faster-whisper-base", "faster-whisper-tiny.en", "distillmos", "ge2e", "dnsmos"),

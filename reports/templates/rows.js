@@ -1,7 +1,7 @@
 // The list of utterances: sorted, filtered and searched in memory, drawn a hundred rows at a time.
 const STEP = 100;
-// a row: sample, system, clip, message of the failed speech, hypothesis, values, messages of failed metrics
-const SAMPLE = 0, SYSTEM = 1, CLIP = 2, ERROR = 3, HEARD = 4, VALUES = 5, TROUBLE = 6;
+// a row: sample, system, clip, message of the failed speech, hypothesis, values, messages of failed metrics, flags
+const SAMPLE = 0, SYSTEM = 1, CLIP = 2, ERROR = 3, HEARD = 4, VALUES = 5, TROUBLE = 6, FLAGS = 7;
 // a sample: id, text, speaker, category, language, prompt clip, truth clip, prompt text, reference
 const ID = 0, TEXT = 1, SPEAKER = 2, CATEGORY = 3, LANGUAGE = 4, PROMPT = 5, TRUTH = 6, PROMPT_TEXT = 7, REFERENCE = 8;
 
@@ -20,7 +20,7 @@ function explorer(root) {
     system: (row, value) => row[SYSTEM] === Number(value),
     category: (row, value) => data.samples[row[SAMPLE]][CATEGORY] === value,
     language: (row, value) => data.samples[row[SAMPLE]][LANGUAGE] === value,
-    state: (row, value) => value === 'failed' ? row[ERROR] >= 0 || row[TROUBLE] !== 0 : value === 'wrong' ? wrong(row) : row[HEARD] !== null && !wrong(row),
+    state: (row, value) => value === 'flagged' ? row[FLAGS] !== 0 : value === 'failed' ? row[ERROR] >= 0 || row[TROUBLE] !== 0 : value === 'wrong' ? wrong(row) : row[HEARD] !== null && !wrong(row),
   };
 
   function choose() {
@@ -63,6 +63,7 @@ function explorer(root) {
     for (const word of [sample[SPEAKER] && 'speaker ' + sample[SPEAKER], sample[CATEGORY]]) if (word) meta.append(make('bdi', {}, word));
     say.append(meta, sentence(row, sample), make('div', { class: 'listen' }, row[CLIP] === sample[TRUTH] ? null : button(row[CLIP], 'output'), button(sample[TRUTH], 'truth'), button(sample[PROMPT], 'prompt')));
     if (row[ERROR] >= 0) say.append(make('div', { class: 'error' }, make('bdi', {}, 'No speech: ' + data.messages[row[ERROR]])));
+    if (row[FLAGS]) say.append(make('div', { class: 'flags' }, row[FLAGS].join(', ')));
     return make('tr', {}, say, make('td', { class: 'sys' }, make('bdi', {}, data.systems[row[SYSTEM]])), ...data.metrics.map((metric, i) => figure(row, metric, i)));
   }
 
