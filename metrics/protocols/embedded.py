@@ -30,12 +30,14 @@ LINES = (
     "corpus rate stands beside it.",
     "Speaker: GE2E (Resemblyzer), cosine of output and prompt (SIM-o), and of output and the prompt after the "
     "system's own codec (SIM-r, where the system has one). In a continuation the prompt is cut off the output first.",
-    "Quality: DistillMOS and DNSMOS P.835 OVRL; SIG, BAK and P.808 stand in the CSV file. DNSMOS hears loudness, "
-    "level as it is; DistillMOS and GE2E bring it to one level, Whisper nearly. Silence at the ends is left in; GE2E "
-    "cuts it out. PESQ and STOI of codec round trips only.",
+    "Quality: DistillMOS and DNSMOS P.835 OVRL; SIG, BAK and P.808 stand in the CSV file. PESQ and STOI of codec "
+    "round trips only.",
+    "What they hear: 16 kHz by soxr HQ, channels averaged, no loudness changed and no silence cut before a model. "
+    "DNSMOS P.835 hears the level as it is; GE2E, too, but raises what is below -30 dBFS (RMS) to it; DistillMOS and "
+    "DNSMOS P.808 bring each window to one peak; Whisper's spectrum is relative to its loudest part. GE2E cuts out "
+    "long silences; the others hear them.",
     "Clip checks (column Flagged): rules that point at rows to listen to, and judge no quality.",
-    "Speed: the harness's clock, one request at a time. Resampling to 16 kHz: soxr HQ everywhere. Channels are "
-    "averaged.",
+    "Speed: the harness's clock, one request at a time.",
 )
 
 

@@ -47,6 +47,7 @@ def load(settings: dict[str, str], device: str = "cpu") -> Callable[[Sequence[Re
     place = weights.find(settings["model"])
     try:
         from faster_whisper import WhisperModel
+        from faster_whisper.feature_extractor import FeatureExtractor
     except ImportError as fault:
         raise MissingModel(f"Whisper needs faster-whisper: pip install 'ttsbench[judges]' ({fault})") from fault
 
@@ -59,6 +60,8 @@ def load(settings: dict[str, str], device: str = "cpu") -> Callable[[Sequence[Re
         cpu_threads=int(os.environ.get("OMP_NUM_THREADS", "1")),
         local_files_only=True,
     )
+    # the weights say how many mel bands they hear (large-v3: 128); the library believes a file that may not be here
+    model.feature_extractor = FeatureExtractor(feature_size=model.model.n_mels)
     language, beam = settings.get("language", "en"), int(settings.get("beam", "1"))
     how = settings.get("decoding", "windows")
     recognise = {"windows": _windows, "fallback": _fallback}[how](model, language, beam)

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from ttsbench import audio, testsets
 from ttsbench.metrics import extractor
+from ttsbench.metrics.models import unpack
 from ttsbench.metrics.recognisers.faster_whisper import LENGTH, RATE, pieces
 from ttsbench.metrics.text import rules
 from ttsbench.records import Request
@@ -49,33 +51,64 @@ def test_a_transcript_does_not_depend_on_its_batch(listen) -> None:
     assert listen(*files) == [text for file in files for text in listen(file)] == listen(*files[::-1])[::-1]
 
 
-def test_loudness_silence_channels_and_rate_are_heard_as_the_protocol_says(listen, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def variants(tmp_path_factory) -> dict[str, Path]:
+    """One clip as it is, at a quarter of its level, between two seconds of silence, with two channels, at 24 kHz."""
     (clip,) = clips(1)
-    said = audio.read_at(clip, RATE)
+    said, folder = audio.read_at(clip, RATE), tmp_path_factory.mktemp("variants")
     silence = np.zeros(RATE, np.float32)
-    import soundfile
+    made = {
+        "plain": (said, RATE),
+        "quiet": (said / 4, RATE),
+        "padded": (np.concatenate([silence, said, silence]), RATE),
+        "stereo": (np.stack([said * 1.5, said * 0.5], axis=1), RATE),
+        "fast": (audio.resample(said, RATE, 24000), 24000),
+    }
+    for name, (wave, rate) in made.items():
+        soundfile.write(folder / f"{name}.wav", wave, rate, subtype="FLOAT")
+    return {name: folder / f"{name}.wav" for name in made}
 
-    for name, wave, rate in (
-        ("quiet", said / 4, RATE),
-        ("padded", np.concatenate([silence, said, silence]), RATE),
-        ("stereo", np.stack([said, said], axis=1), RATE),
-        ("fast", audio.resample(said, RATE, 24000), 24000),
-    ):
-        soundfile.write(tmp_path / f"{name}.wav", wave, rate, subtype="FLOAT")
-    variants = [tmp_path / f"{name}.wav" for name in ("quiet", "padded", "stereo", "fast")]
-    texts = {rules("whisper-en")(text) for text in listen(clip, *variants)}
+
+def test_whisper_hears_the_same_words_at_any_level_rate_and_padding(listen, variants) -> None:
+    texts = {rules("whisper-en")(text) for text in listen(*variants.values())}
     assert len(texts) == 1 and "" not in texts
-    judge = extractor(DISTILL).load({}, "cpu")
-    as_is, quiet, stereo = (
-        feature.value["distillmos"] for feature in judge([Request(DISTILL, path) for path in (clip, *variants[::2])])
-    )
-    assert 1 < as_is < 5
-    assert quiet == pytest.approx(as_is, abs=2e-3), "each window is brought to one peak"
-    assert stereo == pytest.approx(as_is, abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("judge", "settings", "key", "level", "padding"),
+    [  # whether the value changes with the level, and with silence at the ends (None: hardly)
+        (DISTILL, {}, "distillmos", False, True),
+        ("quality.dnsmos", {"what": "p835", "resampling": "soxr"}, "ovrl", True, None),
+        ("quality.dnsmos", {"what": "p808", "resampling": "soxr"}, "p808", False, True),
+        ("speakers.ge2e", {}, "vector", True, False),
+    ],
+)
+def test_what_changes_a_value_is_what_the_protocol_says(judge, settings, key, level, padding, variants) -> None:
+    run = extractor(judge).load(settings, "cpu")
+    values = {name: run([Request(judge, path)])[0].value for name, path in variants.items()}
+    if key == "vector":
+        plain = unpack(values["plain"])
+        apart = {name: 1 - float(unpack(value) @ plain) for name, value in values.items()}
+    else:
+        apart = {name: abs(value[key] - values["plain"][key]) for name, value in values.items()}
+    assert apart["stereo"] < 0.002, "channels are averaged"
+    assert apart["fast"] < 0.03, "brought to 16 kHz"
+    assert (apart["quiet"] > 0.02) == level, apart
+    assert padding is None or (apart["padded"] > 0.02) == padding, apart
+
+
+def test_ge2e_raises_what_is_below_minus_30_dbfs_and_no_more(variants, tmp_path) -> None:
+    said, rate = audio.read(variants["plain"])
+    level = 20 * np.log10(np.sqrt(np.mean(said**2)))
+    for name, wanted in (("soft", -35), ("softer", -45), ("loud", -26)):
+        soundfile.write(tmp_path / f"{name}.wav", said * 10 ** ((wanted - level) / 20), rate, subtype="FLOAT")
+    run = extractor("speakers.ge2e").load({}, "cpu")
+    requests = [Request("speakers.ge2e", tmp_path / f"{name}.wav") for name in ("soft", "softer", "loud")]
+    soft, softer, loud = (unpack(feature.value) for feature in run(requests))
+    assert soft @ softer == pytest.approx(1, abs=1e-4) and soft @ loud < 0.999
 
 
 def test_distillmos_equals_its_package(tmp_path: Path) -> None:
-    import soundfile
     import torch
     from distillmos import ConvTransformerSQAModel
 

@@ -41,6 +41,19 @@ def read(path: Path) -> dict[str, np.ndarray]:
     return found
 
 
+def widen(path: Path, to: Path, bands: int) -> None:
+    """A copy of a CTranslate2 model that hears `bands` mel bands, the added ones with weights of zero."""
+    data, name = path.read_bytes(), b"encoder/conv1/weight\0"
+    at = data.index(name) + len(name)
+    _, *shape, kind, size = struct.unpack_from("<B3IBI", data, at)
+    start = at + struct.calcsize("<B3IBI")
+    old = np.frombuffer(data, TYPES[kind], size // np.dtype(TYPES[kind]).itemsize, start).reshape(shape)
+    new = np.zeros((shape[0], bands, shape[2]), TYPES[kind])
+    new[:, : shape[1]] = old
+    header = struct.pack("<B3IBI", 3, *new.shape, kind, new.nbytes)
+    to.write_bytes(data[:at] + header + new.tobytes() + data[start + size :])
+
+
 def state(tensors: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
     """The state dictionary of openai-whisper."""
     found: dict[str, np.ndarray] = {
