@@ -8,23 +8,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from ttsbench.reports.tables import Table
+from ttsbench.reports import terminal
+from ttsbench.reports.tables import Table, find
+from ttsbench.reports.tables import tables as tables_of
+from ttsbench.store import write_atomically
 
 
 def load(runs: Sequence[Path | str]) -> list[Table]:
     """The tables of run folders, or folders of them: one a test set and protocol. Raises ReportError without scores."""
-    from ttsbench.reports.tables import find, tables
-
-    return tables(find(runs))
+    return tables_of(find(runs))
 
 
 def write_report(tables: Sequence[Table], out: Path, note: Callable[[int, int, str], None] | None = None) -> Path:
     """Write report.html and results.csv into folder `out`; `note(done, total, what)` follows the clips. The page."""
-    from ttsbench.reports import frame, report_page
-    from ttsbench.store import write_atomically
+    from ttsbench.reports import frame, report_page  # pandas and matplotlib, needed for a page alone
 
     write_atomically(out / "results.csv", frame.csv_text(frame.results_frame(tables)).encode())
     return report_page.write_page(tables, out, note=note)
@@ -32,8 +31,6 @@ def write_report(tables: Sequence[Table], out: Path, note: Callable[[int, int, s
 
 def print_tables(tables: Sequence[Table]) -> None:
     """Print one table per test set and protocol to standard output."""
-    from ttsbench.reports import terminal
-
     terminal.print_tables(tables)
 
 

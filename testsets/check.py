@@ -90,7 +90,7 @@ def audio_problem(path: Path) -> str:
     """Why `path` is no usable audio, or "". Reads the header alone, so that thousands of files take a second."""
     import soundfile
 
-    from ttsbench.audio import MAX_SECONDS, AudioError, read
+    from ttsbench.audio import MAX_SECONDS, AudioError, read  # numpy, which a list of test sets does not need
 
     try:
         size = path.stat().st_size
@@ -115,7 +115,7 @@ def audio_problem(path: Path) -> str:
 
 def digest(samples: tuple[Sample, ...]) -> str:
     """SHA-256 over every field and every audio file's bytes, first 32 hex digits. Where the files lie is left out."""
-    from ttsbench.audio import digest as audio_digest
+    from ttsbench.audio import digest as audio_digest  # numpy
 
     files = dict.fromkeys(path for sample in samples for path in _files(sample))
     known = {path: audio_digest(path) if path.is_file() else ABSENT for path in files}

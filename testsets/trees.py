@@ -100,7 +100,7 @@ def _seconds(path: Path, draft: Draft) -> float:
 
 def audio_files(folder: Path) -> list[Path]:
     """All audio files below `folder`, sorted by path; none of hidden folders or of run folders, which hold output."""
-    from ttsbench.audio import SUFFIXES
+    from ttsbench.audio import SUFFIXES  # numpy
 
     found = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()]
     above = {parent for path in found for parent in path.parents if folder in parent.parents}

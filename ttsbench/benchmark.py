@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ttsbench import collecting, scoring, speaking, systems
+from ttsbench import collecting, scoring, speaking, systems, testsets
 from ttsbench.execute import Executor
 from ttsbench.execute.local import Local
 from ttsbench.execute.ray import Cluster
@@ -196,8 +196,6 @@ def _new(path: Path, name: str, spec: str, card: Card, testset: TestSet, plan: P
 
 def _criteria(testset: TestSet) -> dict[str, Any]:
     """What raters look at in each category of the test set, where we have words for it."""
-    from ttsbench import testsets
-
     categories = {sample.category for sample in testset.samples}
     languages = {sample.language for sample in testset.samples} & {"en", "zh"}
     guides = [testsets.criteria(language) for language in sorted(languages)] if categories != {""} else []

@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ttsbench import metrics
 from ttsbench.execute import Executor, Failed
+from ttsbench.metrics import MissingModel
 from ttsbench.records import Feature, Request
 from ttsbench.store import FeatureStore, feature_key, file_digest
 
@@ -66,13 +68,11 @@ class Features:
 
     def _identity(self, request: Request) -> dict[str, Any]:
         """The model's; where its weights are not here, that of the features which were computed when they were."""
-        from ttsbench import metrics
-
         model = (request.extractor, request.settings)
         if model not in self._identities:
             try:
                 self._identities[model] = metrics.extractor(request.extractor).identity(dict(request.settings))
-            except metrics.MissingModel:
+            except MissingModel:
                 kept = self.store.identity(request.extractor, tuple(sorted(request.settings)))
                 if kept is None:
                     raise
@@ -86,8 +86,6 @@ class Features:
 
     def _missing(self, requests: list[Request]) -> list[Request]:
         """The requests that have no feature yet. A file or a model that is not here is an error of its requests."""
-        from ttsbench.metrics import MissingModel
-
         missing: dict[str, Request] = {}
         for request in requests:
             try:
@@ -137,8 +135,6 @@ class Features:
 
 def _batches(requests: list[Request], jobs: int) -> list[Batch]:
     """Group requests by model, longest audio first; a worker then loads few models and no batch waits long."""
-    from ttsbench import metrics
-
     groups: dict[Model, list[Request]] = {}
     for request in requests:
         groups.setdefault((request.extractor, request.settings), []).append(request)
@@ -157,8 +153,6 @@ def extracting(device: str) -> Callable[[Batch], list[Feature]]:
     """Set up a scoring worker with one thread; models load when first asked for and stay."""
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
-    from ttsbench import metrics
-
     loaded: dict[Model, Any] = {}
 
     def handle(batch: Batch) -> list[Feature]:
@@ -166,7 +160,7 @@ def extracting(device: str) -> Callable[[Batch], list[Feature]]:
         if (extractor, settings) not in loaded:
             try:
                 loaded[extractor, settings] = metrics.extractor(extractor).load(dict(settings), device)
-            except metrics.MissingModel as fault:  # a package is not installed: no use in trying one by one
+            except MissingModel as fault:  # a package is not installed: no use in trying one by one
                 return [Feature(error=str(fault)) for _ in requests]
         features = loaded[extractor, settings](requests)
         if len(features) != len(requests):

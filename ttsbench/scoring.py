@@ -14,11 +14,13 @@ from typing import Any
 
 import msgspec
 
-from ttsbench import systems
+from ttsbench import metrics, systems
 from ttsbench.errors import UserError, unknown
 from ttsbench.execute import Executor
 from ttsbench.execute.local import Local
 from ttsbench.features import Features, Progress
+from ttsbench.metrics.models import version
+from ttsbench.metrics.weights import BY_NAME
 from ttsbench.records import Card, Feature, Item, Measure, Protocol, Request, Sample, Score, Synthesis
 from ttsbench.store import Run, file_digest
 from ttsbench.transcripts import read_transcripts
@@ -78,8 +80,6 @@ def protocols_of(names: Sequence[str], only: Sequence[str] = ()) -> list[Protoco
     A name in `only` is a column's (`wer`) or the beginning of several (`dnsmos` for dnsmos-ovrl and so on). One that no
     named protocol has, but that can be computed alone (`metrics.metric_names`), becomes a protocol of its one column.
     """
-    from ttsbench import metrics
-
     protocols = [metrics.protocol(name) for name in dict.fromkeys(names)]
     if not only:
         return protocols
@@ -123,9 +123,6 @@ def check(names: Sequence[str], device: str = "cpu", only: Sequence[str] = ()) -
 
 def _packages(protocol: Protocol) -> list[str]:
     """For each model of a protocol whose packages are not installed: what to install."""
-    from ttsbench.metrics.models import version
-    from ttsbench.metrics.weights import BY_NAME
-
     models = [BY_NAME[name] for name in protocol.models if name in BY_NAME]
     absent = {model.about: [name for name in model.needs if not version(name)] for model in models}
     return [f"{about} needs pip install {' '.join(names)}" for about, names in absent.items() if names]
@@ -133,8 +130,6 @@ def _packages(protocol: Protocol) -> list[str]:
 
 def _models(measure: Measure, protocol: Protocol) -> list[str]:
     """For each model that a column asks for: why it cannot run here, "" where it can."""
-    from ttsbench import metrics
-
     reasons: list[str] = []
     models = {(request.extractor, request.settings) for item in _examples(protocol) for request in _asks(measure, item)}
     for name, settings in sorted(models):

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+
+from ttsbench.mel import decibels, mel_power
 from ttsbench.metrics.models import MissingModel, cheap_digest, one_by_one, packaged, short, version
+from ttsbench.metrics.resample import read
 from ttsbench.records import Feature, Request
-
-if TYPE_CHECKING:
-    import numpy as np
 
 BATCH = 4
 RATE = 16000
@@ -47,10 +48,6 @@ def load(settings: dict[str, str], device: str = "cpu") -> Callable[[Sequence[Re
 
     Always on the CPU. Setting `resampling`: see metrics/resample.py.
     """
-    import numpy as np
-
-    from ttsbench.metrics.resample import read
-
     path, how = network_file(settings["what"]), settings["resampling"]
     judge = (_p835 if settings["what"] == "p835" else _p808)(_session(path))
 
@@ -63,8 +60,6 @@ def load(settings: dict[str, str], device: str = "cpu") -> Callable[[Sequence[Re
 
 def windows(samples: np.ndarray) -> list[np.ndarray]:
     """Samples (n,) doubled until they fill a window of 9.01 s, cut into windows one second apart."""
-    import numpy as np
-
     while len(samples) < LENGTH:
         samples = np.concatenate([samples, samples])
     count = int(len(samples) // RATE - 9.01) + 1
@@ -88,8 +83,6 @@ def _session(path: Path) -> Any:
 
 
 def _p835(session: Any) -> Callable[[list[np.ndarray]], dict[str, Any]]:
-    import numpy as np
-
     def judge(pieces: list[np.ndarray]) -> dict[str, Any]:
         raw = np.stack([session.run(None, {"input_1": piece[None].astype(np.float32)})[0][0] for piece in pieces])
         columns = zip(("sig", "bak", "ovrl"), (SIG, BAK, OVRL), raw.astype(np.float64).T, strict=True)
@@ -99,10 +92,6 @@ def _p835(session: Any) -> Callable[[list[np.ndarray]], dict[str, Any]]:
 
 
 def _p808(session: Any) -> Callable[[list[np.ndarray]], dict[str, Any]]:
-    import numpy as np
-
-    from ttsbench.mel import decibels, mel_power
-
     def judge(pieces: list[np.ndarray]) -> dict[str, Any]:
         values = []
         for piece in pieces:

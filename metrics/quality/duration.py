@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ttsbench import audio
 from ttsbench.metrics.models import one_by_one, short
 from ttsbench.records import Feature, Request
 
@@ -18,7 +19,6 @@ def identity(settings: dict[str, str]) -> dict[str, str]:
 
 def load(settings: dict[str, str], device: str = "cpu") -> Callable[[Sequence[Request]], list[Feature]]:
     """`extract(requests)`: features `{"seconds": ...}`."""
-    from ttsbench import audio
 
     def measure(request: Request) -> dict[str, Any]:
         samples, rate = audio.read(request.audio, start=request.start)

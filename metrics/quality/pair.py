@@ -11,6 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
+from ttsbench import audio
 from ttsbench.errors import UserError
 from ttsbench.metrics.models import one_by_one, short, version
 from ttsbench.records import Feature, Request
@@ -27,8 +30,6 @@ def identity(settings: dict[str, str]) -> dict[str, str]:
 
 def load(settings: dict[str, str], device: str = "cpu") -> Callable[[Sequence[Request]], list[Feature]]:
     """`extract(requests)`; `settings["what"]`: `pesq` gives `wb`, `nb` (MOS-LQO), `stoi` gives `stoi`, `estoi`."""
-    from ttsbench import audio
-
     what = pesq_pair if settings["what"] == "pesq" else stoi_pair
 
     def measure(request: Request) -> dict[str, Any]:
@@ -49,7 +50,6 @@ def load(settings: dict[str, str], device: str = "cpu") -> Callable[[Sequence[Re
 
 def pesq_pair(clean: Any, degraded: Any) -> dict[str, Any]:
     """Wide- and narrow-band PESQ of float (n,) at 16 kHz."""
-    import numpy as np
     import pesq
 
     if len(clean) < RATE // 4:
@@ -67,7 +67,6 @@ def stoi_pair(clean: Any, degraded: Any) -> dict[str, Any]:
     """STOI and ESTOI of float (n,) at 16 kHz; raises ValueError where pystoi would answer 1e-5 for want of frames."""
     import warnings
 
-    import numpy as np
     from pystoi import stoi
 
     if not np.any(degraded) or not np.any(clean):

@@ -36,7 +36,7 @@ def load(settings: dict[str, str], device: str = "cpu") -> Callable[[Sequence[Re
     path = weights.weights_file(NAME)
     import torch
 
-    from ttsbench.metrics.quality.utmos22_model import Utmos22
+    from ttsbench.metrics.quality.utmos22_model import Utmos22  # torch
 
     state = torch.load(path, map_location="cpu", weights_only=True)
     model = Utmos22(layers=sum(name.endswith(".fc1.weight") for name in state))

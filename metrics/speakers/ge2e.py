@@ -8,14 +8,15 @@ utterances of 1.6 s at 1.3 a second through three LSTM layers, mean of the unit 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+
+from ttsbench import audio
 from ttsbench.errors import UserError
+from ttsbench.mel import mel_power
 from ttsbench.metrics.models import MissingModel, cheap_digest, one_by_one, pack, packaged, version
 from ttsbench.records import Feature, Request
-
-if TYPE_CHECKING:
-    import numpy as np
 
 BATCH = 8
 RATE = 16000
@@ -41,8 +42,6 @@ def slices(samples: int) -> list[int]:
 
 def speech(samples: np.ndarray) -> np.ndarray:
     """`samples` (n,) at 16 kHz raised to -30 dBFS and without long silences; raises ValueError without any speech."""
-    import numpy as np
-
     try:
         import _webrtcvad as vad  # the module below webrtcvad's wrapper, which needs pkg_resources
     except ImportError as fault:
@@ -78,11 +77,7 @@ def windows_of(samples: np.ndarray) -> np.ndarray:
 
 def load(settings: dict[str, str], device: str = "cpu") -> Callable[[Sequence[Request]], list[Feature]]:
     """`extract(requests)`: unit vectors of 256 values. One file at a time, so none depends on its neighbours."""
-    import numpy as np
     import torch
-
-    from ttsbench import audio
-    from ttsbench.mel import mel_power
 
     weights = packaged("resemblyzer", "pretrained.pt", "Resemblyzer")
     state = torch.load(weights, map_location="cpu", weights_only=True)["model_state"]

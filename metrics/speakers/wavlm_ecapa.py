@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import WavLMConfig, WavLMModel
 
-    from ttsbench.metrics.speakers.ecapa_head import EcapaHead
+    from ttsbench.metrics.speakers.ecapa_head import EcapaHead  # torch
 
 BATCH = 4
 RATE = 16000
@@ -90,7 +90,7 @@ def build(state: Mapping[str, torch.Tensor], config: WavLMConfig) -> tuple[WavLM
     """Both models with the checkpoint's weights; raises UserError where a parameter is missing or strange."""
     from transformers import WavLMModel
 
-    from ttsbench.metrics.speakers.ecapa_head import EcapaHead
+    from ttsbench.metrics.speakers.ecapa_head import EcapaHead  # torch
 
     speech, head = split(state)
     model = WavLMModel(config)

@@ -123,6 +123,27 @@ def test_no_import_runs_in_a_circle() -> None:
     assert circles(graph()) == []
 
 
+def test_own_modules_are_imported_at_the_top_but_for_heavy_ones() -> None:
+    inside = set()
+    for name, path in modules().items():
+        if name.startswith(("ttsbench.systems", "ttsbench.commands")):  # a command loads what it runs when it runs
+            continue
+        for function in ast.walk(ast.parse(path.read_text())):
+            if isinstance(function, ast.FunctionDef):
+                found = {node.module or "" for node in ast.walk(function) if isinstance(node, ast.ImportFrom)}
+                inside |= {name for each in found if each.startswith("ttsbench")}
+    assert inside == {
+        "ttsbench",  # the functions of the API, when first used
+        "ttsbench.metrics.quality.utmos22",  # torch, as the next three
+        "ttsbench.metrics.speakers.wavlm_ecapa",
+        "ttsbench.speed.limits",
+        "ttsbench.speed.operations",
+        "ttsbench.reports",  # pandas and matplotlib
+        "ttsbench.testsets.check",  # numpy and soundfile
+        "ttsbench.testsets.trees",
+    }
+
+
 def test_no_file_is_too_long() -> None:
     others = [path for place in ("tests", "benchmarks", "examples") for path in (ROOT / place).rglob("*.py")]
     lines = {path: len(path.read_text().splitlines()) for path in [*modules().values(), *others]}

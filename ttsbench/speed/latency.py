@@ -17,11 +17,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ttsbench import playback
+import numpy as np
+
+from ttsbench import audio, playback, systems
 from ttsbench.errors import UserError
 from ttsbench.execute.local import Failed, run_tasks
 from ttsbench.records import Batched, Chunk, Chunked, Recorded, Sample, Synthesis, System
 from ttsbench.speaking import Job, speak
+from ttsbench.speed import energy
 from ttsbench.speed.limits import Work, shares, work_of
 
 WORDS = """
@@ -141,10 +144,6 @@ def _sample(prompt: Sample, point: Point, folder: Path) -> Sample:
     """The utterance of a point; its prompt is repeated or cut to the asked length, the prompt's text in proportion."""
     if prompt.prompt is None:
         return replace(prompt, text=text_of(point.words))
-    import numpy as np
-
-    from ttsbench import audio
-
     samples, rate = audio.read(prompt.prompt)
     wanted = max(1, round(point.prompt_seconds * rate))
     clip = folder / f"prompt-{point.prompt_seconds:g}s.flac"
@@ -158,9 +157,6 @@ def _sample(prompt: Sample, point: Point, folder: Path) -> Sample:
 
 def timed_speaker(spec: str, device: str) -> Callable[[Task], Reading]:
     """Worker set-up: load and time it, then answer tasks with Readings; the first one is spoken twice."""
-    from ttsbench import systems
-    from ttsbench.speed import energy
-
     meter = energy.counter(device)
     start = time.perf_counter()
     system = systems.load(spec, device)
@@ -311,8 +307,6 @@ def _work(here: list[Reading], limits: dict[str, float]) -> dict[str, Any]:
 
 def quantiles(values: Sequence[float], seed: int = 0) -> dict[str, list[float]] | None:
     """{"p50": [value, low, high], ...} with 95 % percentile-bootstrap intervals; None without values."""
-    import numpy as np
-
     if not values:
         return None
     data = np.asarray(values, dtype=np.float64)

@@ -71,7 +71,7 @@ def _best(call: Callable[[], Any], place: Any) -> float:
 
 def work_of(system: System, sample: Sample, seed: int) -> Work | None:
     """The work of one utterance, spoken once more under torch's counter; None where nothing ran on torch here."""
-    from ttsbench.systems.nn.counting import count
+    from ttsbench.systems.nn.counting import count  # torch
 
     samples = 0
 

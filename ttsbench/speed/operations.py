@@ -93,7 +93,7 @@ def computed(name: str, seconds: float) -> dict[str, Any]:
 
 def counted(spec: str) -> dict[str, Any]:
     """GFLOP of one utterance of seed-mini, counted while it is made. Raises UserError where torch sees no work."""
-    from ttsbench.systems.nn.counting import count
+    from ttsbench.systems.nn.counting import count  # torch
 
     system = systems.load(spec)
     if isinstance(system, Recorded):
