@@ -15,6 +15,7 @@ from typing import Any
 
 from ttsbench.testsets.faults import Fault, TestSetError
 from ttsbench.testsets.layouts import LAYOUTS
+from ttsbench.testsets.published import PARTS, PUBLISHED, here
 
 SHIPPED = Path(__file__).parent / "embedded"
 GROUP = "ttsbench.testsets"
@@ -73,19 +74,34 @@ def card_of(folder: Path) -> SetCard:
 
 
 def listing() -> list[dict[str, Any]]:
-    """All test sets, those that need nothing first, ready to print; rows and seconds are "" where your files decide."""
+    """All test sets and layouts, ready to print; rows and seconds are "" where your files decide.
+
+    `kind`: "ready" (needs nothing), "published" (`here` says where it lies, `get` how it is had) or "layout".
+    """
     rows = []
     for name, folder in folders().items():
         card = card_of(folder)
         where = "embedded" if folder.parent == SHIPPED else str(folder)
-        rows.append(_row(name, card.rows, card.seconds, card.languages, card.licence, where, name, card.about))
+        facts = (card.rows, card.seconds, card.languages, card.licence, where, name, card.about)
+        rows.append(_row("ready", name, *facts))
+    for name, wanted in PUBLISHED.items():
+        get = {"here": here(name), "get": wanted.get}
+        if name in LAYOUTS:
+            kind = LAYOUTS[name]
+            facts = (kind.rows, kind.seconds, kind.languages, kind.licence, kind.where, kind.spec, kind.about)
+        else:
+            part = PARTS[wanted.parts[0]]
+            facts = (None, None, ("en",), part.licence, part.url, name, wanted.about)
+        rows.append(_row("published", name, *facts) | get)
     for name, kind in LAYOUTS.items():
-        facts = (kind.rows, kind.seconds, kind.languages, kind.licence, kind.where, kind.spec, kind.about)
-        rows.append(_row(name, *facts))
+        if name not in PUBLISHED:
+            facts = (kind.rows, kind.seconds, kind.languages, kind.licence, kind.where, kind.spec, kind.about)
+            rows.append(_row("layout", name, *facts))
     return rows
 
 
 def _row(
+    kind: str,
     name: str,
     rows: int | None,
     seconds: float | None,
@@ -97,6 +113,7 @@ def _row(
 ) -> dict[str, Any]:
     return {
         "name": name,
+        "kind": kind,
         "rows": "" if rows is None else rows,
         "seconds": "" if seconds is None else round(seconds),
         "languages": " ".join(languages),

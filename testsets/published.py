@@ -48,6 +48,18 @@ class Published:
     counted: str
     count: int
     command: str
+    about: str = ""
+
+    @property
+    def unit(self) -> str:
+        """What `count` counts."""
+        return "rows" if self.counted.endswith(".lst") else "recordings"
+
+    @property
+    def get(self) -> str:
+        """The command that has it here, and how large it is."""
+        size = sum(PARTS[part].size for part in self.parts)
+        return f"{self.command} ({size / 10**6:,.0f} MB)" if size else f"{self.command} (1,200 MB, by hand)"
 
 
 def _archive(number: int, name: str, size: int, md5: str, recordings: int, unpacked: int) -> Part:
@@ -86,7 +98,9 @@ PARTS = {
 def _tree(name: str, spec: str) -> Published:
     """A set that is one archive."""
     part = PARTS[name]
-    return Published(spec, (name,), part.folder, part.recordings, f"ttsbench fetch {name}")
+    corpus, split = part.folder.split("/")
+    about = f"{corpus} {split}: utterances of 4 to 10 s, each with the speaker's next of them as its prompt"
+    return Published(spec, (name,), part.folder, part.recordings, f"ttsbench fetch {name}", about)
 
 
 def _seed(spec: str, file: str, rows: int) -> Published:
@@ -119,6 +133,17 @@ def root() -> Path:
 def spec_of(name: str) -> str:
     """How the published set `name` is loaded here."""
     return PUBLISHED[name].spec.format(root())
+
+
+def here(name: str) -> str:
+    """Where the set lies and how much of it, in words; "" where it is not here."""
+    if lacking(name):
+        return ""
+    wanted, found = PUBLISHED[name], counted(name)
+    whole = (
+        f"{found} {wanted.unit}" if found == wanted.count else f"incomplete: {found} of {wanted.count} {wanted.unit}"
+    )
+    return f"{root() / wanted.counted} ({whole})"
 
 
 def lacking(name: str) -> list[Path]:

@@ -273,6 +273,24 @@ def test_a_published_set_is_fetched_and_then_loaded_by_its_bare_name(
     assert cli.main(["fetch", name]) == 0 and len(server.asked) == 1  # it is here
 
 
+def test_the_listing_says_which_published_sets_are_here_and_how_to_get_the_others(
+    server: Server, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "librispeech-test-other"
+    served(server, monkeypatch, name, librispeech("test-other"), 3, "LibriSpeech/test-other")
+    before = {row["name"]: row for row in testsets.listing()}
+    assert before[name]["here"] == "" and before[name]["get"].startswith(f"ttsbench fetch {name} (")
+    assert before["libritts-test-clean"]["get"].endswith("(1,231 MB)") and "by hand" in before["seed-zh"]["get"]
+    cli.main(["fetch", name])
+    folder = data / "LibriSpeech" / "test-other"
+    assert {row["name"]: row for row in testsets.listing()}[name]["here"] == f"{folder} (3 recordings)"
+    (folder / "7" / "8" / "7-8-0002.flac").unlink()
+    capsys.readouterr()
+    assert cli.main(["list", "testsets"]) == 0
+    listed = capsys.readouterr().out
+    assert f"{folder} (incomplete: 2 of 3 recordings)" in listed and "ttsbench fetch seed-en" in listed
+
+
 def test_recordings_that_lack_are_told_before_and_after(
     server: Server, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

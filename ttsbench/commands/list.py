@@ -9,6 +9,11 @@ from typing import Any
 from ttsbench.columns import table
 from ttsbench.errors import UserError, unknown
 
+GROUPS = {  # kinds of test sets: heading, columns
+    "ready": ("Need nothing; give the name:", ("name", "rows", "seconds", "languages", "licence", "about")),
+    "published": ("Published; give the name when it is here:", ("name", "rows", "languages", "get", "here", "about")),
+    "layout": ("Layouts of your own lists; give the spec:", ("spec", "about")),
+}
 KINDS = {"systems": "system", "testsets": "test set", "metrics": "metric", "protocols": "protocol"}
 
 
@@ -26,8 +31,17 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(text or found, ensure_ascii=False, default=str, indent=1))
     else:
-        print(text or table(found))
+        print(text or (_groups(found) if options.what == "testsets" else table(found)))
     return 0
+
+
+def _groups(found: list[dict[str, Any]]) -> str:
+    """Test sets by kind, each with the columns that say something about it."""
+    blocks = []
+    for kind, (heading, columns) in GROUPS.items():
+        own = [row | {"here": row.get("here") or "no"} for row in found if row["kind"] == kind]
+        blocks.append(heading + "\n" + table([{key: row.get(key, "") for key in columns} for row in own]))
+    return "\n\n".join([*blocks, "Licence and address of one: ttsbench list testsets --explain NAME"])
 
 
 def rows(what: str) -> list[dict[str, Any]]:
