@@ -161,7 +161,7 @@ def main() -> int:
     options = parser.parse_args()
     out, ok = options.out, True
 
-    table = f"table={options.folder / 'samples.tsv'},text=wer_ref,prompt=enroll,truth=path,id=utt,"
+    table = f"manifest={options.folder / 'samples.tsv'},text=wer_ref,prompt=enroll,truth=path,id=utt,"
     table += "only=system:reference_raw,name=libritts-58"
     ttsbench("score", options.folder / "short" / options.system, "--testset", table, "--out", out / "runs")
     a = Run.open(out / "runs" / f"{options.system}@libritts-58")

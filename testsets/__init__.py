@@ -2,6 +2,6 @@
 
 from ttsbench.testsets.catalogue import listing
 from ttsbench.testsets.faults import Fault, TestSetError
-from ttsbench.testsets.loaders import criteria, load
+from ttsbench.testsets.loaders import criteria, load, mapped, outputs, split
 
-__all__ = ["Fault", "TestSetError", "criteria", "listing", "load"]
+__all__ = ["Fault", "TestSetError", "criteria", "listing", "load", "mapped", "outputs", "split"]

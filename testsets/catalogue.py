@@ -30,7 +30,7 @@ class SetCard:
     languages: tuple[str, ...]
     licence: str
     about: str
-    layout: str = "table"
+    layout: str = "manifest"
     file: str = "list.tsv"
     options: tuple[tuple[str, str], ...] = ()
 
@@ -60,7 +60,7 @@ def card_of(folder: Path) -> SetCard:
             languages=tuple(facts["languages"]),
             licence=facts["licence"],
             about=facts["about"],
-            layout=facts.get("layout", "table"),
+            layout=facts.get("layout", "manifest"),
             file=facts.get("list", "list.tsv"),
             options=tuple(facts.get("options", {}).items()),
         )
@@ -82,22 +82,22 @@ def listing() -> list[dict[str, Any]]:
     for name, folder in folders().items():
         card = card_of(folder)
         where = "embedded" if folder.parent == SHIPPED else str(folder)
-        facts = (card.rows, card.seconds, card.languages, card.licence, where, name, card.about)
-        rows.append(_row("ready", name, *facts))
+        facts = _row("ready", name, card.rows, card.seconds, card.languages, card.licence, where, name, card.about)
+        rows.append(facts)
     for name, wanted in PUBLISHED.items():
         get = {"here": here(name), "get": wanted.get}
         if name in LAYOUTS:
-            kind = LAYOUTS[name]
-            facts = (kind.rows, kind.seconds, kind.languages, kind.licence, kind.where, kind.spec, kind.about)
+            rows.append(_row_of(name, "published") | get)
         else:
             part = PARTS[wanted.parts[0]]
-            facts = (None, None, ("en",), part.licence, part.url, name, wanted.about)
-        rows.append(_row("published", name, *facts) | get)
-    for name, kind in LAYOUTS.items():
-        if name not in PUBLISHED:
-            facts = (kind.rows, kind.seconds, kind.languages, kind.licence, kind.where, kind.spec, kind.about)
-            rows.append(_row("layout", name, *facts))
-    return rows
+            facts = _row("published", name, None, None, ("en",), part.licence, part.url, name, wanted.about)
+            rows.append(facts | get)
+    return rows + [_row_of(name, "layout") for name in LAYOUTS if name not in PUBLISHED]
+
+
+def _row_of(name: str, kind: str) -> dict[str, Any]:
+    own = LAYOUTS[name]
+    return _row(kind, name, own.rows, own.seconds, own.languages, own.licence, own.where, own.spec, own.about)
 
 
 def _row(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,19 +69,36 @@ class Draft:
         self.faults.append(Fault(str(file), line, value, problem, remedy))
 
 
-def read_lines(path: Path, draft: Draft) -> list[tuple[int, str]]:
-    """Numbered lines of a UTF-8 list, without the blank ones. Only a line feed ends a line.
+def read_bytes(path: Path, draft: Draft) -> bytes:
+    """A list as UTF-8 bytes without a byte order mark; UTF-16 is turned into it where the file begins with its mark.
 
-    A list that cannot be read, and a line that is no UTF-8, become faults of `draft`.
+    A list that cannot be read becomes a fault of `draft`, and so does UTF-16 without a mark.
     """
     try:
         content = path.read_bytes()
     except (OSError, ValueError) as fault:
         reason = fault.strerror if isinstance(fault, OSError) else str(fault)
         draft.fault(path, 0, str(path), f"the list cannot be read ({reason})", "give the path of a readable file")
-        return []
+        return b""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        try:
+            content = content.decode("utf-16").encode("utf-8")
+        except UnicodeError as fault:
+            draft.fault(path, 0, path.name, f"begins as UTF-16 and is none ({fault})", "save the list as UTF-8")
+            return b""
+    if content.count(0) > len(content) // 4:
+        draft.fault(path, 0, path.name, "not UTF-8 (UTF-16 without its mark, or no text)", "save the list as UTF-8")
+        return b""
+    return content.removeprefix(codecs.BOM_UTF8)
+
+
+def read_lines(path: Path, draft: Draft) -> list[tuple[int, str]]:
+    """Numbered lines of a list, without the blank ones. Only a line feed ends a line.
+
+    A list that cannot be read, and a line that is no UTF-8, become faults of `draft`.
+    """
     lines = []
-    for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+    for number, line in enumerate(read_bytes(path, draft).split(b"\n"), 1):
         try:
             text = line.decode("utf-8").removesuffix("\r")
         except UnicodeDecodeError as fault:

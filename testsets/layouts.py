@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ttsbench.names import id_problem
-from ttsbench.testsets import lists, tables, trees
+from ttsbench.testsets import kaldi, lists, manifests, trees
 from ttsbench.testsets.faults import Draft, Row, read_lines
 
 Options = dict[str, str]
+AUDIO = ("none", "some")  # values of the option audio that say which files must be there
 
 
 @dataclass(frozen=True)
@@ -104,15 +105,20 @@ def _folder(draft: Draft, path: Path, options: Options) -> None:
     )
 
 
-def _table(draft: Draft, path: Path, options: Options, numbered: bool = False) -> None:
+def _manifest(draft: Draft, path: Path, options: Options, numbered: bool = False) -> None:
     only = dict(pair.partition(":")[::2] for pair in [options["only"]] if pair) if "only" in options else {}
-    names = {key: value for key, value in options.items() if key in tables.FIELDS and key not in ("language", "task")}
     language, task = options.get("language", "en"), options.get("task", "zero-shot")
-    tables.table(draft, path, tables.Columns(names, only, language, task, numbered))
+    manifests.manifest(draft, path, manifests.Columns(manifest_names(options), only, language, task, numbered))
+
+
+def manifest_names(options: Options) -> Options:
+    """Field -> column, of a manifest's options. `language` and `task` hold for all rows, or are columns."""
+    names = {key: value for key, value in options.items() if key in (*manifests.FIELDS, manifests.OUTPUT)}
+    return {key: value for key, value in names.items() if key not in ("language", "task") and value not in AUDIO}
 
 
 def _emergent(draft: Draft, path: Path, options: Options) -> None:
-    _table(draft, path, options, numbered=True)
+    _manifest(draft, path, options, numbered=True)
 
 
 def _number(draft: Draft, path: Path, options: Options, key: str, default: float) -> float:
@@ -121,6 +127,10 @@ def _number(draft: Draft, path: Path, options: Options, key: str, default: float
     except ValueError:
         draft.fault(path, 0, options[key], f"{key} is no number", "give seconds, e.g. 3.0")
         return default
+
+
+def _kaldi(draft: Draft, path: Path, options: Options) -> None:
+    kaldi.kaldi(draft, path, options.get("language", "en"))
 
 
 def _path(options: Options, key: str) -> Path | None:
@@ -216,12 +226,21 @@ LAYOUTS = {
         "that of your files",
         (),
     ),
-    "table": Layout(
-        _table,
+    "manifest": Layout(
+        _manifest,
         ("language", "task", "audio", "only", *_COLUMNS),
-        "table=FILE[,text=COLUMN,prompt=COLUMN,truth=COLUMN,only=COLUMN:VALUE]",
-        "any table of utterances; columns are named after the fields of a Sample or mapped",
-        "your own TSV, CSV, JSON Lines or JSON with named columns",
+        "manifest=FILE[,text=COLUMN,prompt=COLUMN,truth=COLUMN,only=COLUMN:VALUE]",
+        "any CSV, TSV, JSON Lines or JSON with named columns; say which is what in the spec or by --map text=COLUMN",
+        "your own list",
+        "that of your files",
+        (),
+    ),
+    "kaldi": Layout(
+        _kaldi,
+        ("language", "audio"),
+        "kaldi=DIR",
+        "Kaldi's text, with wav.scp, utt2spk, prompt_wav.scp and prompt_text where they are there",
+        "your own data folder",
         "that of your files",
         (),
     ),

@@ -56,6 +56,18 @@ def words(word: str) -> tuple[str, ...]:
     return found
 
 
+def column(word: str) -> tuple[str, str]:
+    """'text=sentence' as ('text', 'sentence'): a field of a sample, and the manifest's column that holds it."""
+    from ttsbench.testsets.manifests import FIELDS, OUTPUT
+
+    name, equals, own = word.partition("=")
+    if name not in (*FIELDS, OUTPUT):
+        raise argparse.ArgumentTypeError(unknown("field", name, (*FIELDS, OUTPUT)))
+    if not equals or not own:
+        raise argparse.ArgumentTypeError(f"{word!r}: give {name}=COLUMN")
+    return name, own
+
+
 def device(word: str) -> str:
     """cpu, mps, cuda or cuda:N. Whether it is there is found out when the command runs."""
     if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", word):

@@ -52,6 +52,12 @@ def check(spec: str, samples: Sequence[Sample]) -> None:
         )
     shown = ", ".join(path.name for path in files[:3])
     ids = ", ".join(sample.id for sample in samples[:3])
+    if system.folder.is_file():
+        some = ", ".join(list(system.files)[:3])
+        raise StoreError(
+            f"{system.folder}: none of its {len(files)} ids ({some}, ...) is one of the test set ({ids}, ...); "
+            "name the column of the ids with --map id=COLUMN"
+        )
     raise StoreError(
         f"{system.folder}: none of its {len(files)} files ({shown}, ...) is named like an id of the test set "
         f"({ids}, ...); rename them, or give a card with adapter = \"recorded\" and a pattern such as 'output-{{id}}'"
@@ -65,7 +71,7 @@ def _recording(
     try:
         source = system.recording(sample)
         if source is None:
-            return Synthesis(sample.id, error="no output: the folder holds no file for this id")
+            return Synthesis(sample.id, error="no output: there is no file for this id")
         if source.resolve() in own:
             return Synthesis(sample.id, error=f"no output: {source} is a recording of the test set itself")
         digest = file_digest(source)

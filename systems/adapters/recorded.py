@@ -14,7 +14,10 @@ from ttsbench.systems.errors import SpeechError
 
 @dataclass(frozen=True)
 class Options:
-    """`folder`: where the files are, in it or in folders below. `pattern`: the file's name without its suffix."""
+    """`folder`: where the files are, in it or below; or a list of them, a line an utterance: its id, a tab, its file.
+
+    `pattern`: in a folder, the file's name without its suffix.
+    """
 
     folder: Path
     pattern: str = "{id}"
@@ -29,19 +32,27 @@ class Folder:
     """
 
     def __init__(self, card: Card, options: Options) -> None:
-        if not options.folder.is_dir():
-            raise UserError(f"{options.folder}: no such folder of recordings")
         if "{id}" not in options.pattern:
             raise UserError(f"pattern = {options.pattern!r}: it must hold {{id}}, such as 'output-{{id}}'")
         self.card = card
         self.pattern = options.pattern
         self.folder = options.folder
         self.files: dict[str, list[Path]] = {}
-        for path in sorted(options.folder.rglob("*")):
-            if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file():
-                self.files.setdefault(composed(path.stem), []).append(path)
+        if options.folder.is_file():
+            for line in options.folder.read_text(encoding="utf-8").splitlines():
+                name, _, path = line.partition("\t")
+                self.files.setdefault(composed(name), []).append(options.folder.parent / path)
+        elif not options.folder.is_dir():
+            raise UserError(f"{options.folder}: no such folder of recordings")
+        else:
+            self._index()
         if not self.files:
             raise UserError(f"{options.folder}: holds no audio file ({', '.join(SUFFIXES)})")
+
+    def _index(self) -> None:
+        for path in sorted(self.folder.rglob("*")):
+            if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file():
+                self.files.setdefault(composed(path.stem), []).append(path)
 
     def recording(self, sample: Sample) -> Path | None:
         """The one file of this id, or None. A recording of the test set that lies in the folder too is passed over.
@@ -55,6 +66,8 @@ class Folder:
         if found and not choice:
             why = "is the test set's own recording, not an output; to score those, use --system ground-truth"
             raise SpeechError(f"no output: {found[0]} {why}")
+        if choice and not choice[0].is_file():
+            raise SpeechError(f"no output: {choice[0]} is not there")
         return choice[0] if choice else None
 
     def found(self, sample: Sample) -> tuple[list[Path], list[Path]]:

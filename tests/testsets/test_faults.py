@@ -166,10 +166,10 @@ def test_librispeech_pc_faults(here: Path) -> None:
 def test_tables_and_folders_tell_what_is_missing(here: Path) -> None:
     path = here / "t.tsv"
     path.write_text("utt\ttext\nu1\n", encoding="utf-8")
-    (short,) = faults(f"table={path}")
+    (short,) = faults(f"manifest={path}")
     assert (short.line, short.problem) == (2, "1 fields")
     path.write_text("utt\tsaid\nu1\thi\n", encoding="utf-8")
-    assert faults(f"table={path}")[0].remedy.startswith("the columns are utt, said")
+    assert faults(f"manifest={path}")[0].remedy.startswith("the columns are utt, said")
     path.write_text("category\ttext\n\tNo category.\n", encoding="utf-8")
     assert faults(f"emergent={path}")[0].problem == "no category"
     assert faults(f"folder={here}")[0].problem == "a recording without a transcript"
@@ -181,7 +181,7 @@ def test_tables_and_folders_tell_what_is_missing(here: Path) -> None:
 def test_json_that_is_none(here: Path) -> None:
     path = here / "t.jsonl"
     path.write_text('{"id": "a", "text": "ok"}\n{broken\n[1]\n' + "[" * 100_000 + "\n", encoding="utf-8")
-    assert [fault.line for fault in faults(f"table={path}")] == [2, 3, 4]
+    assert [fault.line for fault in faults(f"manifest={path}")] == [2, 3, 4]
 
 
 def test_half_characters_and_tasks_that_lack_their_audio(here: Path) -> None:
@@ -193,7 +193,7 @@ def test_half_characters_and_tasks_that_lack_their_audio(here: Path) -> None:
         {"id": "d", "text": "Go on.", "prompt_seconds": "nan"},
     ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    assert [(fault.line, fault.problem) for fault in faults(f"table={path}")] == [
+    assert [(fault.line, fault.problem) for fault in faults(f"manifest={path}")] == [
         (1, "half a character (a lone surrogate)"),
         (2, "a continuation without prompt"),
         (3, "nothing to resynthesise"),
@@ -210,7 +210,7 @@ words = st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_character
 
 @quick
 @given(content=st.binary(max_size=300))
-@pytest.mark.parametrize("layout", ["seed-en", "librispeech-pc", "zipvoice", "emergent", "table"])
+@pytest.mark.parametrize("layout", ["seed-en", "librispeech-pc", "zipvoice", "emergent", "manifest", "kaldi"])
 @pytest.mark.parametrize("ending", ["tsv", "csv", "jsonl"])
 def test_any_bytes_give_rows_or_faults_and_nothing_else(
     tmp_path: Path, layout: str, ending: str, content: bytes
@@ -243,7 +243,7 @@ def test_what_is_written_as_json_lines_is_read_back(tmp_path: Path, texts: list[
     path = tmp_path / "t.jsonl"
     lines = [json.dumps({"id": f"u{n}", "text": text}, ensure_ascii=False) for n, text in enumerate(texts)]
     path.write_text("\n".join(lines), encoding="utf-8")
-    assert [s.text for s in testsets.load(f"table={path}").samples] == [text.strip() for text in texts]
+    assert [s.text for s in testsets.load(f"manifest={path}").samples] == [text.strip() for text in texts]
 
 
 @quick

@@ -135,7 +135,7 @@ def test_table_with_other_column_names_and_a_selection(tmp_path: Path) -> None:
     for name in ("a", "b"):
         tone(tmp_path / f"{name}.wav")
     path = write(tmp_path / "t.tsv", "sys\tutt\tsaid\twav", "x\tu1\tHi there.\ta.wav", "y\tu1\tHi there.\tb.wav")
-    (sample,) = testsets.load(f"table={path},text=said,truth=wav,only=sys:y,task=resynthesis,language=de").samples
+    (sample,) = testsets.load(f"manifest={path},text=said,truth=wav,only=sys:y,task=resynthesis,language=de").samples
     assert sample == Sample("u1", "Hi there.", "de", "resynthesis", truth=tmp_path / "b.wav")
 
 
@@ -162,7 +162,7 @@ def test_texts_are_data(tmp_path: Path) -> None:
         "word " * 1000,
     ]
     path = write(tmp_path / "t.jsonl", *(json.dumps({"id": f"u{i}", "text": t}) for i, t in enumerate(texts)))
-    assert [s.text for s in testsets.load(f"table={path}").samples] == [t.strip() for t in texts]
+    assert [s.text for s in testsets.load(f"manifest={path}").samples] == [t.strip() for t in texts]
 
 
 def test_digest_follows_fields_and_audio_but_not_the_place(tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_two_thousand_rows_are_checked_quickly(tmp_path: Path) -> None:
             1127,
             "4992-23283-0000",
         ),
-        ("table={}/coval-tts-v1/tts-v1.json,id=testcase_id,text=transcript", 30, None),
+        ("manifest={}/coval-tts-v1/tts-v1.json,id=testcase_id,text=transcript", 30, None),
         ("folder={}/librispeech-test-other", 50, None),
         (
             "librispeech-continuation={0}/librispeech-mini/dev-clean-2,transcripts={0}/librispeech-mini/dev-clean-2.jsonl",
@@ -203,7 +203,7 @@ def test_two_thousand_rows_are_checked_quickly(tmp_path: Path) -> None:
             None,
         ),
         (
-            "table={}/published-values/libritts-systems/samples.tsv,text=wer_ref,prompt=enroll,truth=path,"
+            "manifest={}/published-values/libritts-systems/samples.tsv,text=wer_ref,prompt=enroll,truth=path,"
             "only=system:reference_raw",
             58,
             "4970_29093_000039_000000",

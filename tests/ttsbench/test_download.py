@@ -316,7 +316,8 @@ def test_an_archive_with_a_path_that_leaves_is_refused_by_the_command(
 
 
 def test_libritts_has_its_texts_beside(server: Server, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    name, files = "libritts-test-clean", {}
+    name = "libritts-test-clean"
+    files: dict[str, bytes] = {}
     for number in range(2):
         stem = f"LibriTTS/test-clean/7/8/7_8_00000{number}_000000"
         files |= {

@@ -26,7 +26,15 @@ def recordings(tmp_path: Path) -> Path:
 
 def score(recordings: Path, *words: str) -> subprocess.CompletedProcess[str]:
     here = recordings.parent
-    command = ["score", str(recordings), "--testset", f"table={here / 'list.tsv'}", "--out", str(here / "runs"), *words]
+    command = [
+        "score",
+        str(recordings),
+        "--testset",
+        f"manifest={here / 'list.tsv'}",
+        "--out",
+        str(here / "runs"),
+        *words,
+    ]
     nowhere = {name: str(here / name) for name in ("TTSBENCH_WEIGHTS", "HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME")}
     environment = os.environ | nowhere | {"PYTHONPATH": os.pathsep.join(sys.path)}
     return subprocess.run(

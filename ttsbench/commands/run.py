@@ -18,6 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--system", action="append", metavar="SPEC", help="name, CARD.toml, http:URL, python:FILE.py:CLASS"
     )
     parser.add_argument("--testset", action="append", metavar="SPEC", help="a name, or LAYOUT=PATH (see list testsets)")
+    parser.add_argument(
+        "--map", action="append", type=arguments.column, metavar="FIELD=COLUMN", help="a column of your manifest"
+    )
     parser.add_argument("--full", action="store_true", help="every embedded test set, not only the quick one")
     parser.add_argument("--protocol", action="append", metavar="NAME", help="how to score (default: embedded)")
     parser.add_argument(
@@ -67,10 +70,20 @@ def run(options: argparse.Namespace) -> int:
         raise UserError(f"--name {options.name} needs a single system, not {len(specs)}")
     if options.full and options.testset:
         raise UserError("--full runs every embedded test set: leave out --testset")
-    testsets = options.testset or default_testsets(options.full)
+    testsets = with_columns(options.testset or default_testsets(options.full), options.map)
     names = {specs[0]: options.name} if options.name else {}
     done = campaign.bench(campaign.plan_of(options), specs, testsets, names)
     return campaign.finish(done, options.out, options.json)
+
+
+def with_columns(specs: list[str], columns: list[tuple[str, str]] | None) -> list[str]:
+    """The specs with the columns of `--map` in those of manifests. Raises UserError where none is one."""
+    from ttsbench import testsets
+
+    found = [testsets.mapped(spec, dict(columns or ())) for spec in specs]
+    if columns and found == specs:
+        raise UserError(f"--map {'='.join(columns[0])}: none of the test sets is a manifest; give manifest=FILE")
+    return found
 
 
 def default_testsets(full: bool) -> list[str]:

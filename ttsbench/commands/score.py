@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 
 from ttsbench import arguments
+from ttsbench import testsets as testsets_room
 from ttsbench.errors import UserError
+from ttsbench.store import write_atomically
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `ttsbench score`. Those of folders of recordings have no default: with run folders none is used."""
     parser.add_argument(
-        "folders", nargs="+", type=Path, metavar="DIR", help="a folder of <id>.wav|flac|..., or a run folder"
+        "folders",
+        nargs="+",
+        type=Path,
+        metavar="DIR",
+        help="a folder of <id>.wav|flac|..., a manifest or wav.scp that names them, or a run folder",
     )
     parser.add_argument("--protocol", action="append", metavar="NAME", help="how to score (default: embedded)")
     parser.add_argument(
@@ -39,6 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="results as one JSON line on standard output")
     fresh = parser.add_argument_group("folders of recordings only")
     fresh.add_argument("--testset", action="append", metavar="SPEC", help="what the recordings should say")
+    fresh.add_argument(
+        "--map", action="append", type=arguments.column, metavar="FIELD=COLUMN", help="a column of your manifest"
+    )
     fresh.add_argument("--out", type=Path, help="folder of the run folders (default: runs)")
     fresh.add_argument("--name", help="name in the tables, for a single folder")
     fresh.add_argument("--limit", type=arguments.count(), metavar="N", help="only N samples of each test set")
@@ -57,7 +67,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _again(options: argparse.Namespace, folders: list[Path]) -> int:
     """Run folders under other protocols, or the same once more."""
-    unused = [f"--{name}" for name in ("testset", "out", "name", "limit", "again", "shard") if getattr(options, name)]
+    unused = [
+        f"--{name}" for name in ("testset", "map", "out", "name", "limit", "again", "shard") if getattr(options, name)
+    ]
     if unused:
         raise UserError(f"{', '.join(unused)}: not with run folders, which know what they hold; leave it out")
     from ttsbench import campaign
@@ -85,17 +97,49 @@ def _again(options: argparse.Namespace, folders: list[Path]) -> int:
 
 def _fresh(options: argparse.Namespace, folders: list[Path]) -> int:
     """Folders of recordings against a test set."""
-    if not options.testset:
-        raise UserError("--testset is missing: it says what the recordings should contain, such as folder=REFERENCES")
     if options.name and len(folders) > 1:
         raise UserError(f"--name {options.name} needs a single folder, not {len(folders)}")
     from ttsbench import campaign
 
     options.out, options.limit = options.out or Path("runs"), options.limit or 0
-    titles = [options.name] if options.name else short_names(folders)
-    names = {f"recorded:{folder}": title for folder, title in zip(folders, titles, strict=True)}
-    done = campaign.bench(campaign.plan_of(options), list(names), options.testset, names)
+    lists = [folder for folder in folders if is_list(folder)]
+    specs = options.testset or [f"manifest={str(lists[0]).removeprefix('manifest=')}" for _ in lists[:1]]
+    if not specs or (not options.testset and (len(folders) > 1 or lists[0].name.endswith(".scp"))):
+        raise UserError("--testset is missing: it says what the recordings should contain, such as folder=REFERENCES")
+    testsets = [testsets_room.mapped(spec, dict(options.map or ())) for spec in specs]
+    if options.map and not lists and testsets == specs:
+        raise UserError("--map: neither a test set nor what is scored is a manifest; give manifest=FILE")
+    titles = [options.name] if options.name else short_names([plain(folder) for folder in folders])
+    names = {}
+    for folder, title in zip(folders, titles, strict=True):
+        place = listed(folder, dict(options.map or ()), options.out, title) if folder in lists else folder
+        names[f"recorded:{place}"] = title
+    done = campaign.bench(campaign.plan_of(options), list(names), testsets, names)
     return campaign.finish(done, options.out, options.json)
+
+
+def is_list(folder: Path) -> bool:
+    """Whether a manifest or `wav.scp` is given, not a folder."""
+    return str(folder).startswith("manifest=") or folder.is_file()
+
+
+def plain(folder: Path) -> Path:
+    """The path without `manifest=`, options and ending."""
+    place = Path(testsets_room.split(str(folder).removeprefix("manifest="))[0])
+    return place.with_suffix("") if is_list(folder) else folder
+
+
+def listed(manifest: Path, columns: Mapping[str, str], out: Path, title: str) -> Path:
+    """The list of ids and files that a manifest makes, kept with the runs."""
+    from ttsbench.benchmark import safe
+
+    spec = f"manifest={str(manifest).removeprefix('manifest=')}"
+    found = testsets_room.outputs(testsets_room.mapped(spec, columns))
+    path = out / ".outputs" / f"{safe(title)}.tsv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = (f"{name}\t{file.resolve()}\n" for name, file in found.items())
+    write_atomically(path, "".join(lines).encode())
+    return path
 
 
 def short_names(folders: list[Path]) -> list[str]:
