@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import cast
 
-from ttsbench.names import id_problem
+from ttsbench.names import composed, id_problem
 from ttsbench.records import Sample, Task
 from ttsbench.testsets.faults import Draft, read_bytes, read_lines
 
@@ -84,7 +84,7 @@ def outputs(draft: Draft, file: Path, names: dict[str, str]) -> dict[str, Path]:
     ids = _ids(file, records, own) if own["id"] not in present else [row[own["id"]].strip() for _, row in records]
     found: dict[str, Path] = {}
     lines: dict[str, int] = {}
-    for name, (number, record) in zip(ids, records, strict=True):
+    for name, (number, record) in zip(map(composed, ids), records, strict=True):
         cell = record.get(own[OUTPUT], "").strip()
         if name in lines:
             problem = f"the id stands there already (line {lines[name]})"
