@@ -60,16 +60,3 @@ def failures(tables: Sequence[Table]) -> dict[str, int]:
             if count and not entry.truth:
                 found[entry.run.path.name] = count
     return found
-
-
-def unmeasured(tables: Sequence[Table]) -> dict[str, int]:
-    """'metric of system on test set' to the number of rows that have speech and yet no measurement."""
-    found = {}
-    for table in tables:
-        for entry in table.entries:
-            silent = {key for key, row in entry.syntheses.items() if row.error}
-            for name, scores in entry.scores.items():
-                count = sum(1 for score in scores if score.error and score.sample not in silent)
-                if count:
-                    found[f"{name} of {entry.name} on {table.testset['name']}"] = count
-    return found

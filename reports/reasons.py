@@ -13,6 +13,7 @@ from ttsbench.reports.tables import Entry, Table, plain
 from ttsbench.store import file_digest
 
 SHOWN = 3  # reasons of one failure that are printed
+STOPPED = " rows in a row failed alike"  # what the rows say that a stopped system was not asked for
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,14 @@ class Failed:
 
 
 def reasons_text(found: Iterable[tuple[str, int]]) -> str:
-    """'out of memory (5), no audio (2), and 3 more reasons'; control characters are replaced."""
+    """'out of memory (5), no audio (2), and 3 more reasons'; control characters are replaced.
+
+    Beside the reason that a system was stopped for, its rows that were not tried do not say it again.
+    """
     found = list(found)
+    if len(found) > 1:
+        parted = [(*reason.partition(STOPPED)[:2], count) for reason, count in found]
+        found = [(head + mark, count) for head, mark, count in parted]
     parts = [f"{plain(reason)} ({count})" for reason, count in found[:SHOWN]]
     more = len(found) - SHOWN
     return ", ".join(parts) + (f", and {more} more reason{'s' if more > 1 else ''}" if more > 0 else "")

@@ -54,9 +54,6 @@ def _section(table: Table, index: int, clips: Clips) -> dict[str, Any]:
     return {
         "table": table,
         "index": index,
-        "best": {
-            m.name: values.best(m, [e.cells[m.name] for e in table.systems]) for m in [*table.columns, *table.folded]
-        },
         "facts": verdict.facts(table),
         "verdicts": verdict.verdicts(table),
         "warning": verdict.recogniser_errs(table),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -81,6 +82,18 @@ class Table:
     @property
     def clusters(self) -> dict[str, str]:
         return speakers(self.samples)
+
+    @functools.cached_property
+    def first(self) -> dict[str, Entry | None]:
+        """By metric, the system that is significantly better than every other; None where several share that rank."""
+        return {metric.name: self._first(metric) for metric in self.metrics}
+
+    def _first(self, metric: Metric) -> Entry | None:
+        systems = [entry for entry in self.systems if entry.cells[metric.name].value is not None]
+        if len(systems) < 2:
+            return None
+        places = significance.ranks(metric, [entry.scores[metric.name] for entry in systems], self.clusters)
+        return next((entry for entry, place in zip(systems, places, strict=True) if place == (1, 1)), None)
 
     @property
     def columns(self) -> list[Metric]:

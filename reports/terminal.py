@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ttsbench.records import Metric
 from ttsbench.reports import reasons
 from ttsbench.reports.tables import Entry, Table, plain
-from ttsbench.reports.values import best, failed_text, heading, interval, number, value_text
+from ttsbench.reports.values import failed_text, heading, interval, number, value_text
 
 if TYPE_CHECKING:
     import rich.table
@@ -33,19 +33,19 @@ def terminal(table: Table, width: int = 80) -> list[rich.table.Table]:
         for entry in entries:
             out.add_column(Text(plain(entry.name), style="dim" if entry.truth else ""), justify="right")
         for metric in table.columns:
-            out.add_row(heading(metric), *(_cell(table, entry, metric) for entry in entries))
+            first = table.first[metric.name]
+            out.add_row(heading(metric), *(_cell(entry, metric, entry is first) for entry in entries))
         found.append(out)
     return found
 
 
-def _cell(table: Table, entry: Entry, metric: Metric) -> rich.text.Text:
+def _cell(entry: Entry, metric: Metric, first: bool) -> rich.text.Text:
     from rich.text import Text
 
     cell = entry.cells[metric.name]
     if cell.value is None:
         return Text(value_text(metric, cell), style="red" if cell.failed else "dim")
-    top = best(metric, [other.cells[metric.name] for other in table.systems])
-    text = Text(number(metric, cell.value), style="bold" if cell.value == top and not entry.truth else "")
+    text = Text(number(metric, cell.value), style="bold" if first else "")
     if cell.low is not None:
         text.append(f" {interval(metric, cell.low, cell.high)}", style="dim not bold")
     excess = entry.excess.get(metric.name)
@@ -57,8 +57,7 @@ def _cell(table: Table, entry: Entry, metric: Metric) -> rich.text.Text:
 
 
 def _caption(table: Table) -> str:
-    asked = max((cell.asked for entry in table.entries for cell in entry.cells.values()), default=0)
-    lines = [f"{asked} utterances; 95 % bootstrap intervals over {table.unit}s"]
+    lines = [f"{len(table.samples)} utterances; 95 % bootstrap intervals over {table.unit}s"]
     for titles, who, reason in reasons.not_applicable(table):
         lines.append(f"{titles}: not applicable{f' to {who}' if who else ''}, {plain(reason)}")
     for entry in table.entries:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from ttsbench.records import Cell, Metric
@@ -94,14 +93,6 @@ def heading(metric: Metric) -> str:
     """Title, unit and better direction, on one line."""
     unit = f" {metric.unit}" if metric.unit and metric.unit.lower() not in metric.title.lower() else ""
     return f"{metric.title}{unit} {arrow(metric)}".strip()
-
-
-def best(metric: Metric, cells: Sequence[Cell]) -> float | None:
-    """The best headline value, None where the metric has no better direction."""
-    values = [cell.value for cell in cells if cell.value is not None]
-    if not values or metric.better == "neither":
-        return None
-    return min(values) if metric.better == "lower" else max(values)
 
 
 def rank_text(place: tuple[int, int] | None) -> str:

@@ -23,6 +23,7 @@ from ttsbench.metrics.models import version
 from ttsbench.metrics.weights import BY_NAME
 from ttsbench.records import Card, Feature, Item, Measure, Protocol, Request, Sample, Score, Synthesis
 from ttsbench.store import Run, file_digest
+from ttsbench.systems import preflight
 from ttsbench.transcripts import read_transcripts
 
 __all__ = ["check", "protocols_of", "score"]
@@ -106,7 +107,7 @@ def check(names: Sequence[str], device: str = "cpu", only: Sequence[str] = ()) -
     To be called before the first row is spoken. Raises UserError for a protocol, metric or device that does not exist,
     and where a protocol has no column left but those that need no model.
     """
-    _check_device(device)
+    preflight.device(device)
     lines: dict[str, list[str]] = {}
     for protocol in protocols_of(names, only):
         found = {measure.metric.name: _models(measure, protocol) for measure in protocol.measures}
@@ -149,20 +150,6 @@ def _examples(protocol: Protocol) -> Iterable[Item]:
         for task in ("zero-shot", "resynthesis"):
             sample = Sample("example", "example", language, task, path, "example", path)  # type: ignore[arg-type]
             yield Item(sample, synthesis, Card("example"), path, path)
-
-
-def _check_device(device: str) -> None:
-    """Raise UserError where torch has no such device here."""
-    if device == "cpu":
-        return
-    import torch
-
-    kind, _, number = device.partition(":")
-    there = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
-    if kind not in there or (number and not number.isdecimal()):
-        raise UserError(f"no device {device!r}; give cpu, cuda, cuda:1 (a number from 0) or mps")
-    if int(number or 0) >= there[kind]:
-        raise UserError(f"device {device!r} is not here: this machine has {there[kind]} of kind {kind}; give cpu")
 
 
 # --- scoring ------------------------------------------------------------------------------------------------------

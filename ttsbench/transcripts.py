@@ -17,7 +17,11 @@ def read_transcripts(file: Path, ids: Sequence[str]) -> dict[str, str]:
     """
     try:
         lines = file.read_text("utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as fault:
+    except OSError as fault:
+        raise UserError(
+            f"--transcripts {file}: cannot be read ({fault.strerror}); give a file of ids and texts"
+        ) from fault
+    except UnicodeDecodeError as fault:
         raise UserError(f"{file}: not readable as UTF-8 text ({fault})") from fault
     texts: dict[str, str] = {}
     for number, name, text in _rows(file, lines):

@@ -16,7 +16,7 @@ from ttsbench.reports.comparison.comparable import not_comparable, other_testset
 from ttsbench.reports.comparison.result import Comparison, Row, Worse
 from ttsbench.reports.comparison.thresholds import Threshold, by_metric, default_threshold, exceeds
 from ttsbench.reports.reasons import reasons_text
-from ttsbench.reports.tables import card_of, find, speakers, testset_of
+from ttsbench.reports.tables import ReportError, card_of, find, speakers, testset_of
 from ttsbench.reports.values import number, scale
 from ttsbench.significance import Difference
 from ttsbench.store import Run
@@ -89,10 +89,13 @@ def _failures(before: Run, after: Run, threshold: Threshold) -> Row:
     reason = other_testset(before, after)
     if reason:
         return Row(testset_of(before)["name"], "", FAILURES, "x", reason=reason)
+    if threshold.kind == "off":
+        return Row(testset_of(before)["name"], "", FAILURES, "o", threshold=threshold)
+    if threshold.kind == "ratio":
+        raise ReportError(f"--fail-on failures:{threshold}: rows are counted; write failures:2abs or failures:off")
     lost = [{key for key, row in run.syntheses.items() if row.error} for run in (before, after)]
     failing = tuple(sorted(lost[1] - lost[0]))
-    allowed = threshold.amount if threshold.kind == "abs" else float("inf")
-    mark = "!" if len(failing) > allowed else "*" if lost[0] - lost[1] and not failing else "="
+    mark = "!" if len(failing) > threshold.amount else "*" if lost[0] - lost[1] and not failing else "="
     count = len(before.samples)
     difference = Difference("failures", len(lost[0]), len(lost[1]), len(lost[1]) - len(lost[0]), None, None, 1.0, count)
     return Row(testset_of(before)["name"], "", FAILURES, mark, difference, threshold, failing=failing, reason="counted")

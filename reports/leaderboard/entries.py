@@ -80,6 +80,11 @@ def examples(entry: Entry, protocol: str) -> list[dict[str, Any]]:
     return [{**row, "clips": {what: entry.run.path / name for what, name in row["clips"].items()}} for row in rows]
 
 
+def kept(board: Path) -> list[Table]:
+    """As `load`; [] where there is no board yet."""
+    return load(board) if (board / "entries").is_dir() else []
+
+
 def load(board: Path) -> list[Table]:
     """The tables of everything on the board."""
     return tables(find([board / "entries"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,7 @@ from ttsbench.store import write_atomically
 def write(out: Path, by: str = "") -> list[tuple[Table, list[View]]]:
     """Write every format of the board in folder `out` from its entries alone. Returns its tables and their views."""
     found = [table for table in entries.load(out) if ranking.ranked(table) and table.systems]
-    known = dict.fromkeys(metric.name for table in found for metric in ranking.ranked(table))
-    if by and by not in known:
-        raise ReportError(unknown("metric to rank by", by, known))
+    check(by, found)
     parts = [(table, ranking.views(table)) for table in found]
     published = reported.load()
     clips = Clips(out)
@@ -47,6 +46,18 @@ def write(out: Path, by: str = "") -> list[tuple[Table, list[View]]]:
     return parts
 
 
+def check(by: str, found: Sequence[Table]) -> None:
+    """Raise ReportError where no table can be ranked by metric `by`; one that cannot uses its first metric."""
+    known = dict.fromkeys(metric.name for table in found for metric in ranking.ranked(table))
+    if not by or by in known:
+        return
+    others = {metric.name: metric for table in found for metric in table.metrics}
+    if by not in others:
+        raise ReportError(unknown("metric to rank by", by, known))
+    why = "has no better direction" if others[by].better == "neither" else "is no headline, or has no number in any run"
+    raise ReportError(f"--by {by}: the metric {why}; there are: {', '.join(known)}")
+
+
 def _filters(parts: list[tuple[Table, list[View]]]) -> list[tuple[str, str, list[str]]]:
     """(label, key, choices) of the page's selectors."""
     tables = [table for table, _ in parts]
@@ -68,11 +79,7 @@ def _section(table: Table, views: list[View], by: Metric, clips: Clips, index: i
     speeds = [m for m in table.measured if m.family == "speed" and m.better == "lower"][:2]
     quality = breakdown.headline_metrics(table)
     plots = [plot for x in speeds for y in quality if (plot := charts.scatter(x, y, table.entries))]
-    rows = [
-        {"view": view, "entries": ranking.order(table, view, by),
-         "best": {m.name: values.best(m, [view.cells[e.name][m.name] for e in table.systems]) for m in metrics}}
-        for view in views
-    ]  # fmt: skip
+    rows = [{"view": view, "entries": ranking.order(table, view, by)} for view in views]
     categories = [view for view in views if view.kind == "category"]
     bars = [
         (metric, [charts.chart(metric, [(e.name, view.cells[e.name][metric.name], e.truth) for e in table.entries],

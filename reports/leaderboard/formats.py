@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ttsbench.records import Cell, Metric
+from ttsbench.records import Metric
 from ttsbench.reports import markdown as md
 from ttsbench.reports.frame import frame
 from ttsbench.reports.leaderboard import ranking
@@ -15,7 +15,6 @@ from ttsbench.reports.reported import Reported
 from ttsbench.reports.tables import Table
 from ttsbench.reports.values import (
     CODEC_TITLES,
-    best,
     codec_cells,
     covered,
     heading,
@@ -25,16 +24,8 @@ from ttsbench.reports.values import (
     value_text,
 )
 
+MARKS = {(1, 1): "textbf", (2, 2): "underline"}  # by the rank that a system holds alone
 SIGNS = {"↓": r"$\downarrow$", "↑": r"$\uparrow$", "−": "$-$", "–": "--"}  # what the pandas styler does not escape
-
-
-def second(metric: Metric, cells: Sequence[Cell]) -> float | None:
-    """The second best distinct headline value."""
-    values = {cell.value for cell in cells if cell.value is not None}
-    values.discard(best(metric, cells))
-    if not values or metric.better == "neither":
-        return None
-    return min(values) if metric.better == "lower" else max(values)
 
 
 def markdown(table: Table, view: View, by: Metric, reported: Sequence[Reported] = ()) -> str:
@@ -47,7 +38,7 @@ def markdown(table: Table, view: View, by: Metric, reported: Sequence[Reported] 
     for entry in ranking.order(table, view, by):
         cells, card = view.cells[entry.name], {} if entry.truth else entry.card
         rank = "" if entry.truth else rank_text(view.ranks[entry.name].get(by.name))
-        measured = [_md_value(table, view, entry.name, metric, entry.truth) for metric in metrics]
+        measured = [_md_value(view, entry.name, metric) for metric in metrics]
         about = ["" if entry.truth else _count(card.get(key)) for key in ("parameters", "gflop_per_10s")]
         shape = codec_cells(entry.card) if codec else []
         name, licence = md.escaped(entry.name), md.escaped(card.get("licence", ""))
@@ -77,13 +68,12 @@ def _count(value: object) -> str:
     return f"{value:,}" if isinstance(value, (int, float)) else "–"
 
 
-def _md_value(table: Table, view: View, system: str, metric: Metric, truth: bool) -> str:
+def _md_value(view: View, system: str, metric: Metric) -> str:
     cell = view.cells[system][metric.name]
     if cell.value is None:
         return value_text(metric, cell)
-    top = best(metric, [view.cells[entry.name][metric.name] for entry in table.systems])
     text = number(metric, cell.value)
-    text = f"**{text}**" if cell.value == top and not truth else text
+    text = f"**{text}**" if view.ranks[system].get(metric.name) == (1, 1) else text
     return f"{text} [{interval(metric, cell.low, cell.high)}]" if cell.low is not None else text
 
 
@@ -119,7 +109,7 @@ def board_frame(parts: Sequence[tuple[Table, list[View]]], reported: Sequence[Re
 
 
 def latex(table: Table, view: View, by: Metric) -> str:
-    """A booktabs table: best bold, second underlined."""
+    """A booktabs table: bold who is alone in the first rank of a metric, underlined who is alone in the second."""
     metrics, entries = table.columns, ranking.order(table, view, by)
     cells = {entry.name: view.cells[entry.name] for entry in entries}
     data = frame(
@@ -128,16 +118,14 @@ def latex(table: Table, view: View, by: Metric) -> str:
     )
     marked = pd.DataFrame("", index=data.index, columns=data.columns)
     for column, metric in enumerate(metrics, 1):
-        own = [cells[entry.name][metric.name] for entry in table.systems]
-        for mark, value in (("textbf", best(metric, own)), ("underline", second(metric, own))):
-            for row, entry in enumerate(entries):
-                if value is not None and entry in table.systems and cells[entry.name][metric.name].value == value:
-                    marked.iat[row, column] = f"{mark}:--rwrap;"
+        for row, entry in enumerate(entries):
+            if mark := MARKS.get(view.ranks[entry.name].get(metric.name) or (0, 0)):
+                marked.iat[row, column] = f"{mark}:--rwrap;"
     style = data.style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis=1)
     title = f"{table.testset['name']}, scored with {table.protocol['name']} v{table.protocol['version']}."
     text = style.apply(lambda _: marked, axis=None).to_latex(
         hrules=True, column_format="l" + "r" * len(metrics), position_float="centering",
-        caption=_plain_tex(f"{title} Best in bold, second underlined."),
+        caption=_plain_tex(f"{title} Alone in the first rank: bold; in the second: underlined."),
     )  # fmt: skip
     return text.translate(str.maketrans(SIGNS))
 

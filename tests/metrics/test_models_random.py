@@ -5,6 +5,8 @@ import re
 import numpy as np
 import pytest
 
+from . import whisper_tensors
+
 torch = pytest.importorskip("torch")
 LAYER_NORM = re.compile(r"(norm|ln|ln_post|\b2\.1|\b0\.2)\.weight$")
 
@@ -37,17 +39,7 @@ def whisper_pair(vocabulary=51865):
                 value.mul_(3)  # else the text does not depend on the sound
             elif "encoder.conv" in name:
                 value.mul_(30)
-    config = transformers.WhisperConfig(
-        vocab_size=vocabulary,
-        num_mel_bins=80,
-        d_model=width,
-        encoder_layers=layers,
-        decoder_layers=layers,
-        encoder_attention_heads=heads,
-        decoder_attention_heads=heads,
-        encoder_ffn_dim=4 * width,
-        decoder_ffn_dim=4 * width,
-    )
+    config = transformers.WhisperConfig(**whisper_tensors.sizes(width, layers, heads, vocabulary))
     ours = transformers.WhisperForConditionalGeneration(config).eval()
     ours.generation_config.suppress_tokens = ours.generation_config.begin_suppress_tokens = None
     names = [

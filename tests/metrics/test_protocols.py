@@ -116,6 +116,16 @@ def test_no_column_of_the_embedded_protocol_depends_on_the_disk(nowhere):
     assert [each.metric for each in metrics.protocol("embedded").measures] == before
 
 
+def test_doctor_fits_the_terminal(nowhere, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    parser = argparse.ArgumentParser()
+    doctor.add_arguments(parser)
+    doctor.run(parser.parse_args([]))
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 40
+    assert [line for line in lines if len(line) > 120 and " " in line.strip()] == []  # a long path is not broken
+
+
 def test_doctor_knows_what_runs(nowhere, capsys):
     parser = argparse.ArgumentParser()
     doctor.add_arguments(parser)

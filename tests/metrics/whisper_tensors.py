@@ -138,6 +138,13 @@ NAMES = (
 )
 
 
+def sizes(width: int, layers: int, heads: int, vocabulary: int, bands: int = 80) -> dict[str, int]:
+    """Arguments of transformers' WhisperConfig: encoder and decoder alike, inner layers four times as wide."""
+    both = {"layers": layers, "attention_heads": heads, "ffn_dim": 4 * width}
+    sides = {f"{side}_{name}": value for side in ("encoder", "decoder") for name, value in both.items()}
+    return {"vocab_size": vocabulary, "num_mel_bins": bands, "d_model": width, **sides}
+
+
 def write_transformers(tensors: dict[str, np.ndarray], place: Path, heads: int) -> None:
     """A folder as transformers loads it, without a tokenizer."""
     import transformers
@@ -149,17 +156,8 @@ def write_transformers(tensors: dict[str, np.ndarray], place: Path, heads: int) 
         weights[f"model.{name}"] = value.float()
     layers = len({name.split(".")[3] for name in weights if name.startswith("model.encoder.layers.")})
     vocabulary, width = weights["model.decoder.embed_tokens.weight"].shape
-    config = transformers.WhisperConfig(
-        vocab_size=vocabulary,
-        num_mel_bins=weights["model.encoder.conv1.weight"].shape[1],
-        d_model=width,
-        encoder_layers=layers,
-        decoder_layers=layers,
-        encoder_attention_heads=heads,
-        decoder_attention_heads=heads,
-        encoder_ffn_dim=4 * width,
-        decoder_ffn_dim=4 * width,
-    )
+    bands = weights["model.encoder.conv1.weight"].shape[1]
+    config = transformers.WhisperConfig(**sizes(width, layers, heads, vocabulary, bands))
     model = transformers.WhisperForConditionalGeneration(config)
     lost, extra = model.load_state_dict(weights, strict=False)
     assert set(lost) <= {"proj_out.weight"} and not extra, (lost, extra)

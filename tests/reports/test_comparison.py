@@ -112,6 +112,15 @@ def test_off_switches_everything_of_a_metric_off(base, copy):
         next(row for row in found.rows if row.mark == "o"))  # fmt: skip
 
 
+def test_failures_are_switched_off_or_counted(base, make_run, tmp_path):
+    broken = make_run(tmp_path, "alpha", 0.1, 0.6, TEXTS, failed=(2, 9), sound=False)
+    found = judge.compare([base], [broken], thresholds.parse("failures:off"))
+    row = next(row for row in found.rows if row.metric.name == "failures")
+    assert row.mark == "o" and row.difference is None and "switched off" in output.facts(row)
+    with pytest.raises(ReportError, match=r"failures:1.2x: rows are counted; write failures:2abs"):
+        judge.compare([base], [broken], thresholds.parse("failures:1.2x"))
+
+
 def test_the_beginning_of_a_name_stands_for_all_its_metrics():
     off = thresholds.Threshold("off")
     known = {"wer", "wer-strict", "dnsmos-sig", "dnsmos-ovrl", "failures"}

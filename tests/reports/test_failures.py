@@ -53,6 +53,24 @@ def test_the_terminal_says_how_many_failed_and_why(runs, capsys):
     assert "SIM-o: not applicable" not in out and "DNSMOS: not applicable" not in out
 
 
+def test_the_reason_that_a_system_was_stopped_for_stands_once(make_run, tmp_path):
+    error = "RuntimeError: u3: no such language"
+    run = Run.open(make_run(tmp_path, "stopped"))
+    for number, sample in enumerate(run.samples):
+        reason = error if number < 5 else f"not tried, as 5 rows in a row failed alike: {error}"
+        run.add_synthesis(Synthesis(sample.id, error=reason))
+    (line, *_) = map(str, reasons.failed(reports.load([run.path])[0]))
+    assert line.endswith(f"rows: not tried, as 5 rows in a row failed alike (15), {error} (5)")
+
+
+def test_a_table_whose_metrics_apply_to_nobody_has_its_utterances(make_run, tmp_path, capsys):
+    path = make_run(tmp_path, "none")
+    for metric in ("wer", "sim_o", "dnsmos", "rtf", "pesq"):
+        rewrite(path, metric, lambda i, s: Score(s.sample, na="not asked"))
+    reports.print_tables(reports.load([path]))
+    assert "20 utterances" in capsys.readouterr().out
+
+
 def test_the_page_says_so_and_keeps_the_column(written):
     text = (written / "report.html").read_text("utf-8")
     told(text, "failed 20 of 20", "cuda: SIM-o failed on 20 of 20 rows: no GPU here (15), out of memory (5)")

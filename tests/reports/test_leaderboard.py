@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import re
 import shutil
 
 import pytest
 
+from ttsbench import reports
 from ttsbench.commands import leaderboard as command
 from ttsbench.records import Sample
 from ttsbench.reports import charts, markdown, reported, values
@@ -78,13 +80,13 @@ def test_adding_a_run_again_replaces_it(make_run, tmp_path):
 
 def test_markdown_csv_and_latex(grown):
     text = (grown / "leaderboard.md").read_text()
-    assert "| 1 to 2 | good |" in text and "**" in text and "Holm" in text
+    assert "| 1 to 2 | good |" in text and "Holm" in text
     with (grown / "leaderboard.csv").open(newline="") as handle:
         rows = list(csv.DictReader(handle))
     one = next(r for r in rows if r["system"] == "bad" and r["metric"] == "wer" and r["view"] == "all")
     assert (one["rank_best"], one["rank_worst"], one["kind"], one["scored"]) == ("3", "3", "measured", "40")
     tex = (grown / "leaderboard.tex").read_text()
-    assert r"\toprule" in tex and r"\textbf{" in tex and r"\underline{" in tex and tex.count("{") == tex.count("}")
+    assert r"\toprule" in tex and tex.count("{") == tex.count("}")
 
 
 @pytest.mark.parametrize(
@@ -132,6 +134,28 @@ def test_json_output(grown, capsys):
 def test_a_metric_that_no_table_has_is_refused(grown):
     with pytest.raises(ReportError, match="no metric to rank by 'werr'; did you mean 'wer'"):
         files.write(grown, "werr")
+    with pytest.raises(ReportError, match="--by pesq: the metric is no headline, or has no number in any run"):
+        files.write(grown, "pesq")
+
+
+def test_a_wrong_metric_is_told_before_a_run_is_added(make_run, tmp_path):
+    run = make_run(tmp_path, "alpha", sound=False)
+    with pytest.raises(ReportError, match="did you mean 'wer'"):
+        main(run, "--out", tmp_path / "board", "--by", "werr")
+    assert not (tmp_path / "board").exists()
+
+
+def test_only_who_is_alone_in_a_rank_is_marked(make_run, grown, tmp_path, capsys):
+    lines = [line for line in (grown / "leaderboard.md").read_text().splitlines() if line.startswith("| 1 to 2 |")]
+    assert len(lines) == 2 and not any("**" in line for line in lines)
+    runs = [make_run(tmp_path, name, error, texts=TEXTS, sound=False) for name, error in (("good", 0.02), ("bad", 0.6))]
+    assert main(*runs, "--out", tmp_path / "board") == 0
+    text, tex = ((tmp_path / "board" / f"leaderboard.{kind}").read_text() for kind in ("md", "tex"))
+    good, bad = (next(line for line in text.splitlines() if f"| {name} |" in line) for name in ("good", "bad"))
+    assert good.startswith("| 1 | good | **") and "**" not in bad.split("|")[3]
+    assert re.search(r"good & \\textbf", tex) and re.search(r"bad & \\underline", tex)
+    alike, both = reports.load([grown / "entries"])[0], reports.load(runs)[0]
+    assert alike.first["wer"] is None and both.first["wer"].name == "good"
 
 
 def test_page_sorts_filters_and_plays(grown, browser, plays):

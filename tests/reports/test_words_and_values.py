@@ -54,11 +54,6 @@ def test_no_csv_cell_is_a_formula_and_none_is_lost(text):
     assert not cell.lstrip(" \t\r\n\u00a0\ufeff\u200b").startswith(("=", "+", "-", "@"))
 
 
-def test_best_and_ties():
-    cells = [Cell("x", value, None, None, 1, 1) for value in (0.3, None, 0.1, 0.2)]
-    assert (values.best(WER, cells), values.best(SIM, cells), values.best(COUNT, cells)) == (0.1, 0.3, None)
-
-
 def test_word_errors_are_counted_by_kind():
     def score(reference, hypothesis):
         return Score("s", 0.0, detail={"reference": reference, "hypothesis": hypothesis})

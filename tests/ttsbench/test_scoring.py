@@ -1,5 +1,6 @@
 """Cached features are scored anew, also where the weights that made them are not."""
 
+import argparse
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from ttsbench import audio, metrics
+from ttsbench.commands import score as command
 from ttsbench.errors import UserError
 from ttsbench.records import Card, Feature, Item, Measure, Metric, Protocol, Request, Sample, Score, Synthesis
 from ttsbench.scoring import check, protocols_of, score
@@ -238,9 +240,11 @@ def test_a_file_of_transcripts_that_cannot_be_used_is_told_by_line(
 
 def test_files_of_transcripts_that_are_no_text(tmp_path: Path) -> None:
     (tmp_path / "t.tsv").write_bytes(b"a\t\xff\xfe")
-    for name in ("t.tsv", "nothing.tsv"):
-        with pytest.raises(UserError, match=name):
+    for name, words in (("t.tsv", "not readable as UTF-8"), ("nothing.tsv", "No such file.*give a file of ids")):
+        with pytest.raises(UserError, match=f"{name}.*{words}"):
             read_transcripts(tmp_path / name, ["a"])
+    with pytest.raises(UserError, match=r"--transcripts .*nothing.tsv: no such file"):  # before anything is collected
+        command.run(argparse.Namespace(transcripts=tmp_path / "nothing.tsv", folders=[tmp_path]))
 
 
 # --- before the first row is spoken -------------------------------------------------------------------------------
@@ -268,7 +272,7 @@ def test_check_lets_a_column_run_that_has_one_of_its_models(monkeypatch: pytest.
 
 
 def test_check_names_packages_that_are_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ttsbench.metrics.models.version", lambda name: "" if name == "transformers" else "1")
+    monkeypatch.setattr("ttsbench.scoring.version", lambda name: "" if name == "transformers" else "1")
     assert any("pip install transformers" in line for line in check(["livespeech"]))
     assert not any("pip install" in line for line in check(["embedded"], only=["dnsmos"]))
 
@@ -278,9 +282,9 @@ def test_check_names_packages_that_are_not_installed(monkeypatch: pytest.MonkeyP
     [
         (["embeded"], "cpu", "did you mean 'embedded'"),
         (["zipvoice-hubert"], "cpu", "none of its models is here.*ttsbench fetch hubert"),
-        (["embedded"], "gpu", "no device 'gpu'"),
-        (["embedded"], "cuda:x", "no device 'cuda:x'"),
-        (["embedded"], "cuda:99", "not here"),
+        (["embedded"], "gpu", "--device gpu: no such device"),
+        (["embedded"], "cuda:x", "--device cuda:x: no such device"),
+        (["embedded"], "cuda:99", "--device cuda:99: this machine has"),
     ],
 )
 def test_check_refuses_what_cannot_run(names: list[str], device: str, words: str) -> None:

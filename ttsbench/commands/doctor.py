@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
+import textwrap
 from typing import Any
 
 from ttsbench.metrics import protocol, protocol_names
@@ -76,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
         raise MissingModel(f"no protocol {options.protocol!r}; there are: {', '.join(protocol_names())}")
     stuck = [row for row in chosen if not row["runs"]]
     if options.json:
-        _say(json.dumps({"models": models(), "protocols": lines}, indent=1))
+        print(json.dumps({"models": models(), "protocols": lines}, indent=1))
         return 1 if stuck else 0
     for row in models():
         size = f"{row['mib']} MiB" if row["mib"] else "size unknown"
@@ -92,6 +94,6 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _say(line: str) -> None:
-    import sys
-
-    sys.stdout.write(line + "\n")
+    """Print a line, wrapped to the terminal, or to 120 characters where there is none."""
+    width = shutil.get_terminal_size((120, 24)).columns
+    print(textwrap.fill(line, width, subsequent_indent=" " * 8, break_long_words=False, break_on_hyphens=False))

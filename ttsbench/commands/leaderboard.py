@@ -27,6 +27,7 @@ def run(options: argparse.Namespace) -> int:
     from ttsbench.reports.leaderboard import entries, files, ranking
 
     if options.runs:
+        files.check(options.by, [*reports.load(options.runs), *entries.kept(options.out)])
         entries.add(options.runs, options.out)
     if options.operations:
         entries.add_operations(options.operations, options.out)

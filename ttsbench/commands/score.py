@@ -58,6 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Score, report. 1 where rows failed."""
+    if options.transcripts and not options.transcripts.is_file():
+        raise UserError(f"--transcripts {options.transcripts}: no such file; give a list of ids and texts")
     again = [folder for folder in options.folders if (folder / "run.json").exists()]
     fresh = [folder for folder in options.folders if folder not in again]
     if again and fresh:
