@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ttsbench import reports, scoring
-from ttsbench import testsets as room
 from ttsbench.benchmark import Plan, limited, run_one, speaks
 from ttsbench.errors import UserError
 from ttsbench.execute.shards import piece
@@ -22,6 +21,7 @@ from ttsbench.records import Card, Metric, TestSet
 from ttsbench.reports import reasons, values
 from ttsbench.stats import cell
 from ttsbench.store import Run
+from ttsbench.testsets import load as load_testset
 
 HEADLINES = (("wer", "cer"), ("sim-o",), ("distillmos", "dnsmos-ovrl"), ("rtf",))  # the first that a run has
 LETTERS = {"zh": 4.0, "": 14.0}  # characters of a second of speech; Chinese, and all others
@@ -56,7 +56,7 @@ def bench(plan: Plan, specs: Sequence[str], testsets: Sequence[str], names: Mapp
             progress.say(f"cannot be computed here and will count as failed: {line}")
     else:
         scoring.protocols_of(plan.protocols, plan.metrics)
-    sets = [limited(room.load(spec), plan.limit) for spec in dict.fromkeys(testsets)]
+    sets = [limited(load_testset(spec), plan.limit) for spec in dict.fromkeys(testsets)]
     if plan.shard:
         sets = [piece(testset, *plan.shard) for testset in sets]
     cards = {spec: card_of(spec) for spec in dict.fromkeys(specs)}

@@ -17,11 +17,11 @@ def table(rows: Sequence[Mapping[str, Any]], width: int = 0) -> str:
     *keys, last = rows[0]
     widths = {key: max(len(key), *(len(str(row.get(key, ""))) for row in rows)) for key in keys}
     indent = sum(widths.values()) + 2 * len(keys)
-    room = max(NARROWEST, (width or shutil.get_terminal_size((120, 24)).columns) - indent)
+    rest = max(NARROWEST, (width or shutil.get_terminal_size((120, 24)).columns) - indent)
     lines = []
     for row in ({key: key for key in rows[0]}, *rows):
         start = "".join(f"{row.get(key, '')!s:{widths[key]}}  " for key in keys)
-        wrapped = textwrap.wrap(str(row.get(last, "")), room) or [""]
+        wrapped = textwrap.wrap(str(row.get(last, "")), rest) or [""]
         lines.append((start + wrapped[0]).rstrip())
         lines += [" " * indent + more for more in wrapped[1:]]
     return "\n".join(lines)

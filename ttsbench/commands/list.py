@@ -46,40 +46,51 @@ def _groups(found: list[dict[str, Any]]) -> str:
 
 def rows(what: str) -> list[dict[str, Any]]:
     """One dict a system, test set, metric or protocol, ready to print or to dump as JSON."""
-    if what == "systems":
-        from ttsbench import systems
-
-        return [
-            {
-                "name": item.card.name,
-                "kind": item.kind,
-                "languages": " ".join(item.card.languages),
-                "rate": item.card.sample_rate,
-                "streams": "yes" if item.card.streaming else "no",
-                "zero-shot": "yes" if item.card.zero_shot else "no",
-                "licence": item.card.licence,
-                "about": item.missing or item.card.about,
-            }
-            for item in systems.listing()
-        ]
     if what == "testsets":
         from ttsbench import testsets
 
         return testsets.listing()
+    return {"systems": _systems, "metrics": _metrics, "protocols": _protocols}[what]()
+
+
+def _systems() -> list[dict[str, Any]]:
+    from ttsbench import systems
+
+    return [
+        {
+            "name": item.card.name,
+            "kind": item.kind,
+            "languages": " ".join(item.card.languages),
+            "rate": item.card.sample_rate,
+            "streams": "yes" if item.card.streaming else "no",
+            "zero-shot": "yes" if item.card.zero_shot else "no",
+            "licence": item.card.licence,
+            "about": item.missing or item.card.about,
+        }
+        for item in systems.listing()
+    ]
+
+
+def _protocols() -> list[dict[str, Any]]:
+    from ttsbench import metrics
+
+    return [
+        {
+            "name": protocol.name,
+            "version": protocol.version,
+            "languages": " ".join(protocol.languages),
+            "metrics": " ".join(measure.metric.name for measure in protocol.measures),
+            "title": protocol.title,
+        }
+        for protocol in map(metrics.protocol, metrics.protocol_names())
+    ]
+
+
+def _metrics() -> list[dict[str, Any]]:
+    """Every column of every protocol, then the metrics that none has."""
     from ttsbench import metrics
 
     protocols = [metrics.protocol(name) for name in metrics.protocol_names()]
-    if what == "protocols":
-        return [
-            {
-                "name": protocol.name,
-                "version": protocol.version,
-                "languages": " ".join(protocol.languages),
-                "metrics": " ".join(measure.metric.name for measure in protocol.measures),
-                "title": protocol.title,
-            }
-            for protocol in protocols
-        ]
     within = {measure.metric.name for protocol in protocols for measure in protocol.measures}
     protocols += [metrics.protocol(name) for name in metrics.metric_names() if name not in within]
     return [

@@ -22,7 +22,7 @@ TRIES = 3
 
 
 @dataclass(frozen=True)
-class Parcel:
+class TaskWithFiles:
     """A task and the files it names, by the path they have here."""
 
     task: Task
@@ -80,7 +80,7 @@ def actors_at_once(device: str) -> int:
 
 def run_tasks(
     tasks: Sequence[Any],
-    pack: Callable[[Any], Parcel],
+    pack: Callable[[Any], TaskWithFiles],
     setup: Setup,
     args: tuple[Any, ...],
     *,
@@ -137,7 +137,7 @@ class _Actor:
         return self.handle(task)
 
 
-def pack(task: Task) -> Parcel:
+def pack(task: Task) -> TaskWithFiles:
     """The task with its files. One that cannot be read is left out: the handler meets the same fault and names it."""
     files = {}
     for path in task.files():
@@ -145,18 +145,18 @@ def pack(task: Task) -> Parcel:
             files[path] = path.read_bytes()
         except OSError:
             continue
-    return Parcel(task, files)
+    return TaskWithFiles(task, files)
 
 
-def remote(setup: Setup, args: tuple[Any, ...]) -> Callable[[Parcel], tuple[Any, dict[str, bytes]]]:
-    """Actor set-up: answers parcels with the result and the files it made, by their path within the task's folder."""
+def remote(setup: Setup, args: tuple[Any, ...]) -> Callable[[TaskWithFiles], tuple[Any, dict[str, bytes]]]:
+    """Actor set-up: answers packed tasks with the result and the files it made, by their path within the task's folder."""
     handle = setup(*args)
 
-    def do(parcel: Parcel) -> tuple[Any, dict[str, bytes]]:
+    def do(packed: TaskWithFiles) -> tuple[Any, dict[str, bytes]]:
         with tempfile.TemporaryDirectory(prefix="ttsbench-") as place:
-            here, out = _unpack(parcel.files, Path(place, "in")), Path(place, "out")
+            here, out = _unpack(packed.files, Path(place, "in")), Path(place, "out")
             out.mkdir()
-            result = handle(parcel.task.moved(here, out))
+            result = handle(packed.task.moved(here, out))
             made = {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
             return result, made
 

@@ -75,9 +75,9 @@ def _check(pieces: list[Run]) -> None:
 
 def _copy(run: Run, out: Path) -> None:
     """Audio and features of a piece; a torn last line of its features is left out."""
-    for room in ("audio", "resynthesis", "prompts"):
-        if (run.path / room).is_dir():
-            shutil.copytree(run.path / room, out / room, dirs_exist_ok=True)
+    for folder in ("audio", "resynthesis", "prompts"):
+        if (run.path / folder).is_dir():
+            shutil.copytree(run.path / folder, out / folder, dirs_exist_ok=True)
     for source in (run.path / "features").glob("*.jsonl"):
         target = out / "features" / source.name
         known = target.read_bytes() if target.exists() else b""

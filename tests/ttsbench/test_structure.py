@@ -1,4 +1,4 @@
-"""The shape of the house: no import runs in a circle, rooms import only what they may, and the front door is light."""
+"""How modules depend: no import runs in a circle, folders import only what they may, `import ttsbench` loads little."""
 
 import ast
 import functools
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("systems", "testsets", "metrics", "reports")
+FOLDERS = ("systems", "testsets", "metrics", "reports")
 SHARED = {"records", "audio", "errors", "mel", "digests", "playback", "names"}
 MAY_ALSO = {
     "reports": {"stats", "significance", "store", "agreement"},
@@ -17,18 +17,18 @@ MAY_ALSO = {
     "systems": set[str](),
     "metrics": set[str](),
 }
-LABORATORY = ("systems/scaling", "systems/training", "testsets/embedded/make.py", "testsets/embedded/choose.py")
+TOOLS = ("systems/scaling", "systems/training", "testsets/embedded/make.py", "testsets/embedded/choose.py")
 LONGEST = 350  # lines of a file
 
 
 @functools.cache
 def modules() -> dict[str, Path]:
-    """Every module below ttsbench by its dotted name; the rooms lie beside the package and are linked into it."""
-    places = {ROOT / "ttsbench": "ttsbench", **{ROOT / room: f"ttsbench.{room}" for room in ROOMS}}
+    """Every module below ttsbench by its dotted name; the folders lie beside the package and are linked into it."""
+    places = {ROOT / "ttsbench": "ttsbench", **{ROOT / folder: f"ttsbench.{folder}" for folder in FOLDERS}}
     found = {}
     for place, prefix in places.items():
         for path in place.rglob("*.py"):
-            if place.name == "ttsbench" and path.relative_to(place).parts[0] in ROOMS:
+            if place.name == "ttsbench" and path.relative_to(place).parts[0] in FOLDERS:
                 continue
             parts = path.relative_to(place).with_suffix("").parts
             found[".".join([prefix, *(part for part in parts if part != "__init__")])] = path
@@ -151,22 +151,22 @@ def test_no_file_is_too_long() -> None:
     assert {str(path.relative_to(ROOT)): count for path, count in lines.items() if count > LONGEST} == {}
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_rooms_import_only_what_they_may(room: str) -> None:
-    allowed = SHARED | MAY_ALSO[room] | {room}
-    for path in (ROOT / room).rglob("*.py"):
-        if path.relative_to(ROOT).as_posix().startswith(LABORATORY):
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_folders_import_only_what_they_may(folder: str) -> None:
+    allowed = SHARED | MAY_ALSO[folder] | {folder}
+    for path in (ROOT / folder).rglob("*.py"):
+        if path.relative_to(ROOT).as_posix().startswith(TOOLS):
             continue
         parts = {name.split(".")[1] for name in imported(path) if name.startswith("ttsbench.")}
         assert parts <= allowed | {"__version__"}, f"{path.relative_to(ROOT)} imports {sorted(parts - allowed)}"
-        bare = {name.split(".")[0] for name in imported(path)} & set(ROOMS)
+        bare = {name.split(".")[0] for name in imported(path)} & set(FOLDERS)
         assert not bare, f"{path.relative_to(ROOT)} imports {bare} without ttsbench."
 
 
 @pytest.mark.parametrize(
     "command", [["-c", "import ttsbench"], ["-m", "ttsbench", "--help"], ["-m", "ttsbench", "run", "--help"]]
 )
-def test_the_front_door_is_light(command: list[str]) -> None:
+def test_the_import_and_the_help_are_light(command: list[str]) -> None:
     done = subprocess.run([sys.executable, "-X", "importtime", *command], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr[-500:]
     modules = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines() if "|" in line}
