@@ -97,17 +97,21 @@ def order(means: dict[str, float], better: str) -> list[str]:
     return sorted(means, key=means.__getitem__, reverse=better == "higher")
 
 
-def orders(what: str, found: dict[str, dict[str, np.ndarray]], judges: tuple[tuple[str, str, str], ...]) -> None:
+def averages(found: dict[str, dict[str, np.ndarray]]) -> dict[str, dict[str, float]]:
+    """By judge, by name: the mean."""
+    return {key: {name: float(each[key].mean()) for name, each in found.items()} for key in next(iter(found.values()))}
+
+
+def orders(what: str, means: dict[str, dict[str, float]], judges: tuple[tuple[str, str, str], ...]) -> None:
     """A table of orders: judge, better direction, the published judge whose order is the right one ("" for none)."""
-    means = {key: {name: float(each[key].mean()) for name, each in found.items()} for key, _, _ in judges}
     ordered = {key: order(means[key], better) for key, better, _ in judges}
-    print(f"\n| judge | order of the {what}, best first | as |\n| --- | --- | --- |")
+    print(f"\n| judge | order of the {what}, best first | right or wrong |\n| --- | --- | --- |")
     for key, _, model in judges:
         told = ""
         if model:
             pairs = list(itertools.combinations(ordered[model], 2))
-            swapped = [(a, b) for a, b in pairs if ordered[key].index(a) > ordered[key].index(b)]
-            told = "; ".join(f"wrong, {model} has {a} before {b}" for a, b in swapped) or f"right, as {model}"
+            swapped = [f"{a} before {b}" for a, b in pairs if ordered[key].index(a) > ordered[key].index(b)]
+            told = f"wrong: {model} has {', '.join(swapped)}" if swapped else f"right, as {model}"
         print(f"| {key} | {' > '.join(ordered[key])} | {told} |")
 
 
@@ -144,8 +148,8 @@ def libritts(judges: Judges, root: Path, limit: int, quality: int) -> dict[str, 
         some = sorted((row for row in rows if row["system"] == name), key=lambda row: row["utt"])[: limit or None]
         edits[title], same = words(judges, root, some)
         one, other = (np.array([100 * each.rate for each in counts]) for counts in edits[title])
-        rates = " | ".join(f"{corpus(counts):.1f}" for counts in edits[title])
-        print(f"| {title} | {rates} | {agreement(one, other)} | {same} of {len(some)} |")
+        both = " | ".join(f"{corpus(counts):.1f}" for counts in edits[title])
+        print(f"| {title} | {both} | {agreement(one, other)} | {same} of {len(some)} |")
         found[title] = {"Whisper base": one, "Whisper large-v3": other, **similar(judges, root, some)}
         paths = [root / row["path"] for row in some[: quality or None]]
         found[title]["DistillMOS"] = judges.value(DISTILL, "distillmos", paths, resampling="soxr")
@@ -158,7 +162,10 @@ def libritts(judges: Judges, root: Path, limit: int, quality: int) -> dict[str, 
             more = np.array([p.errors - q.errors for p, q in zip(x, y, strict=True)], dtype=float)
             cells.append(spread(more, np.array([each.length for each in y], dtype=float)))
         print(f"| {b} - {a} | {' | '.join(cells)} |")
-    orders("systems", found, (("Whisper large-v3", "lower", ""), ("Whisper base", "lower", "Whisper large-v3")))
+    models = ("Whisper base", "Whisper large-v3")
+    rates = {key: {title: corpus(counts[at]) for title, counts in edits.items()} for at, key in enumerate(models)}
+    print("\nAn order of two systems whose difference has an interval around zero is chance, by either model.")
+    orders("systems", rates, (("Whisper large-v3", "lower", ""), ("Whisper base", "lower", "Whisper large-v3")))
     closeness(found)
     return found
 
@@ -194,13 +201,13 @@ def closeness(found: dict[str, dict[str, np.ndarray]]) -> None:
     for title, values in found.items():
         ours, ecapa = values["GE2E"], values["ECAPA"]
         print(f"| {title} | {ours.mean():.3f} | {ecapa.mean():.3f} | {agreement(ours, ecapa)} |")
-    orders("systems", found, (("ECAPA", "higher", ""), ("GE2E", "higher", "ECAPA")))
+    orders("systems", averages(found), (("ECAPA", "higher", ""), ("GE2E", "higher", "ECAPA")))
     print(f"\n## Quality of the systems: {len(found[title]['DistillMOS'])} sentences\n")
     print("| system | DistillMOS | DNSMOS OVRL |\n| --- | --- | --- |")
     for title, values in found.items():
         print(f"| {title} | {values['DistillMOS'].mean():.2f} | {values['DNSMOS OVRL'].mean():.2f} |")
     print("\nNo UTMOS is published for these outputs, so no order is called right:")
-    orders("systems", found, (("DistillMOS", "higher", ""), ("DNSMOS OVRL", "higher", "")))
+    orders("systems", averages(found), (("DistillMOS", "higher", ""), ("DNSMOS OVRL", "higher", "")))
 
 
 def codecs(judges: Judges, root: Path, limit: int) -> None:
@@ -217,7 +224,10 @@ def codecs(judges: Judges, root: Path, limit: int) -> None:
     }
     beside = (("DistillMOS", "UTMOS22"), ("DNSMOS OVRL", "UTMOS22"), ("GE2E", "ECAPA"))
     print(f"\n## Quality beside the published UTMOS22: {len(rows)} codec round trips\n")
-    print("GE2E and ECAPA: similarity of original and round trip.\n")
+    low, high = values["UTMOS22"].min(), values["UTMOS22"].max()
+    print(f"The published UTMOS22 lies between {low:.2f} and {high:.2f}, ECAPA is the similarity of original and round")
+    print("trip, and so is GE2E. Few rows of nearly one quality: a low correlation says that the judges cannot order")
+    print("such outputs alike, not how they order good and bad ones.\n")
     print("| judge | published value | rows, Pearson | Spearman |\n| --- | --- | --- | --- |")
     for ours, theirs in beside:
         print(f"| {ours} | {theirs} | {agreement(values[ours], values[theirs])} |")
@@ -227,7 +237,7 @@ def codecs(judges: Judges, root: Path, limit: int) -> None:
         for label in dict.fromkeys(labels)
     }
     published = (("UTMOS22", "higher", ""), ("ECAPA", "higher", ""))
-    orders("codecs", each, (*published, *((ours, "higher", theirs) for ours, theirs in beside)))
+    orders("codecs", averages(each), (*published, *((ours, "higher", theirs) for ours, theirs in beside)))
 
 
 def voices(judges: Judges, root: Path, limit: int) -> None:
@@ -267,7 +277,8 @@ def power(found: dict[str, dict[str, np.ndarray]]) -> None:
     print("\n## What n rows can show\n")
     print("The smallest true difference of two systems that n rows of the same sentences show at 95 %, in four runs")
     print(f"of five; by {DRAWS} resamplings of the row differences between VALL-E and YourTTS above.\n")
-    print("| judge | " + " | ".join(f"n = {n:,}" for n in SIZES) + " |\n| --- |" + " --- |" * len(SIZES))
+    print("| judge | rows drawn from | " + " | ".join(f"n = {n:,}" for n in SIZES) + " |")
+    print("| --- | --- |" + " --- |" * len(SIZES))
     units: dict[str, Callable[[float], str]] = {
         "Whisper base": lambda value: f"{value:.1f} points",
         "GE2E": lambda value: f"{value:.3f}",
@@ -276,7 +287,8 @@ def power(found: dict[str, dict[str, np.ndarray]]) -> None:
     }
     for key, say in units.items():
         differences = found["VALL-E"][key] - found["YourTTS"][key]
-        print(f"| {key} | " + " | ".join(say(detectable(differences, n)) for n in SIZES) + " |")
+        shown = " | ".join(say(detectable(differences, n)) for n in SIZES)
+        print(f"| {key} | {len(differences)} | {shown} |")
 
 
 def main() -> None:
