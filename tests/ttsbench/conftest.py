@@ -46,13 +46,13 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
             if start:
                 self.send_header("Content-Range", f"bytes {shown}-{len(content) - 1}/{len(content)}")
             self.end_headers()
-            if fault == "cut":
-                self.wfile.write(content[start : start + HALF])
+            if fault in ("cut", "crumb"):
+                self.wfile.write(content[start : start + (HALF if fault == "cut" else 20_000)])
                 self.close_connection = True
             elif fault == "stall":
                 self.wfile.write(content[start : start + HALF])
                 self.wfile.flush()
-                time.sleep(0.8)
+                time.sleep(3)
                 self.close_connection = True
             elif fault == "slow":
                 for at in range(start, len(content), 100_000):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,6 +23,12 @@ def test_a_download_that_is_cut_off_goes_on_where_it_was(server: Server, tmp_pat
     assert [wanted for _, wanted in server.asked] == ["", f"bytes={HALF}-", f"bytes={HALF}-", f"bytes={2 * HALF}-"]
     assert heard[-1] == (len(CONTENT), len(CONTENT)) and heard == sorted(heard)
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_server_that_gives_a_little_each_time_is_asked_until_all_is_here(server: Server, tmp_path: Path) -> None:
+    server.faults = ["crumb"] * (2 * room.TRIES)
+    download(server.source("file"), tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == CONTENT and len(server.asked) == 2 * room.TRIES + 1
 
 
 def test_the_same_command_goes_on_after_it_failed(server: Server, tmp_path: Path) -> None:
@@ -85,23 +92,29 @@ def test_another_length_is_refused_before_it_is_downloaded(server: Server, tmp_p
     assert (tmp_path / "a.part").stat().st_size == 0
 
 
-def test_an_address_that_is_gone_is_asked_once_and_a_mirror_then(server: Server, tmp_path: Path) -> None:
+def test_an_address_that_is_gone_is_asked_once_and_a_mirror_then(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(DownloadError, match=f"{server.url}/gone: HTTP status 404"):
         download(server.source("gone"), tmp_path / "a")
     assert len(server.asked) == 1
     download(server.source("gone", mirrors=(f"{server.url}/file",)), tmp_path / "a")
     assert (tmp_path / "a").read_bytes() == CONTENT
+    waited: list[float] = []
+    monkeypatch.setattr(room.time, "sleep", waited.append)
     with pytest.raises(DownloadError, match=r"no connection.*put b into"):
         download(Source("http://127.0.0.1:9/file", 5), tmp_path / "b")
+    assert waited == []  # without a network the message comes at once
 
 
 def test_a_slow_server_is_waited_for_and_a_silent_one_is_asked_again(server: Server, tmp_path: Path) -> None:
     server.faults = ["slow"]
     download(server.source("file"), tmp_path / "a", patience=0.5)  # 0.8 s in all, never 0.5 s without a byte
     assert len(server.asked) == 1
-    server.faults = ["stall"]
+    server.faults, begun = ["stall"], time.monotonic()
     download(server.source("file"), tmp_path / "b", patience=0.3)
     assert (tmp_path / "b").read_bytes() == CONTENT and server.asked[-1] == ("/file", f"bytes={HALF}-")
+    assert time.monotonic() - begun < 2.5  # the server is silent for 3 s
 
 
 def test_a_full_disk_is_told_before_anything_is_asked_for(
