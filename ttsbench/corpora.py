@@ -88,6 +88,7 @@ def _get(name: str, part: Part, progress: Progress) -> None:
         _unpack(target, part.folder, 2 * part.unpacked, progress, part.recordings)
         _receipt(name, part)
         target.unlink()
+        progress.say(f"{name}: {part.recordings} recordings, as published ({part.digest[0]} of the archive too)")
 
 
 def _whole(part: Part, place: Path) -> bool:
@@ -101,7 +102,8 @@ def _unpack(archive: Path, folder: str, limit: int, progress: Progress, recordin
     beside = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=root))
     note = progress.named(archive.name, unit="B")
     try:
-        unpack(archive, beside / "all", limit, lambda done: note(min(done, limit - 1), limit, "unpacking"))
+        about = limit // 2  # what is expected; the bar is taken away at the end, full or not
+        unpack(archive, beside / "all", limit, lambda done: note(min(done, about - 1), about, "unpacking"))
         made = beside / "all" / folder
         if not made.is_dir():
             raise DownloadError(f"{archive}: holds no {folder}; delete it and fetch it again")

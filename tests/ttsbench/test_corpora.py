@@ -63,6 +63,7 @@ def test_a_published_set_is_fetched_and_then_loaded_by_its_bare_name(
     told = capsys.readouterr()
     assert json.loads(told.out) == {name: str(data / "LibriSpeech/test-other")}
     assert "about 1.0 MB unpacked" in told.err and "CC BY 4.0" in told.err
+    assert f"{name}: 3 recordings, as published (md5 of the archive too)" in told.err
     testset = testsets.load(name)
     assert testset.name == name and [sample.id for sample in testset.samples] == ["7-8-0000", "7-8-0001"]
     assert [sample.prompt and sample.prompt.stem for sample in testset.samples] == ["7-8-0001", "7-8-0000"]
