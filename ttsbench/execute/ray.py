@@ -149,7 +149,7 @@ def pack(task: Task) -> TaskWithFiles:
 
 
 def remote(setup: Setup, args: tuple[Any, ...]) -> Callable[[TaskWithFiles], tuple[Any, dict[str, bytes]]]:
-    """Actor set-up: answers packed tasks with the result and the files it made, by their path within the task's folder."""
+    """Actor set-up: answers a packed task with the result and the files it made, by path within the task's folder."""
     handle = setup(*args)
 
     def do(packed: TaskWithFiles) -> tuple[Any, dict[str, bytes]]:
