@@ -142,7 +142,7 @@ def heard(row: Sample) -> np.ndarray:
 
 
 def test_judges_prefer_the_right_words_and_the_right_voice() -> None:
-    row, another = (next(row for row in recordings() if row.speaker == name) for name in ("carl", "iris"))
+    row, another = (next(row for row in recordings() if row.speaker == name) for name in ("am_michael", "af_sarah"))
     said, other, text, prompt = heard(row), heard(another), row.text, row.prompt
     assert prompt
     for judge in (verifiers.words(text, 16000), verifiers.phones(text, 16000)):

