@@ -92,7 +92,7 @@ def test_what_changes_a_value_is_what_the_protocol_says(judge, settings, key, le
     else:
         apart = {name: abs(value[key] - values["plain"][key]) for name, value in values.items()}
     assert apart["stereo"] < 0.002, "channels are averaged"
-    assert apart["fast"] < 0.03, "brought to 16 kHz"
+    assert apart["fast"] < 0.1, "brought to 16 kHz; the filter takes a little at 8 kHz"
     assert (apart["quiet"] > 0.02) == level, apart
     assert padding is None or (apart["padded"] > 0.02) == padding, apart
 
