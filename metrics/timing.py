@@ -27,7 +27,9 @@ def _timing(metric: Metric, measure: Callable[[Item], float | str], weight: Call
         value = items.missing(item) or measure(item)
         if isinstance(value, str):
             return Score(item.sample.id, error=value)
-        return Score(item.sample.id, value=short(value), weight=weight(item))
+        others = item.synthesis.others or 0.0
+        detail = {"others": others} if others > playback.BUSY else {}
+        return Score(item.sample.id, value=short(value), weight=weight(item), busy=bool(detail), detail=detail)
 
     return Measure(metric, na, requests, score)
 

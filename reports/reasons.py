@@ -80,6 +80,20 @@ def not_applicable(table: Table) -> list[tuple[str, str, str]]:
     return [(", ".join(found), who, reason) for (who, reason), found in titles.items()]
 
 
+def busy(table: Table) -> list[tuple[str, str]]:
+    """(system, what is to be said) of those that were timed while other programs used the machine."""
+    found = []
+    for entry in table.entries:
+        marked = {s.sample: s.detail.get("others", 0.0) for rows in entry.scores.values() for s in rows if s.busy}
+        if marked:
+            least, most = (f"{100 * share:.0f}" for share in (min(marked.values()), max(marked.values())))
+            span = least if least == most else f"{least} to {most}"
+            rows = f"{len(marked)} of {len(table.samples)} rows"
+            said = f"{rows} were timed while other programs used {span} % of the machine: not ranked, drawn or compared"
+            found.append((entry.name, said))
+    return found
+
+
 def copies(entry: Entry) -> list[str]:
     """Ids of the rows whose output is, byte for byte, the recording that it should be compared with."""
     if entry.truth:

@@ -33,6 +33,7 @@ def environment() -> jinja2.Environment:
         covered=values.covered,
         value_text=values.value_text,
         failed_text=values.failed_text,
+        busy_text=values.busy_text,
         reasons_text=reasons.reasons_text,
         arrow=values.arrow,
         rank_text=values.rank_text,

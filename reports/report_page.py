@@ -60,6 +60,7 @@ def _section(table: Table, index: int, clips: Clips) -> dict[str, Any]:
         "not_applicable": reasons.not_applicable(table),
         "failed": reasons.failed(table),
         "copies": [(entry.name, copies_text(same)) for entry in table.entries if (same := reasons.copies(entry))],
+        "busy": reasons.busy(table),
         "families": [
             (name, [charts.of_metric(m, table.entries) for m in group if m.name in measured])
             for name, group in table.families()
@@ -137,7 +138,7 @@ def utterances(table: Table, clips: Clips) -> dict[str, Any]:
     keep = [metric for metric in table.metrics if metric.name in asked]
     cards = [
         {"name": m.name, "title": values.heading(m), "scale": values.scale(m), "digits": values.DIGITS.get(m.unit, 3),
-         "better": m.better} for m in keep
+         "better": m.better, "timed": m.family == "speed" and m.better != "neither"} for m in keep
     ]  # fmt: skip
     by_sample = [{m.name: {s.sample: s for s in e.scores[m.name]} for m in table.metrics} for e in table.entries]
     syntheses = [entry.syntheses for entry in table.entries]
@@ -158,7 +159,8 @@ def utterances(table: Table, clips: Clips) -> dict[str, Any]:
             error = messages.setdefault(spoken.error, len(messages)) if spoken and spoken.error else -1
             heard = pairs[number]
             rows.append([at, number, clip, error, heard[1] if heard else None,
-                         [_rounded(s) for s in scores], _trouble(scores, messages), _flags(scores)])  # fmt: skip
+                         [_rounded(s) for s in scores], _trouble(scores, messages), _flags(scores),
+                         round(spoken.others or 0.0, 2) if any(s and s.busy for s in scores) else 0])  # fmt: skip
     return {"metrics": cards, "systems": [entry.name for entry in table.entries], "samples": samples, "rows": rows,
             "messages": list(messages)}  # fmt: skip
 

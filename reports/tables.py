@@ -112,7 +112,7 @@ class Table:
 
     def _has(self, metric: Metric) -> bool:
         cells = (entry.cells[metric.name] for entry in self.entries)
-        return any(cell.value is not None or cell.failed for cell in cells)
+        return any(cell.value is not None or cell.failed or cell.busy for cell in cells)
 
     def families(self) -> list[tuple[str, list[Metric]]]:
         """Columns by family, families in reading order."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ttsbench.records import Metric
 from ttsbench.reports import reasons
 from ttsbench.reports.tables import Entry, Table, plain
-from ttsbench.reports.values import failed_text, heading, interval, number, value_text
+from ttsbench.reports.values import busy_text, failed_text, heading, interval, number, value_text
 
 if TYPE_CHECKING:
     import rich.table
@@ -44,13 +44,16 @@ def _cell(entry: Entry, metric: Metric, first: bool) -> rich.text.Text:
 
     cell = entry.cells[metric.name]
     if cell.value is None:
-        return Text(value_text(metric, cell), style="red" if cell.failed else "dim")
+        text = Text(value_text(metric, cell), style="red" if cell.failed and not cell.busy else "dim")
+        return text.append(f"\n{busy_text(cell)}") if cell.busy else text
     text = Text(number(metric, cell.value), style="bold" if first else "")
     if cell.low is not None:
         text.append(f" {interval(metric, cell.low, cell.high)}", style="dim not bold")
     excess = entry.excess.get(metric.name)
     if excess:
         text.append(f"\n{number(metric, excess.value, sign=True)} over truth", style="dim not bold")
+    if cell.busy:
+        text.append(f"\n{busy_text(cell)}", style="dim not bold")
     if cell.failed:
         text.append(f"\n{failed_text(cell)}", style="red not bold")
     return text
@@ -60,6 +63,7 @@ def _caption(table: Table) -> str:
     lines = [f"{len(table.samples)} utterances; 95 % bootstrap intervals over {table.unit}s"]
     for titles, who, reason in reasons.not_applicable(table):
         lines.append(f"{titles}: not applicable{f' to {who}' if who else ''}, {plain(reason)}")
+    lines += [f"{name}: {said}" for name, said in reasons.busy(table)]
     for entry in table.entries:
         if same := reasons.copies(entry):
             lines.append(f"{entry.name}: {copies_text(same)}")

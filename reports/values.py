@@ -35,7 +35,14 @@ def value_text(metric: Metric, cell: Cell) -> str:
     """The headline value; "failed 5 of 5" where no row could be measured, "n/a" where the metric does not apply."""
     if cell.value is not None:
         return number(metric, cell.value)
+    if cell.busy_value is not None:
+        return f"({number(metric, cell.busy_value)})"
     return failed_text(cell) if cell.failed else "n/a" if cell.na else "–"
+
+
+def busy_text(cell: Cell) -> str:
+    """'busy 3 of 30': rows that were timed while other programs used the machine."""
+    return f"busy {cell.busy} of {cell.asked}" if cell.busy else ""
 
 
 def failed_text(cell: Cell) -> str:

@@ -81,7 +81,8 @@ class Result:
         """One row a metric, under its name.
 
         Columns: system, testset, protocol, title, unit, better, value (None where nothing was measured), low and high
-        (its 95 % interval), scored, asked, failed (utterances), na (why the metric does not apply).
+        (its 95 % interval), scored, asked, failed (utterances), busy (utterances
+        timed while other programs used the machine, which do not count), na (why the metric does not apply).
         """
         run = self.run
         clusters = {sample.id: sample.speaker for sample in run.samples}
@@ -104,6 +105,7 @@ class Result:
                         "scored": found.scored,
                         "asked": found.asked,
                         "failed": found.failed,
+                        "busy": found.busy,
                         "na": found.na,
                     }
                 )
@@ -161,19 +163,29 @@ def speak(
     timeout: float = 300.0,
     again: bool = False,
     retry: bool = False,
+    shared_machine: bool = False,
 ) -> Result:
     """Let a system speak a test set, each utterance timed, into a run folder below `out`. Goes on where it was.
 
     `system`: a spec as for `load_system`, `recorded:DIR`, or a class of your own from a file (see docs/tutorial.md).
     `jobs` utterances are spoken at once (above 1 spoils latency), each for at most `timeout` seconds. `again` starts
-    over, `retry` speaks failed rows once more. A row that fails is a row with an error, never an exception.
+    over, `retry` speaks failed rows once more. Timings taken while other programs use the machine are kept and do not
+    count, unless `shared_machine`. A row that fails is a row with an error, never an exception.
 
     >>> result = speak("silence", load_testset("seed-mini", limit=2), "runs")
     >>> result.frame()[["system", "error"]].values.tolist()
     [['silence', ''], ['silence', '']]
     """
     plan = benchmark.Plan(
-        protocols=(), out=Path(out), seed=seed, jobs=jobs, device=device, timeout=timeout, again=again, retry=retry
+        protocols=(),
+        out=Path(out),
+        seed=seed,
+        jobs=jobs,
+        device=device,
+        timeout=timeout,
+        again=again,
+        retry=retry,
+        shared_machine=shared_machine,
     )
     loaded = testsets.load(testset) if isinstance(testset, str) else testset
     progress = Progress()

@@ -43,6 +43,7 @@ class Plan:
     limit: int = 0
     again: bool = False
     retry: bool = False
+    shared_machine: bool = False
     shard: tuple[int, int] | None = None
     ray: str | None = None
 
@@ -83,6 +84,7 @@ def run_one(spec: str, testset: TestSet, plan: Plan, progress: Progress, name: s
                 timeout=plan.timeout,
                 device=plan.device,
                 retry=plan.retry,
+                watched=not plan.shared_machine,
                 progress=progress,
                 executor=executor(plan),
                 say=say,

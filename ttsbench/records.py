@@ -139,6 +139,14 @@ class Batched(typing.Protocol):
 
 
 @runtime_checkable
+class Beside(typing.Protocol):
+    """Optional ability: whether another program of this machine does the work, such as a local server. The harness
+    cannot tell it from others then, and does not judge whether the machine is busy."""
+
+    beside: bool
+
+
+@runtime_checkable
 class Recorded(typing.Protocol):
     """The other kind of system: the speech exists already. Nothing is timed."""
 
@@ -164,7 +172,8 @@ class Synthesis:
     `audio` is relative to the run folder. `seconds` is the length of what the system made (without the prompt of a
     continuation), `total` the wall time from request to last chunk, `audible` the time from request to the moment
     the first audible sample could be played; both None for recordings, which are not timed. `retries` counts tries
-    that failed before the one that was timed.
+    that failed before the one that was timed. `cpu`: seconds of processor time; `others`: the share of all cores' time
+    that other programs used meanwhile, None where it is not known; `load`: the load average of the last minute.
     `resynthesis` is the prompt after the system's own codec (for SIM-r), relative to the run folder.
     `note` says what was unusual but usable: channels averaged, a low sample rate, clipping.
     """
@@ -178,6 +187,9 @@ class Synthesis:
     total: float | None = None
     audible: float | None = None
     retries: int = 0
+    cpu: float | None = None
+    others: float | None = None
+    load: float | None = None
     seed: int = 0
     resynthesis: str = ""
     note: str = ""
@@ -213,7 +225,8 @@ class Score:
 
     `value` enters the mean. `error` says why it could not be measured: then `value` is the worst case where the
     metric has one (1.0 for WER and CER), else None. `na` says why the question does not apply: such rows are not
-    asked. The corpus value is sum(value * weight) / sum(weight).
+    asked. The corpus value is sum(value * weight) / sum(weight). `busy`: a timing taken while other programs used the
+    machine: it is kept and shown, and enters no mean, rank or comparison.
     """
 
     sample: str
@@ -221,6 +234,7 @@ class Score:
     weight: float = 1.0
     error: str = ""
     na: str = ""
+    busy: bool = False
     detail: dict[str, Any] = field(default_factory=dict)
 
 
@@ -230,7 +244,8 @@ class Cell:
 
     `asked` counts rows the metric applies to, `scored` those measured without an error, `failed` the others. `reasons`
     are the commonest errors with how many rows have each. `na` says why there is no number although nothing failed: the
-    metric applies to no row of this system.
+    metric applies to no row of this system. `busy` rows were timed while other programs used the machine; where all
+    were, there is no value but `busy_value`, which is shown and neither ranked nor drawn.
     """
 
     metric: str
@@ -245,9 +260,8 @@ class Cell:
     na: str = ""
     failed: int = 0
     reasons: tuple[tuple[str, int], ...] = ()
-
-
-# --- what a metric asks for, and how a protocol puts metrics together ---------------------------------------------
+    busy: int = 0
+    busy_value: float | None = None
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,9 @@ from ttsbench.execute import Executor, Failed
 from ttsbench.execute.local import Local
 from ttsbench.files import DiskFull, full_disk
 from ttsbench.outcome import Patience, Progress, Say, Spoken, begun, told, unheard
-from ttsbench.playback import audible_at
-from ttsbench.records import Card, Chunk, Recorded, Resynthesizer, Retry, Sample, Synthesis, System
+from ttsbench.playback import BUSY, audible_at
+from ttsbench.records import Beside, Card, Chunk, Recorded, Resynthesizer, Retry, Sample, Synthesis, System
+from ttsbench.speed.busy import Watch
 from ttsbench.store import Run, file_digest, file_name
 from ttsbench.systems.errors import SpeechError
 
@@ -70,6 +71,7 @@ def synthesize(
     device: str,
     retry: bool,
     progress: Progress,
+    watched: bool = True,
     executor: Executor | None = None,
     say: Say = unheard,
 ) -> Spoken:
@@ -77,8 +79,9 @@ def synthesize(
 
     A row is done when synth.jsonl has it and its audio file is there unchanged. `retry` also redoes failed rows. After
     five equal failures in a row the rest of the system's rows get that reason; where a test set has several languages,
-    the rest of that language. `say` hears at once how many rows are kept, and in the end what went wrong. Raises
-    DiskFull where there is no room, WorkerError where the system cannot be loaded; what was done before is kept.
+    the rest of that language. `watched`: say of each row how busy the machine was. `say` hears at once how many rows
+    are kept, and in the end what went wrong. Raises DiskFull where there is no room, WorkerError where the system
+    cannot be loaded; what was done before is kept.
     """
     executor = executor or Local()
     todo = remaining(run, retry)
@@ -90,14 +93,14 @@ def synthesize(
     timed = executor.timed and all(run.info.get(key, now) == now for key, now in (("jobs", jobs), ("device", device)))
     if todo and executor.timed and not timed:
         say(f"timings of {len(todo)} rows are left out: the run was begun with other --jobs or another --device")
-    patience = Patience()
+    patience, warned = Patience(), not timed
     while todo:
         tasks = [
             Job(_with_prompt_clip(run, sample), seed_for(run.info["seed"], sample.id), run.path, file_name(sample.id))
             for sample in todo
         ]
         outcomes = executor.run(
-            tasks, speaker, (spec, device), jobs=jobs, timeout=timeout, device=device, folder=run.path
+            tasks, speaker, (spec, device, watched), jobs=jobs, timeout=timeout, device=device, folder=run.path
         )
         with contextlib.closing(outcomes):  # its workers end with it, also where a full disk ends the run
             for index, outcome in outcomes:
@@ -105,6 +108,12 @@ def synthesize(
                 run.add_synthesis(row if timed else replace(row, chunks=(), total=None, audible=None))
                 done.add(row.sample)
                 progress(len(done), result.total, "speaking")
+                if not warned and (row.others or 0.0) > BUSY:
+                    warned = True
+                    say(
+                        f"other programs use {100 * (row.others or 0.0):.0f} % of this machine: timings of such rows "
+                        "are shown, and not ranked or compared"
+                    )
                 if patience.ended(row.error, todo[index]):
                     break
         todo = [sample for sample in todo if sample.id not in done]
@@ -155,12 +164,13 @@ def _with_prompt_clip(run: Run, sample: Sample) -> Sample:
 # --- inside the worker --------------------------------------------------------------------------------------------
 
 
-def speaker(spec: str, device: str) -> Callable[[Job], Synthesis | DiskFull]:
+def speaker(spec: str, device: str, watched: bool = True) -> Callable[[Job], Synthesis | DiskFull]:
     """Set up a worker: load the system; it answers jobs with Syntheses. The first job is spoken twice, to warm up."""
     system = systems.load(spec, device)
     if isinstance(system, Recorded):
         raise UserError(f"{spec} holds recordings; they need no worker")
-    warm = False
+    warm, watch = False, Watch()
+    judged = watched and not (isinstance(system, Beside) and system.beside)
 
     def handle(job: Job) -> Synthesis | DiskFull:
         nonlocal warm
@@ -168,10 +178,12 @@ def speaker(spec: str, device: str) -> Callable[[Job], Synthesis | DiskFull]:
             if not warm:
                 speak(system, replace(job, folder=Path(os.devnull)))
                 warm = True
+            watch.begin()
             row, _ = speak(system, job)
         except DiskFull as fault:  # a value, as exceptions lose their kind on the way to the run
             return fault
-        return row
+        use = watch.end()
+        return replace(row, cpu=use.cpu, others=use.others if judged else None, load=use.load)
 
     return handle
 

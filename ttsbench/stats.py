@@ -9,6 +9,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import TypedDict
 
@@ -34,8 +35,14 @@ def cell(
 
     The interval is a percentile bootstrap over whole speakers (over utterances where `resampled` says so), widened
     for few clusters as in Hesterberg 2015, "What teachers should know about the bootstrap", section 3.3.
-    A row with an error is failed: with a worst-case value it still enters the mean, without one it does not.
+    A row with an error is failed: with a worst-case value it still enters the mean, without one it does not. Rows that
+    were timed on a busy machine do not enter it; where all were, their number is `busy_value`.
     """
+    busy = [score for score in scores if score.busy]
+    if busy and not any(usable(score) for score in scores):
+        found = cell(metric, [replace(score, busy=False) for score in scores], clusters, seed, resamples)
+        blank = replace(found, value=None, low=None, high=None, mean=None, corpus=None, median=None)
+        return replace(blank, busy=len(busy), busy_value=found.value)
     asked = [score for score in scores if not score.na]
     faults = [fault for fault in map(_fault, asked) if fault]
     scored = len(asked) - len(faults)
@@ -53,7 +60,7 @@ def cell(
     low, high = interval(draw_means(sums, seed, resamples), len(sums))
     value = corpus if metric.shown == "corpus" else mean
     median = float(np.median(values))
-    return Cell(metric.name, value, low, high, scored, len(asked), mean, corpus, median, **failures)
+    return Cell(metric.name, value, low, high, scored, len(asked), mean, corpus, median, busy=len(busy), **failures)
 
 
 class Failures(TypedDict):
@@ -88,8 +95,8 @@ def tally(reasons: Iterable[str]) -> tuple[tuple[str, int], ...]:
 
 
 def usable(score: Score) -> bool:
-    """Whether a score enters the mean: it applies, and has a finite value (measured, or the worst case)."""
-    return not score.na and score.value is not None and math.isfinite(score.value)
+    """Whether a score enters the mean: it applies, has a finite value (measured, or the worst case), was not busy."""
+    return not score.na and not score.busy and score.value is not None and math.isfinite(score.value)
 
 
 def resampled(ids: Sequence[str], clusters: Mapping[str, str] | None) -> str:

@@ -138,6 +138,9 @@ def _tested(
     same: bool,
 ) -> Row:
     works = [any(stats.usable(score) for score in side) for side in scores]
+    crowded = [name for name, side in zip(("BASE", "NEW"), scores, strict=True) if any(score.busy for score in side)]
+    if crowded and not all(works):
+        return replace(row, mark="x", reason=f"{' and '.join(crowded)} timed while other programs used the machine")
     if works[0] != works[1]:
         side = "NEW" if works[0] else "BASE"
         why = reasons_text(stats.tally(score.error for score in scores[works[0]]))

@@ -1,7 +1,8 @@
 // The list of utterances: sorted, filtered and searched in memory, drawn a hundred rows at a time.
 const STEP = 100;
-// a row: sample, system, clip, message of the failed speech, hypothesis, values, messages of failed metrics, flags
-const SAMPLE = 0, SYSTEM = 1, CLIP = 2, ERROR = 3, HEARD = 4, VALUES = 5, TROUBLE = 6, FLAGS = 7;
+// a row: sample, system, clip, message of the failed speech, hypothesis, values, messages of failed metrics, flags, the
+// share of the machine that other programs used where that spoils the timings
+const SAMPLE = 0, SYSTEM = 1, CLIP = 2, ERROR = 3, HEARD = 4, VALUES = 5, TROUBLE = 6, FLAGS = 7, OTHERS = 8;
 // a sample: id, text, speaker, category, language, prompt clip, truth clip, prompt text, reference
 const ID = 0, TEXT = 1, SPEAKER = 2, CATEGORY = 3, LANGUAGE = 4, PROMPT = 5, TRUTH = 6, PROMPT_TEXT = 7, REFERENCE = 8;
 
@@ -79,6 +80,7 @@ function explorer(root) {
     const cell = make('td', { class: 'num', 'data-title': metric.title });
     const shownAs = value === null ? (fault === undefined ? '–' : 'failed') : (value * metric.scale).toFixed(metric.digits).replace('-', '−');
     cell.append(fault === undefined ? shownAs : make('span', { class: 'err', title: data.messages[fault], tabindex: 0 }, shownAs));
+    if (metric.timed && row[OTHERS] && value !== null) cell.append(make('span', { class: 'ci', title: `other programs used ${Math.round(100 * row[OTHERS])} % of the machine` }, 'busy'));
     return cell;
   }
 

@@ -88,6 +88,7 @@ class Server:
             headers["Authorization"] = f"Bearer {key}"
         self.card = card
         self.options = options
+        self.beside = parts.hostname == "localhost" or parts.hostname.startswith("127.") or parts.hostname == "::1"
         limits = httpx.Timeout(options.read_seconds, connect=options.connect_seconds)
         self.client = httpx.Client(timeout=limits, headers=headers)
 

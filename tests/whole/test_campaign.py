@@ -42,6 +42,7 @@ class Dutch(Good):
     card = Card("dutch", version="1", languages=("nl",))
 """
 QUICK = ("--metrics", "rtf,length-ratio")
+ALONE = ("--shared-machine",)  # other tests may run beside
 
 
 def command(*words: object, status: int = 0) -> subprocess.CompletedProcess[str]:
@@ -74,7 +75,7 @@ def good(place: Path) -> tuple[Path, subprocess.CompletedProcess[str]]:
 
 def spoken(place: Path, *names: str) -> list[object]:
     systems = [word for name in names for word in ("--system", f"python:{place / 'systems.py'}:{name}")]
-    return ["run", *systems, "--testset", f"folder={place / 'truth'},name=toy", *QUICK]
+    return ["run", *systems, "--testset", f"folder={place / 'truth'},name=toy", *QUICK, *ALONE]
 
 
 def test_a_run_tells_its_plan_its_results_and_where_the_page_is(good) -> None:

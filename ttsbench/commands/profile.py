@@ -88,6 +88,9 @@ def run(options: argparse.Namespace) -> int:
     page = write_page(data, options.out)
     print(json.dumps(data, ensure_ascii=False) if options.json else _table(data))
     failed = sum(len(system["errors"]) for system in profiles)
+    crowded, rows = (sum(row[key] for system in profiles for row in system["rows"]) for key in ("busy", "n"))
+    if crowded:
+        print(f"{crowded} of {rows} repetitions were timed while other programs used the machine: measure again alone.")
     print(f"{len(profiles)} systems profiled; open {page}." + (f" {failed} repetitions failed." if failed else ""))
     return 1 if failed else 0
 
@@ -172,6 +175,7 @@ def _times(name: str, row: dict[str, Any]) -> dict[str, Any]:
         "whole p50 ms": ms("total", "p50"),
         "gap p95 ms": ms("gap", "p95"),
         "stalls": f"{row['stalls']}/{row['n']}",
+        "busy": f"{row['busy']}/{row['n']}",
     }
 
 

@@ -47,6 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--again", action="store_true", help="start over instead of resuming")
     parser.add_argument("--retry", action="store_true", help="speak failed rows once more")
     parser.add_argument(
+        "--shared-machine", action="store_true", help="rank timings although other programs use this machine"
+    )
+    parser.add_argument(
         "--shard", type=arguments.shard, metavar="I/N", help="only every N-th sample from the I-th; see merge"
     )
     parser.add_argument(

@@ -22,9 +22,10 @@ import numpy as np
 from ttsbench import audio, playback, systems
 from ttsbench.errors import UserError
 from ttsbench.execute.local import Failed, run_tasks
-from ttsbench.records import Batched, Chunk, Chunked, Recorded, Sample, Synthesis, System
+from ttsbench.records import Batched, Beside, Chunk, Chunked, Recorded, Sample, Synthesis, System
 from ttsbench.speaking import Job, speak
 from ttsbench.speed import energy
+from ttsbench.speed.busy import Watch
 from ttsbench.speed.limits import Work, shares, work_of
 
 WORDS = """
@@ -163,7 +164,8 @@ def timed_speaker(spec: str, device: str) -> Callable[[Task], Reading]:
     load_seconds = time.perf_counter() - start
     if isinstance(system, Recorded):
         raise UserError(f"{spec} holds recordings; there is nothing to time")
-    warm = False
+    warm, watch = False, Watch()
+    beside = isinstance(system, Beside) and system.beside
 
     def handle(task: Task) -> Reading:
         nonlocal warm
@@ -173,9 +175,12 @@ def timed_speaker(spec: str, device: str) -> Callable[[Task], Reading]:
             _spoken(system, task)
             warm = True
         before = None if isinstance(meter, str) else meter()
+        watch.begin()
         began = time.monotonic()
         row = _spoken(system, task)
         ended = time.monotonic()
+        use = watch.end()
+        row = replace(row, cpu=use.cpu, others=None if beside else use.others, load=use.load)
         joules = None if isinstance(meter, str) or before is None else meter() - before
         reading = Reading(task.point, row, load_seconds, _host_bytes(), _device_bytes(device), began, ended, joules)
         counted = task.count and not row.error and (row.total or 0.0) < LONGEST_COUNTED
@@ -289,6 +294,7 @@ def _numbers(here: list[Reading], frame_rate: float | None) -> dict[str, Any]:
         "stall": quantiles(stalled),
         "stalled": round(sum(stalled) / len(here), 4),
         "stalls": sum(bool(each) for each in stalls),
+        "busy": sum((r.synthesis.others or 0.0) > playback.BUSY for r in here),
         "host_bytes": max(reading.host_bytes for reading in here),
         "device_bytes": max((r.device_bytes for r in here if r.device_bytes is not None), default=None),
         "load_seconds": round(max(reading.load_seconds for reading in here), 3),

@@ -41,13 +41,22 @@ def probe(device: str) -> dict[str, float]:
     target = torch.empty_like(block)
     result["read_gb_per_s"] = round(block.numel() * 4 / _best(lambda: block.sum(), place) / 1e9, 1)
     result["copy_gb_per_s"] = round(2 * block.numel() * 4 / _best(lambda: target.copy_(block), place) / 1e9, 1)
-    size = 2048 if place.type == "cpu" else 8192
     for dtype in (torch.float32, torch.bfloat16):
-        left = torch.randn(size, size, device=place).to(dtype)
-        right = torch.randn(size, size, device=place).to(dtype)
-        seconds = _best(lambda a=left, b=right: a @ b, place)  # type: ignore[misc]
-        result[f"{_name(dtype)}_gflop_per_s"] = round(2 * size**3 / seconds / 1e9, 1)
+        result[f"{_name(dtype)}_gflop_per_s"] = round(_products(dtype, place) / 1e9, 1)
     return result
+
+
+def _products(dtype: Any, place: Any) -> float:
+    """Operations a second of square matrix products, as large as fit into a tenth of a second (bfloat16 is emulated by
+    many CPUs, and then slow)."""
+    import torch
+
+    for size in (256, 512, 1024, 2048) if place.type == "cpu" else (8192,):
+        left, right = (torch.randn(size, size, device=place).to(dtype) for _ in range(2))
+        seconds = _best(lambda a=left, b=right: a @ b, place)  # type: ignore[misc]
+        if seconds > 0.01:  # eight times as long at the next size
+            break
+    return 2 * size**3 / seconds
 
 
 def _name(dtype: Any) -> str:
