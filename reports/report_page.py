@@ -160,9 +160,13 @@ def utterances(table: Table, clips: Clips) -> dict[str, Any]:
             heard = pairs[number]
             rows.append([at, number, clip, error, heard[1] if heard else None,
                          [_rounded(s) for s in scores], _trouble(scores, messages), _flags(scores),
-                         round(spoken.others or 0.0, 2) if any(s and s.busy for s in scores) else 0])  # fmt: skip
+                         round(spoken.others or 0.0, 2) if spoken and _busy(scores) else 0])  # fmt: skip
     return {"metrics": cards, "systems": [entry.name for entry in table.entries], "samples": samples, "rows": rows,
             "messages": list(messages)}  # fmt: skip
+
+
+def _busy(scores: Sequence[Score | None]) -> bool:
+    return any(score is not None and score.busy for score in scores)
 
 
 def _flags(scores: Sequence[Score | None]) -> list[str] | int:

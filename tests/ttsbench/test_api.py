@@ -73,7 +73,7 @@ def test_the_docstrings_show_what_happens(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_result_is_data_frames(voice: str, texts: TestSet, tmp_path: Path) -> None:
-    spoken = ttsbench.speak(voice, texts, tmp_path / "runs")
+    spoken = ttsbench.speak(voice, texts, tmp_path / "runs", shared_machine=True)
     with pytest.raises(UserError, match="no scores yet"):
         spoken.summary()
     rows = spoken.frame()

@@ -104,12 +104,20 @@ class Here:
 
 def plan(**changes: Any) -> dict[str, Any]:
     """Arguments of `synthesize`."""
-    usual = {"jobs": 1, "timeout": 30.0, "device": "cpu", "retry": False, "progress": quiet, "executor": Here()}
+    usual = {
+        "jobs": 1,
+        "timeout": 30.0,
+        "device": "cpu",
+        "retry": False,
+        "watched": False,
+        "progress": quiet,
+        "executor": Here(),
+    }
     return {**usual, **changes}
 
 
 def speak(run: Run, spec: str, timeout: float = 30.0, retry: bool = False, jobs: int = 1) -> dict[str, Synthesis]:
-    synthesize(run, spec, jobs=jobs, timeout=timeout, device="cpu", retry=retry, progress=quiet)
+    synthesize(run, spec, jobs=jobs, timeout=timeout, device="cpu", retry=retry, watched=False, progress=quiet)
     return run.syntheses
 
 
