@@ -6,8 +6,8 @@ They judge no quality; they point at rows that somebody should listen to.
 from __future__ import annotations
 
 from ttsbench.metrics import items
-from ttsbench.metrics.quality.clip import AUDIBLE
 from ttsbench.metrics.text import rules
+from ttsbench.playback import AUDIBLE
 from ttsbench.records import Feature, Item, Measure, Metric, Request, Score
 
 FULL_SHARE = 0.001  # of samples at full scale

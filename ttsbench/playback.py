@@ -14,6 +14,7 @@ from itertools import pairwise
 from ttsbench.records import Chunk
 
 BUSY = 0.10  # share of all cores' time that others may use before a row's times are not the system's alone
+AUDIBLE = 0.01  # RMS of 10 ms from which on something is heard
 SHORTEST_STALL = 0.001  # s; arrival times are kept to the microsecond and players buffer more than this
 
 

@@ -9,11 +9,11 @@ import numpy as np
 
 from ttsbench import audio
 from ttsbench.metrics.models import one_by_one, short
+from ttsbench.playback import AUDIBLE
 from ttsbench.records import Feature, Request
 
 BATCH = 64
 FRAME = 0.01  # s
-AUDIBLE = 0.01  # RMS of a frame, as in the latencies
 FULL = 0.999  # of full scale
 
 
