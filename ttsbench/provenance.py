@@ -16,7 +16,6 @@ PACKAGES = [
     "scipy",
     "torch",
     "onnxruntime",
-    "pocketsphinx",
     "faster-whisper",
     "ctranslate2",
     "distillmos",

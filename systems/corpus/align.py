@@ -8,13 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from ttsbench.errors import UserError
 from ttsbench.systems.text.dictionary import dictionary
 from ttsbench.systems.text.phones import canonical
 
 
 @functools.lru_cache(maxsize=1)
 def _decoder() -> Any:
-    from pocketsphinx import Decoder
+    try:
+        from pocketsphinx import Decoder
+    except ImportError as fault:
+        raise UserError("recordings are aligned by pocketsphinx: pip install 'ttsbench[train]'") from fault
 
     return Decoder(loglevel="FATAL", lm=None, cmn="batch")
 

@@ -85,7 +85,10 @@ def quality(rate: int) -> Judge:
 
 @functools.cache
 def _phone_decoder() -> Any:
-    import pocketsphinx
+    try:
+        import pocketsphinx
+    except ImportError as fault:
+        raise UserError("the phone verifier is pocketsphinx: pip install 'ttsbench[train]'") from fault
 
     from ttsbench.metrics.models import packaged
 

@@ -1,20 +1,16 @@
-"""The CMU pronouncing dictionary as pocketsphinx bundles it (BSD licence), without stress."""
+"""The CMU pronouncing dictionary (BSD licence, see NOTICE): first pronunciations, without stress."""
 
 from __future__ import annotations
 
 import functools
+import gzip
 from pathlib import Path
+
+FILE = Path(__file__).parent / "cmudict.txt.gz"
 
 
 @functools.lru_cache(maxsize=1)
 def dictionary() -> dict[str, tuple[str, ...]]:
-    """Lower-case word to its first pronunciation, phones as in `phones.PHONES`. Read once."""
-    from pocketsphinx import get_model_path
-
-    found: dict[str, tuple[str, ...]] = {}
-    with Path(get_model_path("en-us/cmudict-en-us.dict")).open(encoding="utf-8") as lines:
-        for line in lines:
-            word, *phones = line.split()
-            if phones and "(" not in word:
-                found[word] = tuple(phone.lower() for phone in phones)
-    return found
+    """Lower-case word to its pronunciation, phones as in `phones.PHONES`. Read once."""
+    with gzip.open(FILE, "rt", encoding="utf-8") as lines:
+        return {word: tuple(phones) for word, *phones in map(str.split, lines)}
