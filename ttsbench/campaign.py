@@ -17,7 +17,7 @@ from ttsbench.errors import UserError
 from ttsbench.execute.shards import piece
 from ttsbench.identity import card_of
 from ttsbench.progress import Progress, duration
-from ttsbench.records import Card, Metric, TestSet
+from ttsbench.records import Card, Metric, Sample, TestSet
 from ttsbench.reports import reasons, values
 from ttsbench.stats import cell
 from ttsbench.store import Run
@@ -62,8 +62,8 @@ def bench(plan: Plan, specs: Sequence[str], testsets: Sequence[str], names: Mapp
     cards = {spec: card_of(spec) for spec in dict.fromkeys(specs)}
     pairs = _pairs(cards, sets, progress)
     campaign, page = Campaign(), _Page(plan.out)
-    _announce(pairs, plan, progress)
-    work, begun, spoken = [_seconds(testset) for _, testset in pairs], time.monotonic(), 0.0
+    _announce(pairs, cards, plan, progress)
+    work, begun, spoken = [_seconds(cards.get(spec), testset) for spec, testset in pairs], time.monotonic(), 0.0
     for number, (spec, testset) in enumerate(pairs, 1):
         title = f"{names.get(spec, spec)} on {testset.name}"
         try:
@@ -105,22 +105,29 @@ def _has_other_truth(testset: TestSet, specs: Sequence[str]) -> bool:
     return any(not any(folder in truth.parents for folder in folders) for truth in truths)
 
 
-def _announce(pairs: Sequence[tuple[str, TestSet]], plan: Plan, progress: Progress) -> None:
+def _announce(pairs: Sequence[tuple[str, TestSet]], cards: Mapping[str, Card], plan: Plan, progress: Progress) -> None:
     """What will be done, and roughly for how long."""
     systems = dict.fromkeys(spec for spec, _ in pairs)
     sets = {testset.name: testset for _, testset in pairs}
-    rows = sum(len(testset.samples) for _, testset in pairs)
+    rows = sum(len(_asked(cards.get(spec), testset)) for spec, testset in pairs)
     cores = max(1, plan.score_jobs or os.cpu_count() or 1)
-    seconds = sum(_seconds(set_) * (SCORING / cores + (spec != "ground-truth") * SPEAKING) for spec, set_ in pairs)
+    speech = {pair: _seconds(cards.get(pair[0]), pair[1]) for pair in pairs}
+    seconds = sum(s * (SCORING / cores + (spec != "ground-truth") * SPEAKING) for (spec, _), s in speech.items())
     progress.say(f"systems: {', '.join(systems)}")
     progress.say("test sets: " + ", ".join(f"{name} ({len(each.samples)} rows)" for name, each in sets.items()))
     progress.say(f"protocols: {', '.join(plan.protocols)}; {plan.device}, {cores} scoring processes")
     progress.say(f"{len(pairs)} runs, {rows} rows, perhaps {duration(seconds)}; they are kept in {plan.out}")
 
 
-def _seconds(testset: TestSet) -> float:
-    """About how many seconds of speech the texts make."""
-    return sum(len(sample.text) / LETTERS.get(sample.language, LETTERS[""]) for sample in testset.samples)
+def _asked(card: Card | None, testset: TestSet) -> list[Sample]:
+    """The rows that a system is asked for; all of them where it has no card, as the recordings."""
+    return [sample for sample in testset.samples if card is None or card.speaks(sample.language)]
+
+
+def _seconds(card: Card | None, testset: TestSet) -> float:
+    """About how many seconds of speech the texts make that a system is asked for."""
+    rows = _asked(card, testset)
+    return sum(len(sample.text) / LETTERS.get(sample.language, LETTERS[""]) for sample in rows)
 
 
 class _Page:

@@ -91,13 +91,15 @@ class Card:
     codec: CodecFacts | None = None
     frame_rate: float | None = None
 
+    def speaks(self, language: str) -> bool:
+        """Whether it may be asked for a language; '*' stands for every one."""
+        return "*" in self.languages or language in self.languages
+
 
 @dataclass(frozen=True)
 class Retry:
-    """What an adapter yields where it has to ask again: what came before is void, and the clock starts anew.
-
-    The adapter waits before it yields this, so that no pause and no failed try is part of a latency.
-    """
+    """What an adapter yields where it has to ask again: what came before is void, and the clock starts anew. It waits
+    before it yields this, so that no pause and no failed try is part of a latency."""
 
     reason: str
 
@@ -266,10 +268,8 @@ class Cell:
 
 @dataclass(frozen=True)
 class Item:
-    """What a metric sees of one utterance: absolute paths; `audio` is None where the output is missing.
-
-    `untimed` says why no row of the run has timings, "" where the clock ran.
-    """
+    """What a metric sees of one utterance: absolute paths; `audio` is None where the output is missing. `untimed` says
+    why no row of the run has timings, "" where the clock ran."""
 
     sample: Sample
     synthesis: Synthesis

@@ -26,6 +26,8 @@ from ttsbench.store import Run, file_digest
 from ttsbench.systems import preflight
 from ttsbench.transcripts import read_transcripts
 
+NOT_SPOKEN = "not spoken yet: the run was cut short"
+
 __all__ = ["check", "protocols_of", "score"]
 
 
@@ -163,7 +165,7 @@ def _items(run: Run) -> list[Item]:
     for sample in run.samples:
         row = syntheses.get(sample.id)
         if row is None:
-            row = Synthesis(sample.id, error="not spoken yet: the run was cut short")
+            row = Synthesis(sample.id, error=NOT_SPOKEN)
         resynthesis = (run.path / row.resynthesis).resolve() if row.resynthesis else None
         items.append(Item(sample, row, card, run.audio(row), resynthesis, untimed))
     return items
@@ -183,7 +185,15 @@ def _wanted(protocol: Protocol, items: list[Item]) -> list[list[tuple[Request, .
 
 def _asks(measure: Measure, item: Item) -> tuple[Request, ...]:
     """None where there is no audio or the metric does not apply."""
-    return () if item.audio is None or measure.na(item) else measure.requests(item)
+    return () if item.audio is None or _na(measure, item) else measure.requests(item)
+
+
+def _na(measure: Measure, item: Item) -> str:
+    """Why a metric does not apply to a row: nobody asked the system for it, or the metric's own reason."""
+    spoken = item.audio is not None or item.synthesis.error != NOT_SPOKEN
+    if not spoken and not item.card.speaks(item.sample.language):
+        return f"language {item.sample.language}: the system does not speak it and was not asked"
+    return measure.na(item)
 
 
 def _found(
@@ -197,7 +207,7 @@ def _found(
 
 
 def _one(measure: Measure, item: Item, features: tuple[Feature, ...]) -> Score:
-    reason = measure.na(item)
+    reason = _na(measure, item)
     if reason:
         return Score(item.sample.id, na=reason)
     try:

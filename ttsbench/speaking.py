@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import soundfile
 
@@ -84,9 +85,9 @@ def synthesize(
     cannot be loaded; what was done before is kept.
     """
     executor = executor or Local()
-    todo = remaining(run, retry)
-    done = {sample.id for sample in run.samples} - {sample.id for sample in todo}
-    result = Spoken(len(run.samples), len(done), 0, begun(run) if done else "")
+    todo, asked = remaining(run, retry), asked_of(run)
+    done = {sample.id for sample in asked} - {sample.id for sample in todo}
+    result = Spoken(len(asked), len(done), 0, begun(run) if done else "")
     if result.kept_note:
         say(result.kept_note)
     progress(len(done), result.total, "speaking")
@@ -137,7 +138,14 @@ def _row_of(outcome: Any, job: Job) -> Synthesis:
 def remaining(run: Run, retry: bool) -> list[Sample]:
     """The samples that are still to be spoken."""
     done = {key for key, row in run.syntheses.items() if _is_done(run, row, retry)}
-    return [sample for sample in run.samples if sample.id not in done]
+    return [sample for sample in asked_of(run) if sample.id not in done]
+
+
+def asked_of(run: Run) -> list[Sample]:
+    """The samples in the languages that the system's card names; all of them where the run has no card."""
+    card = (run.info.get("system") or {}).get("card")
+    known = msgspec.convert(card, Card) if card else None
+    return [sample for sample in run.samples if known is None or known.speaks(sample.language)]
 
 
 def _is_done(run: Run, row: Synthesis, retry: bool) -> bool:

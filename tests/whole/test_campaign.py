@@ -228,7 +228,7 @@ def test_durations() -> None:
 
 def test_every_command_is_tried_somewhere() -> None:
     tests = Path(__file__).resolve().parents[1]
-    text = "\n".join(path.read_text() for path in tests.rglob("test_*.py"))
+    text = "\n".join(path.read_text() for path in tests.rglob("*.py"))
     text += (tests.parent / "docs" / "tutorial.md").read_text()
     commands = {path.stem for path in (tests.parent / "ttsbench" / "commands").glob("[a-z]*.py")}
     called = ('"{}"', "ttsbench {} ", "commands import {}", "commands.{}", "ttsbench {}\n")
