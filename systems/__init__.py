@@ -224,7 +224,7 @@ def _from_card(path: Path, device: str) -> System | Recorded:
     if adapter == "http":
         from ttsbench.systems.adapters import http
 
-        return http.Server(card, cards.convert(options, http.Options, path))
+        return http.Server(card, cards.convert(options, http.Options, path), "sample_rate" in cards.given(path))
     if adapter == "python":
         from ttsbench.systems.adapters import python
 

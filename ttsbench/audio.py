@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import soundfile
 import soxr
 
-from ttsbench.errors import UserError
+from ttsbench.containers import pieces
+from ttsbench.pcm import EMPTY, AudioError, UnknownKind
 from ttsbench.records import Retry
 from ttsbench.store import file_digest as digest
 from ttsbench.store import write_atomically
+from ttsbench.wav import MAX_SECONDS, RIFFS, Wav
 
 __all__ = [
+    "MAX_SECONDS",
     "AudioError",
+    "Sound",
     "check",
     "digest",
     "first_audible",
+    "load",
     "peculiarities",
     "read",
     "read_at",
@@ -28,13 +34,19 @@ __all__ = [
     "write",
 ]
 
-MAX_SECONDS = 600.0
 SILENCE = 2.0**-12  # a peak below -72 dBFS carries no speech
+LOUDEST = 8.0  # of float samples: above, they are integers by their scale
 SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus")
+BLOCK = 1 << 18  # samples that are decoded at a time
 
 
-class AudioError(UserError):
-    """An audio file that cannot be used; the message names the file, the fault and what to do."""
+@dataclass(frozen=True)
+class Sound:
+    """A file, decoded to its end: samples (n,) float32, rate in Hz, and what is unusual about it."""
+
+    samples: np.ndarray
+    rate: int
+    notes: tuple[str, ...] = ()
 
 
 def read(path: Path | str, start: float = 0.0, stop: float | None = None) -> tuple[np.ndarray, int]:
@@ -43,29 +55,95 @@ def read(path: Path | str, start: float = 0.0, stop: float | None = None) -> tup
     `start` and `stop` in seconds. Raises AudioError for a missing, empty, unreadable, over-long, non-finite or
     silent file.
     """
+    sound = load(path)
+    samples = sound.samples[round(start * sound.rate) : None if stop is None else round(stop * sound.rate)]
+    if samples.size == 0:
+        raise AudioError(f"{path}: nothing is left after the first {start:.2f} s")
+    _heard(samples, path)
+    return samples, sound.rate
+
+
+def load(path: Path | str) -> Sound:
+    """All that a file holds, whatever its header says of the length; `notes` tell where the two differ.
+
+    Several files in one (joined WAV, MP3, FLAC, chained Ogg) are read one after the other. Raises AudioError as `read`.
+    """
     path = Path(path)
     if not path.is_file():
         raise AudioError(f"{path}: no such file")
-    if path.stat().st_size == 0:
+    data = path.read_bytes()
+    if not data:
         raise AudioError(f"{path}: the file is empty (0 bytes)")
     try:
-        with soundfile.SoundFile(path) as handle:
-            rate = handle.samplerate
-            if handle.frames > MAX_SECONDS * rate:
-                raise AudioError(f"{path}: {handle.frames / rate:.0f} s long, the limit is {MAX_SECONDS:.0f} s")
-            samples = handle.read(dtype="float32", always_2d=True).mean(axis=1)
+        sound = _wav(data) if data.startswith(RIFFS) and b"WAVE".startswith(data[8:12]) else _pieces(data)
+    except AudioError as fault:
+        raise AudioError(f"{path}: not readable as audio ({fault})") from fault
     except (soundfile.SoundFileError, RuntimeError) as fault:
         raise AudioError(f"{path}: not readable as audio ({fault})") from fault
-    if samples.size == 0:
+    if sound.samples.size == 0:
         raise AudioError(f"{path}: a header without samples")
-    if not np.isfinite(samples).all():
-        raise AudioError(f"{path}: {int((~np.isfinite(samples)).sum())} samples are NaN or infinite")
-    samples = samples[round(start * rate) : None if stop is None else round(stop * rate)]
-    if samples.size == 0:
-        raise AudioError(f"{path}: nothing is left after the first {start:.2f} s")
+    if sound.samples.size > MAX_SECONDS * sound.rate:
+        seconds = sound.samples.size / sound.rate
+        raise AudioError(f"{path}: {seconds:.0f} s long, the limit is {MAX_SECONDS:.0f} s")
+    if not np.isfinite(sound.samples).all():
+        raise AudioError(f"{path}: {int((~np.isfinite(sound.samples)).sum())} samples are NaN or infinite")
+    if np.abs(sound.samples).max() > LOUDEST:
+        raise AudioError(f"{path}: {_too_loud(sound.samples)}")
+    _heard(sound.samples, path)
+    return sound
+
+
+def _heard(samples: np.ndarray, path: Path | str) -> None:
     if np.abs(samples).max() < SILENCE:
         raise AudioError(f"{path}: silent (peak under -72 dBFS)")
-    return samples, rate
+
+
+def _wav(data: bytes) -> Sound:
+    """RIFF by our own reader; what it does not know (mu-law, ADPCM) by libsndfile."""
+    wav = Wav()
+    try:
+        samples = np.concatenate([wav.feed(data), wav.close()])
+    except UnknownKind:
+        return _pieces(data)
+    assert wav.pcm is not None
+    return Sound(samples, wav.pcm.form.rate, tuple(note for note in (*wav.notes, wav.lacking) if note))
+
+
+class _Forward(soundfile.SoundFile):  # type: ignore[misc]
+    """Read from the beginning to the end: soundfile's own seek after each read fails where the length is not known."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+def _pieces(data: bytes) -> Sound:
+    """Compressed files, each piece decoded to its end and held against what its header promises."""
+    found, notes, rates, channels = [], [], [], [1]
+    for piece in pieces(data):
+        with _Forward(io.BytesIO(piece.data)) as handle:
+            rate, blocks = handle.samplerate, [EMPTY]
+            while sum(block.size for block in blocks) <= MAX_SECONDS * rate:
+                block = handle.read(out=np.empty((BLOCK, handle.channels), np.float32))
+                blocks.append(block.mean(axis=1))
+                if len(block) == 0:
+                    break
+            promised = handle.frames if piece.promised is None else piece.promised
+            channels.append(handle.channels)
+        samples = np.concatenate(blocks)
+        found.append(samples)
+        rates.append(rate)
+        cut = piece.cut
+        if not cut and promised - samples.size > rate // 20:
+            cut = f"its header promises {promised / rate:.2f} s, {samples.size / rate:.2f} s are there"
+        if cut:
+            notes.append(f"cut short: {cut}")
+    if len(set(rates)) > 1:
+        raise AudioError(f"several files in one, of different rates ({', '.join(map(str, rates))} Hz)")
+    if max(channels) > 1:
+        notes.append(f"{max(channels)} channels, averaged")
+    if len(found) > 1:
+        notes.append(f"{len(found)} files in one, joined")
+    return Sound(np.concatenate(found) if found else EMPTY, rates[0] if rates else 0, tuple(notes))
 
 
 def read_at(path: Path | str, rate: int, start: float = 0.0, stop: float | None = None) -> np.ndarray:
@@ -91,29 +169,35 @@ def check(samples: np.ndarray) -> np.ndarray:
     samples = samples.astype(np.float32)
     if not np.isfinite(samples).all():
         raise AudioError(f"{int((~np.isfinite(samples)).sum())} of {samples.size} samples are NaN or infinite")
+    if samples.size and np.abs(samples).max() > LOUDEST:
+        raise AudioError(_too_loud(samples))
     return np.clip(samples, -1.0, 1.0)
 
 
-def whole(pieces: Iterable[np.ndarray | Retry]) -> np.ndarray:
+def _too_loud(samples: np.ndarray) -> str:
+    return f"samples reach {np.abs(samples).max():.0f}: float audio must lie in [-1, 1]; divide by 32768"
+
+
+def whole(chunks: Iterable[np.ndarray | Retry | str]) -> np.ndarray:
     """The chunks of one utterance as one array (n,); chunks before a Retry are void. Raises AudioError for no audio."""
     kept: list[np.ndarray] = []
-    for piece in pieces:
-        kept = [] if isinstance(piece, Retry) else [*kept, check(piece)]
+    for piece in chunks:
+        if not isinstance(piece, str):
+            kept = [] if isinstance(piece, Retry) else [*kept, check(piece)]
     if not sum(piece.size for piece in kept):
         raise AudioError("the system gave no audio")
     return np.concatenate(kept)
 
 
-def peculiarities(path: Path | str, samples: np.ndarray, rate: int) -> str:
-    """What is unusual but usable about a file, in words; "" for nothing."""
-    found = []
-    channels = soundfile.info(path).channels
-    if channels > 1:
-        found.append(f"{channels} channels, averaged")
+def peculiarities(samples: np.ndarray, rate: int, notes: Iterable[str] = ()) -> str:
+    """What is unusual but usable about audio, after `notes`, in words; "" for nothing."""
+    found = list(notes)
     if rate < 16000:
         found.append(f"{rate} Hz, under the 16000 Hz of the metrics")
-    clipped = int((np.abs(samples) >= 1.0).sum())
-    if clipped > samples.size // 1000:
+    peak, clipped = np.abs(samples).max(initial=0.0), int((np.abs(samples) >= 1.0).sum())
+    if peak > 1.0:
+        found.append(f"{clipped} samples beyond full scale (peak {peak:.2f})")
+    elif clipped > samples.size // 1000:
         found.append(f"{clipped} samples clipped")
     return "; ".join(found)
 
@@ -132,13 +216,16 @@ def write(path: Path, samples: np.ndarray, rate: int) -> None:
 def first_audible(samples: np.ndarray, rate: int, threshold: float = 0.01) -> int | None:
     """Index of the first sample of the first 10 ms frame (hop 1 ms) whose RMS exceeds `threshold`; None if silent.
 
-    Source: the audible-latency rule of coval's benchmarks (DC removed), see docs/protocols.md.
+    DC is removed from each frame by itself, so that digital silence before speech with DC is silence.
+    Source: the audible-latency rule of coval's benchmarks, see docs/protocols.md.
     """
     frame, hop = max(1, rate // 100), max(1, rate // 1000)
     if samples.size == 0:
         return None
-    power = np.concatenate([[0.0], np.cumsum((samples - samples.mean()).astype(np.float64) ** 2)])
+    signal = samples.astype(np.float64)
+    power, level = (np.concatenate([[0.0], np.cumsum(values)]) for values in (signal**2, signal))
     starts = np.arange(0, max(1, samples.size - frame + 1), hop)
     ends = np.minimum(starts + frame, samples.size)
-    loud = np.flatnonzero((power[ends] - power[starts]) / (ends - starts) > threshold**2)
+    means = (level[ends] - level[starts]) / (ends - starts)
+    loud = np.flatnonzero((power[ends] - power[starts]) / (ends - starts) - means**2 > threshold**2)
     return int(starts[loud[0]]) if loud.size else None

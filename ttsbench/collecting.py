@@ -78,16 +78,17 @@ def _recording(
         if known and known.digest == digest and not known.error and (run.path / known.audio).exists():
             return known
         target = run.path / "audio" / (file_name(sample.id) + source.suffix.lower())
-        samples, rate = audio.read(source)
-        notes = [audio.peculiarities(source, samples, rate), _equal_to(sample, digest) if own else ""]
+        sound = audio.load(source)
+        unusual = audio.peculiarities(sound.samples, sound.rate, sound.notes)
+        notes = [unusual, _equal_to(sample, digest) if own else ""]
         data = source.read_bytes()
     except Exception as fault:  # one bad file, or what a class of recordings throws, costs one row
         return Synthesis(sample.id, error=explain(fault))
     write_atomically(target, data)
     name = target.relative_to(run.path).as_posix()
-    seconds = samples.size / rate - (sample.prompt_seconds if sample.task == "continuation" else 0.0)
+    seconds = sound.samples.size / sound.rate - (sample.prompt_seconds if sample.task == "continuation" else 0.0)
     note = "; ".join(note for note in notes if note)
-    return Synthesis(sample.id, name, digest, rate, round(seconds, 6), seed=0, note=note)
+    return Synthesis(sample.id, name, digest, sound.rate, round(seconds, 6), seed=0, note=note)
 
 
 def _equal_to(sample: Sample, digest: str) -> str:

@@ -73,7 +73,7 @@ class CodecFacts:
 
 @dataclass(frozen=True)
 class Card:
-    """What a system says of itself. `sample_rate` in Hz; `languages` as ISO 639-1 codes; `parameters` a count.
+    """What a system says: `sample_rate` in Hz; `languages` as ISO 639-1 codes ("*": any); `parameters` a count.
 
     `codec`: of a system that is one. `frame_rate`: frames a second that a model writes, where it writes frames.
     """
@@ -81,7 +81,7 @@ class Card:
     name: str
     version: str = ""
     sample_rate: int = 16000
-    languages: tuple[str, ...] = ("en",)
+    languages: tuple[str, ...] = ("*",)
     streaming: bool = False
     zero_shot: bool = True
     licence: str = "unknown"
@@ -110,8 +110,8 @@ class System(typing.Protocol):
 
     card: Card
 
-    def synthesize(self, sample: Sample, seed: int) -> Iterator[np.ndarray | Retry]:
-        """Yield float32 mono chunks in [-1, 1] at `card.sample_rate`, each as soon as it can be played."""
+    def synthesize(self, sample: Sample, seed: int) -> Iterator[np.ndarray | Retry | str]:
+        """Yield float32 mono chunks in [-1, 1] at `card.sample_rate`, at once; text is a note on the row."""
         ...
 
 

@@ -200,11 +200,12 @@ def speak(system: System, job: Job, clock: Callable[[], float] = time.perf_count
     """One utterance, timed by `clock`: the row, and its samples at the card's rate. Faults become the row's error."""
     _set_seeds(job.seed)
     try:
-        pieces, arrivals, total, retries = _timed(system, job, clock)
+        pieces, arrivals, total, retries, notes = _timed(system, job, clock)
         speech = audio.check(np.concatenate([audio.check(piece) for piece in pieces])) if pieces else np.zeros(0)
         if speech.size == 0:
             raise audio.AudioError("the system gave no audio")
         row = replace(_row(system.card, job, speech, arrivals, total), retries=retries)
+        row = replace(row, note="; ".join(filter(None, (*notes, row.note))))
     except Exception as fault:  # whatever a system throws is this row's error, never the run's
         _raise_full_disk(fault, job.folder)
         _log(job, fault)
@@ -219,8 +220,11 @@ def speak(system: System, job: Job, clock: Callable[[], float] = time.perf_count
         return Synthesis(job.sample.id, seed=job.seed, error=explain(fault)), speech
 
 
-def _timed(system: System, job: Job, clock: Callable[[], float]) -> tuple[list[np.ndarray], list[Chunk], float, int]:
-    """Chunks, their arrivals, the seconds to the end of the try that succeeded, and how many tries failed before it."""
+def _timed(
+    system: System, job: Job, clock: Callable[[], float]
+) -> tuple[list[np.ndarray], list[Chunk], float, int, list[str]]:
+    """Chunks, their arrivals, the seconds to the end of the try that succeeded, how many tries failed before it, and
+    the system's notes."""
     if job.sample.task == "resynthesis":
         if not isinstance(system, Resynthesizer):
             raise UserError(f"{system.card.name} has no codec round trip (no `resynthesize`)")
@@ -228,21 +232,25 @@ def _timed(system: System, job: Job, clock: Callable[[], float]) -> tuple[list[n
         start = clock()
         made = system.resynthesize(source, source_rate)
         total = clock() - start
-        return [made], [Chunk(total, len(made))], total, 0
+        return [made], [Chunk(total, len(made))], total, 0, []
     pieces: list[np.ndarray] = []
     arrivals: list[Chunk] = []
+    notes: list[str] = []
     retries, longest = 0, audio.MAX_SECONDS * system.card.sample_rate
     start = clock()
     for piece in system.synthesize(job.sample, job.seed):
         at = clock() - start
         if isinstance(piece, Retry):
-            pieces, arrivals, retries, start = [], [], retries + 1, clock()
+            pieces, arrivals, notes, retries, start = [], [], [], retries + 1, clock()
+            continue
+        if isinstance(piece, str):
+            notes.append(piece)
             continue
         arrivals.append(Chunk(at, len(piece)))
         pieces.append(piece)
         if sum(chunk.samples for chunk in arrivals) > longest:
             raise audio.AudioError(f"more than {audio.MAX_SECONDS:.0f} s of audio, stopped")
-    return pieces, arrivals, clock() - start, retries
+    return pieces, arrivals, clock() - start, retries, notes
 
 
 def _row(card: Card, job: Job, speech: np.ndarray, arrivals: list[Chunk], total: float) -> Synthesis:
@@ -275,7 +283,7 @@ def _store(system: System, job: Job, row: Synthesis, speech: np.ndarray) -> Synt
         audio=target.relative_to(job.folder).as_posix(),
         digest=file_digest(target),
         resynthesis=resynthesis,
-        note=row.note or audio.peculiarities(target, speech, row.sample_rate),
+        note=audio.peculiarities(speech, row.sample_rate, [row.note] if row.note else []),
     )
 
 

@@ -15,10 +15,12 @@ import numpy as np
 
 from ttsbench import audio
 from ttsbench.errors import UserError
+from ttsbench.pcm import AudioError, Format, Pcm
 from ttsbench.records import Card, Sample
-from ttsbench.systems.adapters import fill, sound
+from ttsbench.systems.adapters import fill
 from ttsbench.systems.adapters.process import Program as Running
 from ttsbench.systems.errors import SpeechError
+from ttsbench.wav import Wav
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Program:
         self.options = options
         self.folder = folder
 
-    def synthesize(self, sample: Sample, seed: int) -> Iterator[np.ndarray]:
+    def synthesize(self, sample: Sample, seed: int) -> Iterator[np.ndarray | str]:
         """Yield float32 chunks. Raises SpeechError for whatever keeps the utterance from being whole."""
         until = time.monotonic() + self.options.seconds
         with tempfile.TemporaryDirectory(prefix="ttsbench-") as place:
@@ -92,18 +94,21 @@ class Program:
             raise SpeechError(f"the text cannot be written as UTF-8: {fault}") from fault
         return [fill.fill(part, values) for part in self.options.argv], stdin
 
-    def _stream(self, running: Running, until: float) -> Iterator[np.ndarray]:
+    def _stream(self, running: Running, until: float) -> Iterator[np.ndarray | str]:
         """Standard output, decoded as it comes."""
         rate = self.card.sample_rate
-        decoder = sound.Wav(rate) if self.options.output == "wav" else sound.Pcm(sound.Format(rate))
+        decoder = Wav(rate) if self.options.output == "wav" else Pcm(Format(rate), strict=True)
         try:
             while data := running.read(until):
                 chunk = decoder.feed(data)
                 if chunk.size:
                     yield chunk
             running.wait(until)  # how it ended says more than what is missing
-            decoder.finish()
-        except SpeechError as fault:
+            chunk = decoder.finish()
+            if chunk.size:
+                yield chunk
+            yield from decoder.notes
+        except (SpeechError, AudioError) as fault:
             if running.name in str(fault):
                 raise
             raise SpeechError(f"{running.name}: {fault}{running.last_words()}") from fault
@@ -113,18 +118,14 @@ def read_output(path: Path, rate: int, running: Running) -> np.ndarray:
     """The file a program wrote, float32 (n,). Raises SpeechError where it is absent, broken or cut short."""
     if not path.is_file():
         raise SpeechError(f"{running.name} ended well but wrote no file{running.last_words()}")
-    with open(path, "rb") as handle:
-        start = handle.read(16)
     try:
-        if start.startswith(b"RIFF"):  # libsndfile reads half a WAV without a word
-            decoder = sound.Wav(rate)
-            samples = decoder.feed(path.read_bytes())
-            decoder.finish()
-            return samples
-        samples, own = audio.read(path)
-    except (SpeechError, audio.AudioError) as fault:
+        found = audio.load(path)
+    except AudioError as fault:
         why = str(fault).replace(str(path), "its output")
         raise SpeechError(f"{running.name}: {why}{running.last_words()}") from fault
+    if cut := [note for note in found.notes if "cut short" in note or "size is wrong" in note]:
+        raise SpeechError(f"{running.name}: its output: {cut[0]}{running.last_words()}")
+    samples, own = found.samples, found.rate
     if own != rate:
         raise SpeechError(f"{running.name}: the audio has {own} Hz, the card says {rate}: correct sample_rate")
     return samples

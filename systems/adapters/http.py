@@ -5,21 +5,29 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import socket
+import threading
 import time
+import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 import numpy as np
 
 from ttsbench.errors import UserError
+from ttsbench.pcm import AudioError
 from ttsbench.records import Card, Retry, Sample
 from ttsbench.systems.adapters import fill, sound
 from ttsbench.systems.errors import SpeechError
 
-LONGEST_PAUSE = 10.0  # seconds between two tries, whatever the server asks for
+LONGEST_PAUSE = 10.0  # seconds between two tries, where the server does not say how long to wait
+SHORTEST_WAIT = 1.0  # seconds; a shorter one that a server asks for counts as a try
+PATH = "/v1/audio/speech"
 ALLOWED = ("text", "language", "prompt", "prompt_base64", "prompt_text", "seed")
 
 
@@ -27,11 +35,13 @@ ALLOWED = ("text", "language", "prompt", "prompt_base64", "prompt_text", "seed")
 class Options:
     """The fields of a card with `adapter = "http"`.
 
-    `url`: of the request, such as http://localhost:8000/v1/audio/speech. `format`: what is asked for, raw 16-bit
-    mono 'pcm' at the card's sample rate, or 'wav'. `key_variable`: the environment variable that holds the key.
-    `connect_seconds`, `read_seconds` (longest pause between two pieces), `total_seconds`: time limits.
-    `tries`: of status 429, 5xx and broken connections, only while no audio has come. `extra`: more fields of the
-    request, whose strings may hold {language} {prompt} {prompt_base64} {prompt_text} {seed} {text}.
+    `url`: of the server or of the request: http://localhost:8000, .../v1 and .../v1/audio/speech are one. `format`:
+    what is asked for, raw 16-bit mono 'pcm' at the card's sample rate, or 'wav'. `key_variable`: the environment
+    variable that holds the key. `connect_seconds`, `read_seconds` (longest pause between two pieces), `total_seconds`
+    (of a row, waiting for the first piece and for another try included): time limits. `tries`: of status 429, 5xx and
+    broken connections, only while no audio has come; a wait that the server asks for is no try. `extra`: more fields
+    of the request, such as stream_format = "sse", whose strings may hold {language} {prompt} {prompt_base64}
+    {prompt_text} {seed} {text}.
     """
 
     url: str
@@ -58,21 +68,49 @@ class Again(Exception):
 
 def from_url(url: str) -> Server:
     """A server known by its address alone, with the usual model, voice and 24 kHz PCM."""
-    return Server(card_of(url), Options(url))
+    return Server(card_of(url), Options(url), rate_known=False)
 
 
 def card_of(url: str) -> Card:
     """The card of a server known by its address alone."""
     parts = urlsplit(url)
     name = f"http-{parts.hostname or ''}" + (f"-{parts.port}" if parts.port else "")
-    return Card(name, sample_rate=24000, streaming=True, zero_shot=False, about="an OpenAI-compatible speech server")
+    about = "an OpenAI-compatible speech server"
+    return Card(name, sample_rate=24000, streaming=True, zero_shot=False, about=about)
+
+
+def full_url(url: str) -> str:
+    """The address of the request: a server's own, or one that ends in /v1, gets the rest of the path."""
+    parts = urlsplit(url)
+    path = parts.path.rstrip("/")
+    if path.endswith(PATH[:3]):
+        return urlunsplit(parts._replace(path=path + PATH[3:]))
+    return url if path else urlunsplit(parts._replace(path=PATH))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a server is on this machine: no proxy stands before it."""
+    return host in ("localhost", "::1", "0.0.0.0") or host.startswith("127.")
+
+
+def proxy_of(url: str) -> str:
+    """The proxy that requests go through, or ""."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if is_loopback(host) or urllib.request.proxy_bypass(host):
+        return ""
+    found = urllib.request.getproxies()
+    return found.get(parts.scheme, found.get("all", ""))
 
 
 class Server:
     """The adapter: `synthesize` sends one request and yields the audio as it comes."""
 
-    def __init__(self, card: Card, options: Options) -> None:
-        """Raises ValueError for an address or placeholder that cannot work, or a key that is not set."""
+    def __init__(self, card: Card, options: Options, rate_known: bool = True) -> None:
+        """`rate_known`: the card says the sample rate; else it is what the stream says.
+
+        Raises UserError for an address or placeholder that cannot work, or a key that is not set.
+        """
         parts = urlsplit(options.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise UserError(f"card {card.name!r}: url = {options.url!r}; give http://HOST:PORT/v1/audio/speech")
@@ -88,15 +126,19 @@ class Server:
             headers["Authorization"] = f"Bearer {key}"
         self.card = card
         self.options = options
-        self.beside = parts.hostname == "localhost" or parts.hostname.startswith("127.") or parts.hostname == "::1"
-        limits = httpx.Timeout(options.read_seconds, connect=options.connect_seconds)
-        self.client = httpx.Client(timeout=limits, headers=headers)
+        self.url = full_url(options.url)
+        self.rate = card.sample_rate if rate_known else None
+        self.beside = is_loopback(parts.hostname)
+        proxy = proxy_of(self.url)
+        self.where = self.url + (f" (through the proxy {proxy.rpartition('@')[2]})" if proxy else "")
+        self.client = httpx.Client(headers=headers, follow_redirects=True, trust_env=not self.beside)
 
-    def synthesize(self, sample: Sample, seed: int) -> Iterator[np.ndarray | Retry]:
+    def synthesize(self, sample: Sample, seed: int) -> Iterator[np.ndarray | Retry | str]:
         """Yield float32 chunks as they arrive, a Retry before each new try. Raises SpeechError: what the server did."""
         until = time.monotonic() + self.options.total_seconds
         body = self._body(sample, seed)
-        for tried in range(1, self.options.tries + 1):
+        tried = waits = 0
+        while True:
             spoken = False
             try:
                 for chunk in self._once(body, until):
@@ -104,11 +146,14 @@ class Server:
                     yield chunk
                 return
             except Again as fault:
-                pause = _pause(fault, tried, self.options.pause)
-                last = tried == self.options.tries or time.monotonic() + pause > until
-                if spoken or last:
-                    times = f" (tried {tried} times)" if tried > 1 else ""
-                    raise SpeechError(f"{self.options.url}: {fault}{times}") from fault
+                asked = (fault.pause or 0.0) >= SHORTEST_WAIT
+                waits, tried = waits + asked, tried + (not asked)
+                pause, left = _pause(fault, tried, self.options.pause), until - time.monotonic()
+                if spoken or tried == self.options.tries or pause > left:
+                    times = f" (tried {tried + waits} times)" if tried + waits > 1 else ""
+                    if asked:
+                        times += f" (it asks to wait {pause:.3g} s; {max(left, 0):.3g} s of total_seconds are left)"
+                    raise SpeechError(f"{self.where}: {fault}{times}") from fault
                 time.sleep(pause)
                 yield Retry(str(fault))
 
@@ -120,48 +165,114 @@ class Server:
         values = fill.values(sample, seed, options.language_names, tuple(_strings(options.extra)))
         return {**body, **_filled(options.extra, values)}
 
-    def _once(self, body: dict[str, Any], until: float) -> Iterator[np.ndarray]:
+    def _once(self, body: dict[str, Any], until: float) -> Iterator[np.ndarray | str]:
         """One try. Raises Again for what may pass, SpeechError for what will not."""
-        decoder = sound.Guess(self.card.sample_rate)
+        stall = Stall(self.options.read_seconds)
+        limits = httpx.Timeout(max(0.01, until - time.monotonic()), connect=self.options.connect_seconds)
         try:
-            with self.client.stream("POST", self.options.url, json=body) as answer:
+            with self.client.stream("POST", self.url, json=body, timeout=limits) as answer, stall:
                 self._check(answer)
+                kind = answer.headers.get("content-type", "")
+                declared = sound.Declared(self.rate, self.card.sample_rate, kind, answer.headers)
+                decoder = sound.Guess(declared)
                 for data in answer.iter_bytes():
                     chunk = decoder.feed(data)
                     if chunk.size:
+                        self._learn(decoder.rate)
                         yield chunk
                     if time.monotonic() > until:
                         raise SpeechError(f"not done after {self.options.total_seconds:g} s (total_seconds)")
-                decoder.finish()
-        except (SpeechError, UnicodeEncodeError) as fault:
-            raise SpeechError(f"{self.options.url}: {fault}") from fault
+                    stall.came(answer)
+                chunk = decoder.finish()
+                self._learn(decoder.rate)
+                if chunk.size:
+                    yield chunk
+                yield from decoder.notes
+        except (SpeechError, AudioError, UnicodeEncodeError) as fault:
+            raise SpeechError(f"{self.where}: {fault}") from fault
         except httpx.ReadTimeout as fault:
-            raise SpeechError(
-                f"{self.options.url}: the server stalled, nothing came for {self.options.read_seconds:g} s"
-            ) from fault
+            limit = f"{self.options.total_seconds:g} s (total_seconds)"
+            raise SpeechError(f"{self.where}: the server stalled, not done after {limit}") from fault
         except httpx.ConnectTimeout as fault:
             raise Again(f"no connection within {self.options.connect_seconds:g} s") from fault
-        except httpx.RemoteProtocolError as fault:
+        except (httpx.RemoteProtocolError, httpx.ReadError) as fault:
+            if stall.ended:
+                limit = f"nothing came for {self.options.read_seconds:g} s (read_seconds)"
+                raise SpeechError(f"{self.where}: the server stalled, {limit}") from fault
             raise Again(f"the server closed the connection early ({fault})") from fault
         except httpx.TransportError as fault:
             raise Again(f"the connection failed ({fault or type(fault).__name__})") from fault
         except httpx.HTTPError as fault:
-            raise SpeechError(f"{self.options.url}: {fault or type(fault).__name__}") from fault
+            raise SpeechError(f"{self.where}: {fault or type(fault).__name__}") from fault
+
+    def _learn(self, rate: int) -> None:
+        """Where no card spoke, the stream says what the sample rate is."""
+        if rate != self.card.sample_rate:
+            self.card = replace(self.card, sample_rate=rate)
 
     def _check(self, answer: httpx.Response) -> None:
-        """Raise for anything but audio."""
+        """Raise for anything but audio, or events that may hold some."""
+        for step in answer.history:
+            if step.status_code not in (307, 308):  # of which httpx makes a GET
+                place = step.headers.get("location", "")
+                raise SpeechError(f"status {step.status_code}: the address moved to {place!r}: give that one")
         kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if answer.status_code == 200 and not (kind.endswith("json") or kind.startswith("text/")):
+        text_only = kind.endswith("json") or (kind.startswith("text/") and kind != sound.EVENTS)
+        fine = 200 <= answer.status_code < 300
+        if fine and not text_only:
             return
         said = _start(answer)
         text = f"status {answer.status_code} {answer.reason_phrase}: {said!r}"
-        if answer.status_code == 200:
+        if fine:
             raise SpeechError(f"the server sent {kind} in place of audio: {said!r}")
         if answer.status_code == 429 or answer.status_code >= 500:
-            with contextlib.suppress(ValueError):
-                raise Again(text, float(answer.headers.get("retry-after", "x")))
-            raise Again(text)
+            raise Again(text, _asked(answer.headers))
         raise SpeechError(text)
+
+
+class Stall:
+    """Ends a connection when nothing has come for `seconds` after the first piece, which may take longer."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.last = 0.0
+        self.over = threading.Event()
+        self.ended = False
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+
+    def came(self, answer: httpx.Response) -> None:
+        """A piece came."""
+        if not self.last:
+            connection = answer.extensions["network_stream"].get_extra_info("socket")
+            threading.Thread(target=self._watch, args=(connection,), daemon=True).start()
+        self.last = time.monotonic()
+
+    def _watch(self, connection: socket.socket) -> None:
+        while not self.over.wait(self.seconds / 10):
+            if time.monotonic() - self.last > self.seconds:
+                self.ended = True
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+                return
+
+
+def _asked(headers: httpx.Headers) -> float | None:
+    """Seconds that a server asks to wait, None where it does not say: `retry-after-ms`, or `retry-after` as seconds or
+    a date."""
+    with contextlib.suppress(ValueError):
+        return max(0.0, float(headers.get("retry-after-ms", "x")) / 1000)
+    said = headers.get("retry-after", "")
+    with contextlib.suppress(ValueError):
+        return max(0.0, float(said))
+    with contextlib.suppress(ValueError, TypeError):
+        when = parsedate_to_datetime(said)
+        return max(0.0, (when - datetime.now(when.tzinfo and timezone.utc)).total_seconds())
+    return None
 
 
 def _start(answer: httpx.Response, characters: int = 300) -> str:
@@ -178,7 +289,7 @@ def _start(answer: httpx.Response, characters: int = 300) -> str:
 def _pause(fault: Again, tried: int, first: float) -> float:
     """Seconds to wait: what the server asked for, else doubling with some chance so that clients spread."""
     if fault.pause is not None:
-        return max(fault.pause, 0.0)  # the row's own limit ends longer waits
+        return fault.pause  # the row's own limit ends longer waits
     return min(first * 2 ** (tried - 1) * random.uniform(0.8, 1.2), LONGEST_PAUSE)
 
 

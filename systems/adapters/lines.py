@@ -31,8 +31,9 @@ from typing import Any
 import numpy as np
 
 from ttsbench.errors import UserError
+from ttsbench.pcm import AudioError, Format, Pcm
 from ttsbench.records import Card, Sample
-from ttsbench.systems.adapters import fill, sound
+from ttsbench.systems.adapters import fill
 from ttsbench.systems.adapters.command import read_output
 from ttsbench.systems.adapters.process import Program as Running
 from ttsbench.systems.adapters.process import how_it_ended
@@ -124,7 +125,7 @@ class Speaker:
     def _answers(self, until: float) -> Iterator[np.ndarray]:
         """The audio of the request now open, up to its `done`."""
         assert self.running is not None
-        decoder = sound.Pcm(sound.Format(self.card.sample_rate))
+        decoder = Pcm(Format(self.card.sample_rate), strict=True)
         came = False
         while True:
             message = self._message(until)
@@ -145,7 +146,7 @@ class Speaker:
         if not came or decoder.rest:
             try:
                 decoder.finish()
-            except SpeechError as fault:
+            except AudioError as fault:
                 raise SpeechError(f"{self.running.name}: {fault}{self.running.last_words()}") from fault
 
     def _message(self, until: float) -> dict[str, Any]:

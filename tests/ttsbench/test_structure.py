@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("systems", "testsets", "metrics", "reports")
-SHARED = {"records", "audio", "errors", "mel", "digests", "playback", "names"}
+SHARED = {"records", "audio", "errors", "mel", "digests", "playback", "names", "pcm", "wav", "containers"}
 MAY_ALSO = {
     "reports": {"stats", "significance", "store", "agreement"},
     "testsets": set[str](),
