@@ -27,7 +27,12 @@ class Fault:
         place = f"{self.file}:{self.line}" if self.line else self.file
         # repr keeps escape sequences and right-to-left marks of a hostile list out of the terminal
         value = repr(self.value if len(self.value) <= LONGEST_SHOWN else self.value[:LONGEST_SHOWN] + "...")
-        return f"{place}: {self.problem}: {value}; {self.remedy}"
+        return f"{place}: {_shown(self.problem)}: {value}; {_shown(self.remedy)}"
+
+
+def _shown(text: str) -> str:
+    """What comes from a list, such as the names of its columns, without escape sequences."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 class TestSetError(UserError):

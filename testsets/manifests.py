@@ -168,8 +168,15 @@ def read_records(draft: Draft, file: Path) -> list[Record]:
             remedy = f"the header names {len(header)} columns"
             draft.fault(file, number, line, f"{len(cells)} fields", remedy)
             continue
-        records.append((number, dict(zip(header, cells, strict=True))))
+        records.append((number, dict(zip(header, map(_unquoted, cells), strict=True))))
     return records
+
+
+def _unquoted(cell: str) -> str:
+    """A cell of a TSV; one in quotes with doubled quotes inside was written by a spreadsheet program."""
+    inner = cell.strip()[1:-1]
+    quoted = cell.strip().startswith('"') and cell.strip().endswith('"') and '""' in inner
+    return inner.replace('""', '"') if quoted and '"' not in inner.replace('""', "") else cell
 
 
 def _csv_records(draft: Draft, file: Path, first: str) -> list[Record]:
@@ -185,10 +192,12 @@ def _csv_records(draft: Draft, file: Path, first: str) -> list[Record]:
         for cells in reader:
             if not header:
                 header = [name.strip() for name in cells]
-            elif cells and len(cells) != len(header):
+            elif not any(cell.strip() for cell in cells):
+                continue  # a spreadsheet's empty row
+            elif len(cells) != len(header):
                 remedy = f"the header names {len(header)} columns, with {between!r} between them"
                 draft.fault(file, reader.line_num, between.join(cells), f"{len(cells)} fields", remedy)
-            elif cells:
+            else:
                 records.append((reader.line_num, dict(zip(header, cells, strict=True))))
     except csv.Error as fault:
         draft.fault(file, reader.line_num, file.name, f"not CSV ({fault})", "check the quotes of this row")
@@ -225,7 +234,7 @@ def _flat(row: dict[str, object], before: str = "") -> dict[str, str]:
         if isinstance(cell, dict):
             cells |= _flat(cell, f"{before}{key}.")
         else:
-            cells[before + key] = cell if isinstance(cell, str) else "" if cell is None else str(cell)
+            cells[before + key] = cell if isinstance(cell, str) else "" if cell is None or cell != cell else str(cell)
     return cells
 
 

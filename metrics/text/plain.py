@@ -16,9 +16,10 @@ from ttsbench.metrics.text.steps import (
     replace,
     simplify_taiwan,
     spaces,
-    straight,
 )
 
+APOSTROPHES = dict.fromkeys(map(ord, "\u2019\u2018\u201b\u02bc\u00b4\u0060\u2032\uff07\u055a\ua78c"), "'")
+CURRENCIES = {"$": "dollar", "£": "pound", "€": "euro"}
 NUMBER = re.compile(r"\d+(?:,\d{3})+(?:\.\d+)?|\d+\.\d+|\d+(?:st|nd|rd|th)\b|\d+")
 BEFORE, AFTER = " (\"'", " ,.;:!?)\"'"  # next to these a number's words need no space of their own
 LONGEST = 15  # digits; longer ones are read one by one
@@ -48,11 +49,34 @@ def spell_numbers(text: str) -> str:
     return NUMBER.sub(spell, text)
 
 
+def read_signs(text: str) -> str:
+    """Signs as English words: 50% -> 50 percent, $5 -> 5 dollars, .5 -> point 5, -5 -> minus 5, & -> and."""
+
+    def money(match: re.Match[str]) -> str:
+        return f"{match[2]} {CURRENCIES[match[1]]}{'' if match[2] == '1' else 's'}"
+
+    text = re.sub(r"(?<=[\d])\s?%", " percent ", text)
+    text = re.sub(r"([$£€])\s?(\d+(?:,\d{3})*(?:\.\d+)?)", money, text)
+    text = re.sub(r"(?<![\w.])\.(\d+)\b", lambda match: "point " + " ".join(match[1]), text)
+    text = re.sub(r"(?<!\S)[-\u2212](?=(?:\d|point \d))", "minus ", text)
+    return text.replace("&", " and ")
+
+
 def without_accents(text: str) -> str:
     """Letters without their combining marks: naïve -> naive."""
     return "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
 
 
+unseen = Step(
+    "delete characters that are not seen (soft hyphen, zero-width and direction marks: Unicode Cf)",
+    lambda text: "".join(letter for letter in text if unicodedata.category(letter) != "Cf"),
+)
+apostrophes = Step(
+    "curly apostrophes, accents that stand alone and U+02BC become straight apostrophes",
+    lambda text: text.translate(APOSTROPHES),
+)
+signs = Step("percent, dollars, pounds, euros, a leading point or minus, and & become English words", read_signs)
+counted = "numbers in digits become English words, without `and`; years and amounts of two units are read as any number"
 numbers = Step("numbers in digits become English words, without `and`", spell_numbers)
 accents = Step("accents off", without_accents)
 marks = replace(r"[^\w']|_", " ", "all but letters, digits and apostrophes become spaces")
@@ -63,7 +87,12 @@ all_but_letters = replace(r"[^A-Za-z ]", "", "delete all but letters and spaces:
 
 OURS = "ttsbench"
 RULES = (
-    Rules("plain-en", (compose, straight, lower, numbers, accents, marks, quotes, spaces), OURS),
+    Rules(
+        "plain-en",
+        (unseen, apostrophes, compose, lower, signs, Step(counted, spell_numbers), accents, marks, quotes, spaces),
+        OURS,
+        2,
+    ),
     Rules(
         "keonlee",
         (numbers, all_but_letters, lower, spaces),

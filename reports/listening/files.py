@@ -85,9 +85,12 @@ def listening_page(study: Study, rater: str, clips: dict[str, bytes]) -> str:
 
 def read(path: Path, design: Design) -> Answers:
     """A filled workbook, or the file that a listening page saved."""
-    if path.suffix == ".xlsx":
+    if path.suffix.lower() == ".xlsx":
         return workbook.read(path, design)
     found = workbook.Answers("", "")
+    if path.suffix.lower() != ".json":
+        found.problems.append(f"{path}: not read; give the workbook (.xlsx), or what the listening page saved (.json)")
+        return found
     try:
         data = json.loads(path.read_text("utf-8"))
         found.rater, found.study, given = str(data["rater"]), str(data["study"]), dict(data["answers"])

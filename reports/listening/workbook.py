@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -163,7 +164,8 @@ def read(path: Path, design: Design) -> Answers:
 
 def _number(value: Any) -> str:
     """An item id as exported, even where a spreadsheet program made a number of it."""
-    return f"{int(value):03d}" if isinstance(value, (int, float)) else str(value or "").strip()
+    text = unicodedata.normalize("NFKC", str(value or "")).strip()
+    return f"{int(float(text)):03d}" if re.fullmatch(r"\d+(\.0*)?", text, re.ASCII) else text
 
 
 def take(found: Answers, design: Design, item: str, value: Any, where: str) -> None:
@@ -172,8 +174,9 @@ def take(found: Answers, design: Design, item: str, value: Any, where: str) -> N
     if value is None or str(value).strip() == "":
         found.problems.append(f"{where}: item {item} has no answer")
         return
-    text = str(int(value)) if isinstance(value, float) and value == int(value) else str(value).strip()
-    text = text.replace("\u2212", "-").lower()
+    text = unicodedata.normalize("NFKC", str(value)).strip().replace("\u2212", "-").lower()
+    if text not in allowed and re.fullmatch(r"[+-]?\d+(\.0*)?", text, re.ASCII):  # as a spreadsheet means it
+        text = str(int(float(text)))
     if text not in allowed:
         given = ", ".join(allowed.values())
         found.problems.append(f"{where}: item {item} is answered {str(value)[:40]!r}, allowed are {given}")

@@ -69,11 +69,19 @@ def test_whisper_english_equals_the_package(text):
         (
             "plain-en",
             "‘Tis 2nd of 1,200 naïve cafés—3.5%",
-            "tis second of one thousand two hundred naive cafes three point five",
+            "tis second of one thousand two hundred naive cafes three point five percent",
         ),
         ("plain-en", "the dogs' bone's", "the dogs bone's"),
         ("plain-en", "1000000000000000", "one " + "zero " * 14 + "zero"),  # 16 digits are read one by one
         ("plain-en", "100000000000000", "one hundred trillion"),
+        ("plain-en", "co\u00adoperate hel\u200blo fa\u2060mily", "cooperate hello family"),
+        ("plain-en", "it\u02bcs don\u00b4t can`t", "it's don't can't"),
+        (
+            "plain-en",
+            "50% of $5 & $1, £2.50",
+            "fifty percent of five dollars and one dollar two point five zero pounds",
+        ),
+        ("plain-en", ".5 and -5 degrees", "point five and minus five degrees"),
         ("plain-zh", "你好， World！", "你 好 w o r l d"),
         ("plain-zh", "臺灣大學。", "台 湾 大 学"),
         ("plain-zh", "抱著，著名", "抱 着 著 名"),

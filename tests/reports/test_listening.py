@@ -260,3 +260,26 @@ def test_listening_page_from_end_to_end(runs, browser, tmp_path, capsys):
     capsys.readouterr()
     assert main("import", saved, "--key", tmp_path / "handout.key.json", "--out", tmp_path / "r", "--keep-all") == 0
     assert f"{total} answers of 1 raters" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("given", ["4", " 4 ", "+4", "4.0", "\uff14", 4, 4.0])
+def test_answers_as_spreadsheets_keep_them(given):
+    found = workbook.Answers("", "")
+    workbook.take(found, plans.DESIGNS["mos"], "001", given, "here")
+    assert found.values == {"001": "4"} and not found.problems
+    assert [workbook._number(each) for each in ("1", 1, 1.0, "001", "\uff11")] == ["001"] * 5
+
+
+def test_every_file_of_a_folder_of_sheets_is_read_or_named(make_run, tmp_path, capsys):
+    run = make_run(tmp_path, "one", texts=[f"unit {i}" for i in range(4)])
+    study = plans.plan(plans.gather([run]), plans.DESIGNS["mos"], 4, 0, load=1, anchors=0, repeats=0)
+    files.write(study, tmp_path / "out", tmp_path / "key.json")
+    first, second, third, *_ = sorted(study.sheets)
+    for rater in (first, second):
+        fill(tmp_path / "out" / f"{rater}.xlsx", lambda item: "4")
+    (tmp_path / "out" / f"{second}.xlsx").rename(tmp_path / "out" / f"{second}.XLSX")
+    (tmp_path / "out" / f"{third}.xlsx").rename(tmp_path / "out" / f"{third}.csv")
+    assert main("import", tmp_path / "out", "--key", tmp_path / "key.json", "--out", tmp_path / "r") == 1
+    out, err = capsys.readouterr()
+    assert f"{third}.csv: not read" in out and f"{second}.XLSX" not in out
+    assert f"no sheet came back of {third}" in err

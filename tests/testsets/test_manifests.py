@@ -213,3 +213,29 @@ def test_map_without_a_manifest_is_refused(here: Path, capsys: pytest.CaptureFix
     words = ["--system", "ground-truth", "--testset", f"folder={here}", "--map", "text=x"]
     assert cli.main(["run", *words, "--out", str(here / "runs")]) == 1
     assert "none of the test sets is a manifest" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "text"),
+    [
+        ("blank.csv", "id,text\na,Hello\n,\n", "Hello"),
+        ("UP.CSV", "id;text\na;Hello\n", "Hello"),
+        ("quoted.tsv", 'id\ttext\na\t"He said ""hi"", twice."\n', 'He said "hi", twice.'),
+        ("speech.tsv", 'id\ttext\na\t"Hello," he said, "you."\n', '"Hello," he said, "you."'),
+    ],
+)
+def test_tables_as_spreadsheets_save_them(tmp_path: Path, name: str, content: str, text: str) -> None:
+    (tmp_path / name).write_text(content)
+    assert [sample.text for sample in testsets.load(f"manifest={tmp_path / name}").samples] == [text]
+
+
+def test_a_missing_text_is_not_the_word_nan(tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text('[{"id": "a", "text": NaN}]')
+    assert [fault.problem for fault in faults(f"manifest={tmp_path / 't.json'}")] == ["the text is empty"]
+
+
+def test_escape_sequences_in_the_names_of_columns_stay_out_of_the_terminal(tmp_path: Path) -> None:
+    (tmp_path / "t.tsv").write_text("id\t\x1b[31mred\na\tb\n")
+    with pytest.raises(TestSetError) as caught:
+        testsets.load(f"manifest={tmp_path / 't.tsv'}")
+    assert "\x1b" not in str(caught.value) and "red" in str(caught.value)

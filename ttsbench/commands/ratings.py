@@ -77,6 +77,10 @@ def _import(options: argparse.Namespace) -> int:
         print(json.dumps(files.plain_data(result), ensure_ascii=False, allow_nan=False))
     else:
         files.print_result(result)
+    came = {rater.name for rater in result.raters}
+    sheets = key["items"]
+    assert isinstance(sheets, dict)
+    absent = [rater for rater in sheets if rater not in came]
     out = [rater.name for rater in result.raters if not rater.kept]
     kept = len(result.raters) if options.keep_all else len(result.raters) - len(out)
     alpha = "not defined" if result.alpha is None else f"{result.alpha:.3f}"
@@ -84,6 +88,7 @@ def _import(options: argparse.Namespace) -> int:
         f"{len(result.ratings)} answers of {len(result.raters)} raters, "
         f"Krippendorff's alpha of the {kept} counted {alpha}"
         f"{', failed their checks: ' + ', '.join(out) if out else ''}; {len(result.problems)} problems; "
+        f"{'no sheet came back of ' + ', '.join(absent) + '; ' if absent else ''}"
         f"open {options.out / 'ratings.html'}.",
         file=sys.stderr,
     )
@@ -91,9 +96,15 @@ def _import(options: argparse.Namespace) -> int:
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:
-    """The files, and those inside the folders."""
+    """The files, and those inside the folders, but hidden ones and listening pages, which hold no answers."""
     found: list[Path] = []
     for path in paths:
-        inside = [each for each in sorted(path.iterdir()) if each.suffix in (".xlsx", ".json")] if path.is_dir() else []
-        found += [each for each in inside if not each.name.startswith(("~", "."))] or [path]
+        if not path.is_dir():
+            found.append(path)
+            continue
+        inside = [each for each in sorted(path.iterdir()) if each.is_file() and each.suffix.lower() != ".html"]
+        inside = [each for each in inside if not each.name.startswith(("~", "."))]
+        if not inside:
+            raise UserError(f"{path}: holds no sheet; give the folder of the filled sheets (.xlsx, .json)")
+        found += inside
     return found
