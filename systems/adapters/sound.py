@@ -133,6 +133,7 @@ class Guess:
         if self.inner is None:
             if len(self.start) < LOOK and not looks_like_text(self.start):
                 raise AudioError(f"no audio came, only {len(self.start)} bytes")
+            self._choose()
             assert self.inner is not None
             found, self.last = self._listen(self.inner.feed(self.start)), self.start[-500:]
         assert self.inner is not None

@@ -172,3 +172,12 @@ def test_floats_in_the_range_of_integers_are_refused(tmp_path: Path) -> None:
 def test_silence_before_sound_with_dc_is_not_audible() -> None:
     late = np.concatenate([np.zeros(RATE // 2, np.float32), TONE + 0.05])
     assert 0.48 < (audio.first_audible(late, RATE) or 0) / RATE < 0.51
+
+
+def test_streams_that_end_before_their_kind_is_seen() -> None:
+    with pytest.raises(AudioError, match="text came in place"):
+        streamed(b'{"error":1}', [])
+    with pytest.raises(AudioError, match="only 3 bytes"):
+        streamed(b"abc", [1])
+    begins_like_mp3 = b"\xff\xf3\x84\xc4" + INTEGERS[:60]
+    assert streamed(begins_like_mp3, [20])[0].size == len(begins_like_mp3) // 2
