@@ -64,7 +64,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-RUN = ("run", "--system", "python:voice.py:Voice", "--testset", "folder=truth", "--metrics", "rtf")
+RUN = ("run", "--system", "python:voice.py:Voice", "--testset", "folder=truth", "--metrics", "rtf", "--shared-machine")
 
 
 def test_a_run_succeeds_is_kept_is_refused_when_its_code_changes_and_starts_over(place: Path) -> None:

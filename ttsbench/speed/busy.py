@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import time
 from collections import deque
@@ -59,8 +60,8 @@ def _now() -> _Moment:
     times = psutil.cpu_times()
     used = sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0)
     used -= getattr(times, "guest_nice", 0.0)  # Linux counts guests' time as the user's too
-    worker = psutil.Process()
-    harness = worker.parent() or worker
+    worker, parent = psutil.Process(), multiprocessing.parent_process()
+    harness = psutil.Process(parent.pid) if parent and parent.pid else worker  # never the shell, nor what it started
     return _Moment(time.monotonic(), used, _seconds(worker), _seconds(harness))
 
 
