@@ -77,7 +77,8 @@ def not_applicable(table: Table) -> list[tuple[str, str, str]]:
     for (title, reason), names in systems.items():
         who = "" if len(names) == len(table.entries) else ", ".join(names)
         titles.setdefault((who, reason), []).append(title)
-    return [(", ".join(found), who, reason) for (who, reason), found in titles.items()]
+    every = len(table.metrics)
+    return [("Every metric" if len(t) == every > 1 else ", ".join(t), who, why) for (who, why), t in titles.items()]
 
 
 def busy(table: Table) -> list[tuple[str, str]]:
