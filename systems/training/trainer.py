@@ -30,7 +30,7 @@ class Settings:
     """`minutes` ends the run (and its schedule) by the clock where that comes before `steps`; exact resume is only
     promised without it. The learning rate rises over `warmup` steps, then falls along a half cosine (or a line) to
     `floor` of itself, from `hold` (share of the run) on. A step adds up the gradients of `accumulate` batches: what
-    several devices share in a publication, one device does in a row. `rates`: (start of weights' names, times `lr`).
+    several devices share in a publication, one device does in a row.
     """
 
     steps: int = 10_000
@@ -41,7 +41,6 @@ class Settings:
     warmup: int = 200
     decay: Literal["cosine", "linear"] = "cosine"
     accumulate: int = 1
-    rates: tuple[tuple[str, float], ...] = ()
     betas: tuple[float, float] = (0.9, 0.98)
     weight_decay: float = 0.01
     clip: float = 1.0
@@ -100,7 +99,7 @@ def train(
             break
         rate = settings.lr * schedule(done, run.step, settings)
         for group in optimiser.param_groups:
-            group["lr"] = rate * group["times"]
+            group["lr"] = rate
         torch.manual_seed(settings.seed * 1_000_003 + run.step)
         model.train()
         optimiser.zero_grad(set_to_none=True)
@@ -177,13 +176,12 @@ def schedule(done: float, step: int, settings: Settings) -> float:
 
 
 def _groups(model: nn.Module, settings: Settings) -> list[dict[str, Any]]:
-    """Matrices decay; biases, norms and scales do not. `times` is a group's share of the learning rate."""
-    groups: dict[tuple[float, float], list[Tensor]] = {}
-    for name, weight in model.named_parameters():
+    """Matrices decay; biases, norms and scales do not."""
+    groups: dict[float, list[Tensor]] = {}
+    for weight in model.parameters():
         if weight.requires_grad:
-            times = next((times for start, times in settings.rates if name.startswith(start)), 1.0)
-            groups.setdefault((settings.weight_decay if weight.ndim > 1 else 0.0, times), []).append(weight)
-    return [{"params": weights, "weight_decay": decay, "times": times} for (decay, times), weights in groups.items()]
+            groups.setdefault(settings.weight_decay if weight.ndim > 1 else 0.0, []).append(weight)
+    return [{"params": weights, "weight_decay": decay} for decay, weights in groups.items()]
 
 
 @torch.no_grad()

@@ -127,15 +127,3 @@ def test_curves_of_several_runs_in_one_picture(tmp_path: Path) -> None:
         [("a", tmp_path / "a", ["total", "eval_error"]), ("nothing yet", tmp_path / "b", ["total"])], tmp_path / "c.png"
     )
     assert (tmp_path / "c.png").stat().st_size > 2000
-
-
-def test_named_weights_learn_at_their_own_share_of_the_rate(tmp_path: Path) -> None:
-    model = nn.ModuleDict({"slow": nn.Linear(1, 1, bias=False), "fast": nn.Linear(1, 1, bias=False)})
-    start = {name: float(value) for name, value in model.state_dict().items()}
-    settings = Settings(
-        steps=1, lr=1e-2, warmup=1, weight_decay=0.0, ema=0.0, bf16=False, rates=(("fast.", 3.0), ("slow.", 0.5))
-    )
-    train(model, lambda n: torch.ones(1), lambda b, n: {"total": sum(w.sum() for w in model.parameters())},
-          settings, tmp_path, progress=False)  # fmt: skip
-    moved = {name: start[name] - float(value) for name, value in model.state_dict().items()}
-    assert moved == pytest.approx({"slow.weight": 0.5e-2, "fast.weight": 3e-2}, rel=1e-3)  # Adam's first step: the rate
