@@ -13,6 +13,7 @@ import soxr
 
 from ttsbench.containers import pieces
 from ttsbench.pcm import EMPTY, AudioError, UnknownKind
+from ttsbench.playback import AUDIBLE
 from ttsbench.records import Retry
 from ttsbench.store import file_digest as digest
 from ttsbench.store import write_atomically
@@ -213,7 +214,7 @@ def write(path: Path, samples: np.ndarray, rate: int) -> None:
     write_atomically(path, data.getvalue())
 
 
-def first_audible(samples: np.ndarray, rate: int, threshold: float = 0.01) -> int | None:
+def first_audible(samples: np.ndarray, rate: int, threshold: float = AUDIBLE) -> int | None:
     """Index of the first sample of the first 10 ms frame (hop 1 ms) whose RMS exceeds `threshold`; None if silent.
 
     DC is removed from each frame by itself, so that digital silence before speech with DC is silence.

@@ -172,8 +172,10 @@ def _figure(run: Run, protocol: str, metric: Metric, clusters: Mapping[str, str]
         parts.append(values.number(metric, found.value) + (f" {metric.unit}" if metric.unit == "%" else ""))
     if found.low is not None:
         parts.append(f"({values.interval(metric, found.low, found.high)})")
+    if found.busy_value is not None:
+        parts.append(values.value_text(metric, found))
     if found.busy:
-        parts.append(f"{values.value_text(metric, found)} " * (found.value is None) + values.busy_text(found))
+        parts.append(values.busy_text(found))
     if found.failed:
         parts.append(f"failed {found.failed} of {found.asked}")
     return " ".join(parts) if len(parts) > 1 else ""

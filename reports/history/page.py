@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from ttsbench.records import Metric
@@ -137,7 +138,7 @@ def _steps(metric: Metric, piece: list[tuple[int, Figure]], points: list[Point],
     at = steps(values)
     ends, found = [0, *at, len(values)], []
     for place, begin in enumerate(at, 1):
-        before, after = (_median(values[ends[k - 1] : ends[k]]) for k in (place, place + 1))
+        before, after = (median(values[ends[k - 1] : ends[k]]) for k in (place, place + 1))
         rose = (after > before) == (metric.better == "higher")
         kind = "none" if metric.better == "neither" else "good" if rose else "bad"
         index = piece[begin][0]
@@ -148,12 +149,6 @@ def _steps(metric: Metric, piece: list[tuple[int, Figure]], points: list[Point],
             )
         )
     return found
-
-
-def _median(values: Sequence[float]) -> float:
-    ordered = sorted(values)
-    middle = len(ordered) // 2
-    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
 
 
 def _told(point: Point, within: Series) -> dict[str, Any]:
