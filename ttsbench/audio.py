@@ -77,9 +77,9 @@ def load(path: Path | str) -> Sound:
         raise AudioError(f"{path}: the file is empty (0 bytes)")
     try:
         sound = _wav(data) if data.startswith(RIFFS) and b"WAVE".startswith(data[8:12]) else _pieces(data)
-    except AudioError as fault:
-        raise AudioError(f"{path}: not readable as audio ({fault})") from fault
-    except (soundfile.SoundFileError, RuntimeError) as fault:
+    except soundfile.LibsndfileError as fault:  # its text names an object in memory; error_string is the reason alone
+        raise AudioError(f"{path}: not readable as audio ({fault.error_string.rstrip('.')})") from fault
+    except (AudioError, RuntimeError) as fault:
         raise AudioError(f"{path}: not readable as audio ({fault})") from fault
     if sound.samples.size == 0:
         raise AudioError(f"{path}: a header without samples")

@@ -181,3 +181,15 @@ def test_streams_that_end_before_their_kind_is_seen() -> None:
         streamed(b"abc", [1])
     begins_like_mp3 = b"\xff\xf3\x84\xc4" + INTEGERS[:60]
     assert streamed(begins_like_mp3, [20])[0].size == len(begins_like_mp3) // 2
+
+
+@pytest.mark.parametrize("data", [b"nonsense" * 50, file_of("flac")[:20], file_of("opus")[:40], b"ID3\x03" + bytes(400)])
+def test_two_broken_files_give_the_same_reason(tmp_path: Path, data: bytes) -> None:
+    """Reasons are counted and compared, so nothing in them may change from one reading to the next."""
+    said = []
+    for _ in range(2):
+        with pytest.raises(AudioError) as fault:
+            loaded(tmp_path, data, "wav")
+        said.append(str(fault.value))
+    assert said[0] == said[1]
+    assert " at 0x" not in said[0] and "object" not in said[0]
