@@ -120,3 +120,10 @@ def listed(table: Table, entry: Entry) -> list[tuple[str, str, str]]:
     for name, scores in entry.scores.items():
         rows += [(s.sample, titles[name].title, s.error) for s in scores if s.error and s.sample not in silent]
     return rows
+
+
+def failed_share(table: Table, entry: Entry) -> float:
+    """The share of the rows a system was asked for that have no speech, or no value of some metric."""
+    asked = {score.sample for scores in entry.scores.values() for score in scores if not score.na}
+    lost = {sample for sample, _, _ in listed(table, entry)}
+    return len(lost) / max(1, len(asked | lost))

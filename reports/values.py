@@ -26,6 +26,12 @@ def number(metric: Metric, value: float | None, sign: bool = False) -> str:
     return text.replace("-", "−") if float(text) else text.lstrip("-+") if not sign else "±0"
 
 
+def amount(metric: Metric, value: float) -> str:
+    """A size with its unit, such as '0.50 points' of an error rate, '0.020', '0.05 MOS'."""
+    unit = "points" if metric.unit == "%" else "" if metric.unit == "cosine" else metric.unit
+    return f"{number(metric, value)} {unit}".strip()
+
+
 def interval(metric: Metric, low: float | None, high: float | None) -> str:
     """'low to high', or nothing where there is no interval."""
     return "" if low is None or high is None else f"{number(metric, low)} to {number(metric, high)}"

@@ -36,6 +36,17 @@ def number(low: float, high: float = float("inf")) -> Callable[[str], float]:
     return convert
 
 
+def share(word: str) -> float:
+    """A share from 0 to 1."""
+    try:
+        value = float(word)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{word!r}: give a share from 0 to 1, such as 0.05")
+    return value
+
+
 def one_of(kind: str, names: Iterable[str]) -> Callable[[str], str]:
     """One of `names`; for another word, the closest of them."""
     known = list(names)

@@ -181,10 +181,11 @@ def _figure(run: Run, protocol: str, metric: Metric, clusters: Mapping[str, str]
     return " ".join(parts) if len(parts) > 1 else ""
 
 
-def finish(campaign: Campaign, out: Path, as_json: bool = False) -> int:
+def finish(campaign: Campaign, out: Path, as_json: bool = False, tolerated: float = 0.0) -> int:
     """Write the page and the table, print the table, what failed and where the page is.
 
-    Returns 1 where rows have no usable output, a metric failed on a row, or a system could not run; else 0.
+    Returns 1 where a system could not run, or more than the share `tolerated` of its rows failed: no usable output, or
+    a metric without a value; else 0.
     """
     if not campaign.runs:
         return 1
@@ -208,5 +209,9 @@ def finish(campaign: Campaign, out: Path, as_json: bool = False) -> int:
     if other := sum(each.what != "speech" for each in failed):
         sentence += f"; metrics failed in {other} place{'s' if other != 1 else ''}, as listed above"
     print(f"{sentence}. Open {page}", file=sys.stderr)
-    anchors = {entry.name for table in found for entry in table.entries if entry.anchor}  # silence fails by design
-    return 1 if campaign.problems or any(each.system not in anchors for each in failed) else 0
+    shares = [(table, entry, share) for table in found for entry in table.entries
+              if (share := reasons.failed_share(table, entry)) > tolerated and not entry.anchor]  # fmt: skip
+    for table, entry, share in shares if tolerated else []:
+        said = f"{100 * share:.3g} % of the rows of {entry.name} on {table.testset['name']} failed"
+        print(f"{said}: more than the {100 * tolerated:g} % of --fail-on-error", file=sys.stderr)
+    return 1 if campaign.problems or shares else 0

@@ -66,6 +66,13 @@ class Features:
             self._identity(request), self._digest(request.audio), request.start, reference, request.reference_start
         )
 
+    def identity(self, request: Request) -> dict[str, Any]:
+        """Model, versions, digest and settings; {} where its weights are not here."""
+        try:
+            return self._identity(request)
+        except MissingModel:
+            return {}
+
     def _identity(self, request: Request) -> dict[str, Any]:
         """The model's; where its weights are not here, that of the features which were computed when they were."""
         model = (request.extractor, request.settings)

@@ -67,7 +67,8 @@ def score(
         for measure, row in zip(protocol.measures, plan, strict=True):
             found = (_found(item, reqs, features, texts) for item, reqs in zip(items, row, strict=True))
             scores[measure.metric.name] = [_one(measure, item, each) for item, each in zip(items, found, strict=True)]
-        _write(run, protocol, scores, only)
+        judges = {} if transcripts is not None else _judges(protocol, plan, features)
+        _write(run, protocol, scores, only, judges)
         result[protocol.name] = scores
     if lost:
         raise OSError(28, f"{len(lost)} features could not be kept: {lost[0]}")
@@ -243,7 +244,21 @@ def _given(protocol: Protocol, file: Path) -> Protocol:
     )
 
 
-def _write(run: Run, protocol: Protocol, scores: dict[str, list[Score]], only: Sequence[str]) -> None:
+Judges = dict[str, dict[str, dict[str, Any]]]
+
+
+def _judges(protocol: Protocol, plan: list[list[tuple[Request, ...]]], features: Features) -> Judges:
+    """Metric -> extractor and settings -> identity of the model, for a comparison that refuses other judges."""
+    found: Judges = {}
+    for measure, row in zip(protocol.measures, plan, strict=True):
+        models = {(each.extractor, each.settings): each for requests in row for each in requests}
+        named = {" ".join([name, *(value for _, value in settings)]): features.identity(one)
+                 for (name, settings), one in models.items()}  # fmt: skip
+        found[measure.metric.name] = dict(sorted(named.items()))
+    return found
+
+
+def _write(run: Run, protocol: Protocol, scores: dict[str, list[Score]], only: Sequence[str], judges: Judges) -> None:
     about: dict[str, Any] = {
         "name": protocol.name,
         "version": protocol.version,
@@ -251,5 +266,6 @@ def _write(run: Run, protocol: Protocol, scores: dict[str, list[Score]], only: S
         "explain": protocol.explain,
         "source": protocol.source,
         "only": list(only),
+        "judges": judges,
     }
     run.write_scores(about, scores, [measure.metric for measure in protocol.measures])

@@ -38,9 +38,41 @@ def not_comparable(
         return f"NEW has no {metric.name}"
     if later.version != metric.version:
         return f"metric {metric.name} changed from version {metric.version} to {later.version}: score BASE again"
+    judge = _other_judge(before, after, protocol, metric.name)
+    if judge:
+        return judge
     if metric.family == "speed" and not across_machines:
         return _other_machine(before, after)
     return ""
+
+
+VERSIONS = ("version", "runtime")  # of packages: another one is noted, another model is refused
+
+
+def _judges(before: Run, after: Run, protocol: str, metric: str) -> list[tuple[str, dict[str, str], dict[str, str]]]:
+    """(name, identity in BASE, identity in NEW) of the models that both sides kept for a metric."""
+    one, two = ((run.protocol(protocol).get("judges") or {}).get(metric) or {} for run in (before, after))
+    return [(name, one[name], two[name]) for name in one if one[name] and two.get(name)]
+
+
+def _other_judge(before: Run, after: Run, protocol: str, metric: str) -> str:
+    for name, one, two in _judges(before, after, protocol, metric):
+        for key in sorted({*one, *two} - {*VERSIONS}):
+            if one.get(key) != two.get(key):
+                told = f"{key} {one.get(key) or 'unknown'} and {two.get(key) or 'unknown'}"
+                return f"judged by two models: {name} with {told}: score BASE again"
+    return ""
+
+
+def other_versions(before: Run, after: Run, protocol: str) -> list[str]:
+    """Notes on the same judges in packages of other versions: their numbers may differ a little."""
+    metrics = before.protocol(protocol).get("judges") or {}
+    pairs = [pair for metric in metrics for pair in _judges(before, after, protocol, metric)]
+    told = {
+        f"{protocol}: {name} ran as {one.get(key)} in BASE and {two.get(key)} in NEW; score BASE again to be sure"
+        for name, one, two in pairs for key in VERSIONS if one.get(key) != two.get(key)
+    }  # fmt: skip
+    return sorted(told)
 
 
 def other_testset(before: Run, after: Run) -> str:

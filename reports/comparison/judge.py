@@ -7,26 +7,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from scipy.special import stdtrit
-
 from ttsbench import significance, stats
 from ttsbench.records import Metric, Score
-from ttsbench.reports.comparison.comparable import not_comparable, other_testset, pairs_of
-from ttsbench.reports.comparison.result import Comparison, Row, Worse
+from ttsbench.reports.comparison import power
+from ttsbench.reports.comparison.comparable import not_comparable, other_testset, other_versions, pairs_of
+from ttsbench.reports.comparison.result import EXACT, LARGE, Comparison, Row, Worse
 from ttsbench.reports.comparison.thresholds import Threshold, by_metric, default_threshold, exceeds
 from ttsbench.reports.reasons import reasons_text
 from ttsbench.reports.tables import ReportError, card_of, find, speakers, testset_of
-from ttsbench.reports.values import number, scale
+from ttsbench.reports.values import amount, number, scale
 from ttsbench.significance import Difference
 from ttsbench.store import Run
 
 ALPHA = 0.01
 FEW = 30  # of fewer speakers (or utterances) no bootstrap is taken: the exact paired test decides
-LARGE = {"%": 20.0, "cosine": 0.2, "MOS": 1.0}  # printed units; a change of this size needs less proof:
-LARGE_P = 1 / 16  # that at least five utterances changed, all of them in one direction (exact, not corrected)
+LARGE_P = 1 / 16  # proof of a large change: at least five utterances, all in one direction (exact, not corrected)
 SHOWN_WORSE = 20
-EXACT = "exact paired test"
 
 
 def compare(
@@ -54,6 +50,8 @@ def compare(
         own = _pair_rows(before, after, thresholds, across_machines, seed, same)
         notes += [f"{after.path.name} was not scored with {name}" for name in before.protocols()
                   if name not in after.protocols()]  # fmt: skip
+        shared = [name for name in before.protocols() if name in after.protocols()]
+        notes += dict.fromkeys(note for name in shared for note in other_versions(before, after, name))
         measured = [row for row in own if row.metric is not FAILURES]
         if all(row.mark == "x" for row in measured):
             why = measured[0].reason if measured else "no protocol that both were scored with"
@@ -62,12 +60,12 @@ def compare(
     tested = [index for index, row in enumerate(rows) if row.tested]
     adjusted = significance.holm([rows[index].p for index in tested])
     for index, p in zip(tested, adjusted, strict=True):
-        rows[index] = _judged(rows[index], p, alpha / len(tested), p < alpha or same, limits or {})
+        rows[index] = _judged(rows[index], p, alpha / len(tested), p < alpha or same, limits or {}, same)
     names = [card_of(side[0])["name"] for side in zip(*pairs, strict=True)]
     label = [f"{name} ({Path(where[0]).name})" for name, where in zip(names, (base, new), strict=True)]
     if label[0] == label[1] or several:
         label = [str(base[0]), str(new[0])]
-    return Comparison(label[0], label[1], rows, alpha, notes, same, tuple(void))
+    return Comparison(label[0], label[1], rows, alpha, list(dict.fromkeys(notes)), same, tuple(void))
 
 
 def _pair_rows(
@@ -125,7 +123,9 @@ def _protocol_rows(
         scores = before.scores(protocol, metric.name), after.scores(protocol, metric.name)
         if all(score.na for side in scores for score in side):
             continue
-        rows.append(_tested(row, scores, clusters, (before, after), seed, same))
+        allowed = thresholds.get("failures", Threshold("abs", 0))
+        most = math.inf if allowed.kind == "off" else allowed.amount
+        rows.append(_tested(row, scores, clusters, (before, after), seed, same, most))
     return rows
 
 
@@ -136,6 +136,7 @@ def _tested(
     runs: tuple[Run, Run],
     seed: int,
     same: bool,
+    allowed: float,
 ) -> Row:
     works = [any(stats.usable(score) for score in side) for side in scores]
     crowded = [name for name, side in zip(("BASE", "NEW"), scores, strict=True) if any(score.busy for score in side)]
@@ -150,6 +151,7 @@ def _tested(
     if not works[0]:
         return replace(row, mark="x", reason="no number on either side")
     worse = _worse(row.metric, scores, runs, same)
+    row = _partly_failing(row, scores, runs, allowed)
     if row.metric.family == "speed":
         difference = significance.timings(row.metric, *scores, seed=seed)
         return replace(row, difference=difference, p=difference.p, test="Mann-Whitney test", worse=worse)
@@ -159,35 +161,19 @@ def _tested(
     units = len({clusters[each.sample] for each in rows}) if difference.unit == "speaker" else len(rows)
     p, test = (exact, EXACT) if units < FEW else (difference.p, f"paired bootstrap over {units} {difference.unit}s")
     return replace(
-        row, difference=difference, p=p, exact=exact, test=test, worse=worse, scatter=_scatter(row.metric, scores)
+        row, difference=difference, p=p, exact=exact, test=test, worse=worse, scatter=power.scatter(row.metric, *scores)
     )
 
 
-def _scatter(metric: Metric, scores: tuple[list[Score], list[Score]]) -> float:
-    """Standard error of the mean change of one utterance; 0 where fewer than two are known."""
-    pairs = list(zip(*significance.both(*scores), strict=True))
-    if len(pairs) < 2:
-        return 0.0
-    weights = np.array([(a.weight + b.weight) / 2 if metric.shown == "corpus" else 1.0 for a, b in pairs])
-    change = np.array([(b.value or 0.0) - (a.value or 0.0) for a, b in pairs]) * weights / max(weights.mean(), 1e-12)
-    return float(change.std(ddof=1) / np.sqrt(len(pairs)))
-
-
-def _shown(row: Row, alpha: float) -> tuple[float | None, str]:
-    """The least change that would be significant at `alpha` in this row, and what to say of it."""
-    difference = row.difference
-    assert difference is not None and difference.value is not None
-    count, kind = difference.pairs, "rows"
-    needed = math.ceil(1 + math.log2(1 / alpha))
-    large = LARGE.get(row.metric.unit)
-    if row.test == EXACT and count < needed:
-        less = "" if large is None else f" less than {large:g} {'points' if row.metric.unit == '%' else ''}".rstrip()
-        least = None if large is None else large / scale(row.metric)
-        return least, f"{count} {kind} can show no change{less}: at least {needed} are needed"
-    if row.scatter is None:
-        return None, "not significant"
-    least = max(abs(difference.value), -float(stdtrit(max(count - 1, 1), alpha / 2)) * row.scatter)
-    return least, f"{count} {kind} can show no less than {number(row.metric, least)}"
+def _partly_failing(row: Row, scores: tuple[list[Score], list[Score]], runs: tuple[Run, Run], allowed: float) -> Row:
+    """Marked as newly failing where more than `allowed` rows lost their number although they have speech."""
+    silent = {key for key, spoken in runs[1].syntheses.items() if spoken.error}
+    had = {score.sample for score in scores[0] if stats.usable(score)}
+    gone = [s for s in scores[1] if s.error and s.value is None and s.sample in had and s.sample not in silent]
+    if len(gone) <= allowed:
+        return row
+    why = reasons_text(stats.tally(score.error for score in gone))
+    return replace(row, mark="!", failing=tuple(s.sample for s in gone), reason=f"no number in NEW: {why}")
 
 
 def _worse(
@@ -213,22 +199,32 @@ def _worse(
     return tuple(found)
 
 
-def _judged(row: Row, p: float, alpha: float, sure: bool, limits: Mapping[tuple[str, str, str], float]) -> Row:
+def _judged(
+    row: Row, p: float, alpha: float, sure: bool, limits: Mapping[tuple[str, str, str], float], same: bool
+) -> Row:
     """The row with its mark: `p` is adjusted, `alpha` the level of a single test, `sure` whether `p` suffices."""
     limit = limits.get((row.testset, row.protocol, row.metric.name), 0.0)
     difference = row.difference
     assert difference is not None
-    can_show, said = _shown(row, alpha) if difference.value is not None else (None, "")
+    if difference.value is None:
+        return replace(row, mark="x", reason="no row has a number on both sides")
+    row = replace(row, p=p)
+    row = replace(row, can_show=power.least(row, alpha), beyond=exceeds(row.metric, difference, row.threshold, limit))
     reasons = [f"spread over repeated runs is {number(row.metric, limit)}"] if limit else []
-    row = replace(row, p=p, can_show=can_show)
-    if difference.value is None or not exceeds(row.metric, difference, row.threshold, limit):
-        return replace(row, reason="; ".join(reasons))
+    if not row.beyond:
+        if row.mark == "!":
+            return row
+        held = amount(row.metric, abs(difference.value)) if same else power.excluded(row, limit)
+        if held:
+            return replace(row, mark="=", holds=f"no difference beyond {held}", reason="; ".join(reasons))
+        return replace(row, mark="~", reason="; ".join([*reasons, power.said(row, alpha, sure)]))
     large = LARGE.get(row.metric.unit, math.inf) <= abs(difference.value) * scale(row.metric)
     if not sure and large and row.exact <= LARGE_P:
-        sure, row = True, replace(row, p=row.exact)
+        sure, row = True, replace(row, p=row.exact, test=EXACT)
         reasons.append(f"so large a change counts at p {row.exact:.2g} of the exact paired test, not corrected")
-        row = replace(row, test=EXACT)
-    if not sure:
-        return replace(row, mark="~", reason="; ".join([*reasons, said]))
     worse = (difference.value > 0) == (row.metric.better == "lower")
-    return replace(row, mark="+" if worse else "-", reason="; ".join(reasons))
+    if row.mark == "!" and not (sure and worse):
+        return row
+    if not sure:
+        return replace(row, mark="~", reason="; ".join([*reasons, power.said(row, alpha, sure)]))
+    return replace(row, mark="+" if worse else "-", reason="; ".join([*reasons, row.reason] if row.reason else reasons))

@@ -109,7 +109,7 @@ def markdown(found: Comparison) -> str:
             ]
             lines += [f"- `{each.sample.id}` {md.escaped(each.sample.text[:200])}" for each in row.worse]
             lines += [f"- `{name}` has no number any more" for name in row.failing[:20]] + ["", "</details>"]
-    rule = f"False alarms: at most {found.alpha:.0%} of comparisons of unchanged systems (Holm over all metrics)."
+    rule = f"False alarms: at most {100 * found.alpha:g} % of comparisons of unchanged systems (Holm over all metrics)."
     lines += ["", "The same audio: a change beyond its threshold fails in either direction." if found.same else rule]
     return "\n".join([*lines, ""])
 

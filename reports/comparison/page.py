@@ -20,7 +20,7 @@ def write_page(found: Comparison, path: Path) -> None:
     clips = Clips(path.parent)
     parts = []
     for row in found.rows:
-        if not row.worse or not (found.fails(row) or row.mark == "~"):
+        if not row.worse or not (found.fails(row) or row.beyond):
             continue
         parts.append((row, [_heard(each, clips) for each in row.worse]))
     text = render(

@@ -11,8 +11,11 @@ from ttsbench.significance import Difference
 
 MARKS = {
     "+": "worse", "-": "better", "!": "newly failing", "*": "newly working", "x": "not comparable",
-    "~": "inconclusive", "=": "within the threshold", "o": "switched off",
+    "~": "inconclusive", "=": "no difference beyond what is named", "o": "switched off",
 }  # fmt: skip
+EXACT = "exact paired test"
+NAMED = 3  # inconclusive metrics that a sentence names
+LARGE = {"%": 20.0, "cosine": 0.2, "MOS": 1.0}  # printed units; a change of this size needs less proof
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,8 @@ class Row:
     """One metric of one test set and protocol, judged. `p` is Holm-adjusted over the whole comparison.
 
     `test` names the test that `p` is of, `exact` is the p of the exact paired test. `can_show` is the least change (in
-    the metric's unit) that so many rows with this scatter show; `scatter` is the standard error of the change.
+    the metric's unit, for timings a factor) that so many rows with this scatter show; `scatter` is the standard error
+    of the change. `beyond`: the change is beyond its threshold. `holds` says what "=" stands for.
     """
 
     testset: str
@@ -49,11 +53,13 @@ class Row:
     can_show: float | None = None
     exact: float = 1.0
     scatter: float | None = None
+    beyond: bool = False
+    holds: str = ""
 
     @property
     def tested(self) -> bool:
         """Whether `p` is the result of a test."""
-        return bool(self.test) and self.mark in "+-~="
+        return bool(self.test) and self.mark in "+-~=!"
 
     @property
     def where(self) -> str:
@@ -62,7 +68,7 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        return MARKS[self.mark]
+        return self.holds or MARKS[self.mark]
 
     @property
     def said(self) -> str:
@@ -115,6 +121,16 @@ class Comparison:
             return f"{self.new} is the same as {self.base}."
         better = sum(row.mark in "-*" for row in self.rows)
         gain = f"; {better} of {len(self.rows)} metrics are better" if better else ""
-        open_ = [f"{row.metric.title} on {row.where} ({row.reason})" for row in self.rows if row.mark == "~"]
-        doubt = f" Inconclusive: {', '.join(open_)}." if open_ else ""
-        return f"{self.new} is not shown to be worse than {self.base}{gain}.{doubt}"
+        return f"{self.new} is not shown to be worse than {self.base}{gain}.{self._doubt()}"
+
+    def _doubt(self) -> str:
+        """What is inconclusive: by name where the change is beyond its threshold, else counted."""
+        open_ = sorted((row for row in self.rows if row.mark == "~"), key=lambda row: not row.beyond)
+        named = [f"{row.metric.title} on {row.where} ({row.reason})" for row in open_ if row.beyond][:NAMED]
+        rest = len(open_) - len(named)
+        if not open_:
+            return ""
+        if not named:
+            return f" {rest} of {len(self.rows)} metrics are inconclusive: so few rows cannot exclude a change."
+        more = f", and {rest} metric{'s' if rest > 1 else ''} more" if rest else ""
+        return f" Inconclusive: {', '.join(named)}{more}."

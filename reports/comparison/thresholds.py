@@ -66,11 +66,13 @@ def by_metric(thresholds: Mapping[str, Threshold], known: set[str]) -> dict[str,
 
 
 def default_threshold(metric: Metric) -> Threshold:
-    """Half a point of an error rate, 0.02 cosine, 0.05 MOS, 1.2 times for speed, 1.05 times for cost, else 2 %."""
+    """Half a point of an error rate, 0.02 cosine, 0.05 MOS, 5 points of flagged rows, 1.2 times for speed, else 2 %."""
     if metric.better == "neither":
         return Threshold("off")
     if metric.family == "speed":
         return Threshold("ratio", 1.2)
+    if metric.family == "checks":  # a rule that points at a row is no measure of quality
+        return Threshold("abs", 5.0)
     if metric.family == "cost":
         return Threshold("ratio", 1.05)
     known = {"%": 0.5, "cosine": 0.02, "MOS": 0.05}
@@ -88,6 +90,14 @@ def exceeds(metric: Metric, difference: Difference, threshold: Threshold, limit:
         return True
     small, large = sorted((abs(before), abs(after)))
     return large > (small * threshold.amount if small > NOTHING else 10 * NOTHING)
+
+
+def tolerance(metric: Metric, difference: Difference, threshold: Threshold) -> float:
+    """The change that the threshold allows, in the metric's unit."""
+    if threshold.kind == "abs":
+        return threshold.amount / scale(metric)
+    small = min(abs(difference.before or 0.0), abs(difference.after or 0.0))
+    return small * (threshold.amount - 1) if small > NOTHING else 10 * NOTHING
 
 
 OFF = Threshold("off")

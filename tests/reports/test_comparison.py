@@ -162,6 +162,49 @@ def test_a_metric_that_stops_working_is_newly_failing(base, copy):
     assert marks(judge.compare([new], [base]))["dnsmos"] == "*"
 
 
+def test_a_metric_that_fails_on_some_rows_is_newly_failing_and_may_be_allowed(base, copy):
+    new = copy()
+    gone = {3, 8}
+    change(new, "sim_o", lambda i, s: Score(s.sample, None, error="too short") if i in gone else s)
+    found = judge.compare([base], [new])
+    row = next(row for row in found.rows if row.metric.name == "sim_o")
+    assert row.mark == "!" and row.failing == ("utt-0003", "utt-0008") and "too short (2)" in row.reason
+    assert row.difference.pairs == 58 and not found.passed
+    assert marks(judge.compare([base], [new], thresholds.parse("failures:2abs")))["sim_o"] == "="
+    assert marks(judge.compare([base], [new], thresholds.parse("failures:off")))["sim_o"] == "="
+    change(
+        new, "sim_o", lambda i, s: Score(s.sample, None, error="too short") if i in gone else add(lambda _: -0.3)(i, s)
+    )
+    assert marks(judge.compare([base], [new]))["sim_o"] == "+"  # the rest got worse as well
+
+
+def test_rows_that_share_no_number_are_not_fine(base, copy):
+    old, new = copy("old"), copy("new")
+    for path, parity in ((old, 0), (new, 1)):
+        change(path, "sim_o", lambda i, s, p=parity: s if i % 2 == p else Score(s.sample, na="not asked"))
+    row = next(row for row in judge.compare([old], [new]).rows if row.metric.name == "sim_o")
+    assert row.mark == "x" and row.reason == "no row has a number on both sides"
+
+
+def judged_by(path, **identity):
+    """The run as scored by that model."""
+    run = Run.open(path)
+    about = run.protocol("embedded") | {"judges": {"wer": {"whisper en": {"model": "base", "version": "1"} | identity}}}
+    run.write_scores(about, {}, run.metrics("embedded"))
+    return path
+
+
+def test_another_judge_is_refused_and_another_version_of_it_is_noted(base, copy):
+    old = judged_by(copy("old"))
+    found = judge.compare([old], [judged_by(copy("tiny"), model="tiny")])
+    assert marks(found)["wer"] == "x" and marks(found)["sim_o"] == "="
+    reason = "judged by two models: whisper en with model base and tiny: score BASE again"
+    assert next(row for row in found.rows if row.metric.name == "wer").reason == reason
+    found = judge.compare([old], [judged_by(copy("later"), version="2")])
+    assert marks(found)["wer"] == "=" and "whisper en ran as 1 in BASE and 2 in NEW" in found.notes[0]
+    assert marks(judge.compare([base], [old]))["wer"] == "="  # a run that does not say
+
+
 def test_refuses_what_cannot_be_compared(base, make_run, tmp_path):
     other_box = make_run(tmp_path / "a", "alpha", texts=TEXTS, machine="another", sound=False)
     found = judge.compare([base], [other_box])

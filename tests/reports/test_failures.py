@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 import re
 
 import pytest
 
-from ttsbench import reports
+from ttsbench import arguments, campaign, reports
 from ttsbench.records import Score, Synthesis
 from ttsbench.reports import clips, reasons, tables
 from ttsbench.store import Run, file_digest, write_lines
@@ -156,3 +157,12 @@ def test_clips_are_made_once_and_their_progress_is_told(make_run, tmp_path, monk
     monkeypatch.setattr(clips, "spectrogram", lambda *_: pytest.fail("a spectrogram was drawn again"))
     reports.write_report(found, tmp_path / "out")
     assert {path.name for path in (tmp_path / "out" / ".clips").glob("*.mp3")} == kept
+
+
+def test_a_share_of_failed_rows_may_be_allowed(make_run, tmp_path, capsys):
+    run = make_run(tmp_path, "alpha", texts=[f"sentence {n}" for n in range(20)], failed=(3, 4))
+    ended = {share: campaign.finish(campaign.Campaign([run]), tmp_path, tolerated=share) for share in (0.0, 0.09, 0.1)}
+    assert ended == {0.0: 1, 0.09: 1, 0.1: 0}
+    assert "10 % of the rows of alpha on toy failed: more than the 9 % of --fail-on-error" in capsys.readouterr().err
+    with pytest.raises(argparse.ArgumentTypeError, match="a share from 0 to 1"):
+        arguments.share("5%")

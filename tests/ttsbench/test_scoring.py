@@ -180,6 +180,15 @@ def test_only_the_metrics_asked_for_are_computed_and_the_scores_say_so(tmp_path:
     assert run.protocol("open-asr")["only"] == ["wer"] and len(run.metrics("open-asr")) == 1
 
 
+def test_scores_say_which_models_judged(tmp_path: Path) -> None:
+    run = made(tmp_path / "run", IDENTITY)
+    score(run, ["embedded"], only=["flagged", "rtf"], **HOW)
+    judges = run.protocol("embedded")["judges"]
+    assert judges["rtf"] == {}
+    heard = next(identity for name, identity in judges["flagged"].items() if "faster-whisper-base" in name)
+    assert heard["digest"] and heard["model"]
+
+
 # --- transcripts made elsewhere -----------------------------------------------------------------------------------
 
 

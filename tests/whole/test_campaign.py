@@ -126,6 +126,10 @@ def test_failed_rows_are_counted_with_their_reason_and_the_run_ends_with_1(place
     assert (out / "good@toy" / "scores").is_dir() and (out / "results.csv").is_file()
     done = command("report", out, status=1)
     assert "the tokenizer has no letter for this (1)" in done.stdout
+    both = *spoken(place, "Flaky", "Good"), "--out", out, "--fail-on-error"
+    command(*both, "0.34")
+    done = command(*both, "0.33", status=1)
+    assert "33.3 % of the rows of flaky on toy failed: more than the 33 % of --fail-on-error" in done.stderr
 
 
 def test_a_metric_that_failed_is_no_metric_that_does_not_apply(place: Path) -> None:

@@ -55,11 +55,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ray", nargs="?", const="", metavar="ADDRESS", help="spread over a Ray cluster (no address: one here)"
     )
+    parser.add_argument(
+        "--fail-on-error", type=arguments.share, default=0.0, metavar="SHARE",
+        help="exit with 1 only where more than this share of a system's rows failed (0)",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="results as one JSON line on standard output")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Speak, score, report. 1 where rows failed or a system could not run."""
+    """Speak, score, report. 1 where more rows failed than --fail-on-error allows, or a system could not run."""
     from ttsbench import campaign, systems
 
     own = [item for item in systems.listing() if item.kind == "in-repo"]
@@ -76,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
     testsets = with_columns(options.testset or default_testsets(options.full), options.map)
     names = {specs[0]: options.name} if options.name else {}
     done = campaign.bench(campaign.plan_of(options), specs, testsets, names)
-    return campaign.finish(done, options.out, options.json)
+    return campaign.finish(done, options.out, options.json, options.fail_on_error)
 
 
 def with_columns(specs: list[str], columns: list[tuple[str, str]] | None) -> list[str]:

@@ -43,6 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ray", nargs="?", const="", metavar="ADDRESS", help="spread over a Ray cluster (no address: one here)"
     )
+    parser.add_argument(
+        "--fail-on-error", type=arguments.share, default=0.0, metavar="SHARE",
+        help="exit with 1 only where more than this share of a system's rows failed (0)",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="results as one JSON line on standard output")
     fresh = parser.add_argument_group("folders of recordings only")
     fresh.add_argument("--testset", action="append", metavar="SPEC", help="what the recordings should say")
@@ -57,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Score, report. 1 where rows failed."""
+    """Score, report. 1 where more rows failed than --fail-on-error allows."""
     if options.transcripts and not options.transcripts.is_file():
         raise UserError(f"--transcripts {options.transcripts}: no such file; give a list of ids and texts")
     again = [folder for folder in options.folders if (folder / "run.json").exists()]
@@ -94,7 +98,7 @@ def _again(options: argparse.Namespace, folders: list[Path]) -> int:
         score_run(run, plan, progress.named(folder.name))
         progress.say(f"{folder.name}: {campaign.headline(run)}")
     progress.close()
-    return campaign.finish(campaign.Campaign(folders), folders[0].parent, options.json)
+    return campaign.finish(campaign.Campaign(folders), folders[0].parent, options.json, options.fail_on_error)
 
 
 def _fresh(options: argparse.Namespace, folders: list[Path]) -> int:
@@ -117,7 +121,7 @@ def _fresh(options: argparse.Namespace, folders: list[Path]) -> int:
         place = listed(folder, dict(options.map or ()), options.out, title) if folder in lists else folder
         names[f"recorded:{place}"] = title
     done = campaign.bench(campaign.plan_of(options), list(names), testsets, names)
-    return campaign.finish(done, options.out, options.json)
+    return campaign.finish(done, options.out, options.json, options.fail_on_error)
 
 
 def is_list(folder: Path) -> bool:
