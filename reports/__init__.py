@@ -21,12 +21,17 @@ def load(runs: Sequence[Path | str]) -> list[Table]:
     return tables_of(find(runs))
 
 
-def write_report(tables: Sequence[Table], out: Path, note: Callable[[int, int, str], None] | None = None) -> Path:
-    """Write report.html and results.csv into folder `out`; `note(done, total, what)` follows the clips. The page."""
+def write_report(
+    tables: Sequence[Table], out: Path, note: Callable[[int, int, str], None] | None = None, title: str = ""
+) -> Path:
+    """Write report.html and results.csv into folder `out`; `note(done, total, what)` follows the clips. The page.
+
+    `title`: its heading; "" for the names of the systems.
+    """
     from ttsbench.reports import frame, report_page  # pandas and matplotlib, needed for a page alone
 
     write_atomically(out / "results.csv", frame.csv_text(frame.results_frame(tables)).encode())
-    return report_page.write_page(tables, out, note=note)
+    return report_page.write_page(tables, out, note=note, title=title)
 
 
 def print_tables(tables: Sequence[Table]) -> None:

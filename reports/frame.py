@@ -13,7 +13,7 @@ from ttsbench.reports.values import inert
 COLUMNS = (
     "system", "testset", "testset_digest", "protocol", "protocol_version", "metric", "metric_version", "unit", "better",
     "value", "low", "high", "mean", "corpus", "median", "scored", "asked", "excess", "excess_low", "excess_high",
-    "resampled", "failed", "busy", "busy_value", "reasons", "not_applicable", "equal_to_recording", "run",
+    "resampled", "failed", "busy", "busy_value", "by_seed", "reasons", "not_applicable", "equal_to_recording", "run",
 )  # fmt: skip
 
 
@@ -31,7 +31,8 @@ def results_frame(tables: Sequence[Table]) -> pd.DataFrame:
                     entry.name, testset["name"], testset["digest"], protocol["name"], protocol["version"], metric.name,
                     metric.version, metric.unit, metric.better, cell.value, cell.low, cell.high, cell.mean, cell.corpus,
                     cell.median, cell.scored, cell.asked, *gap, table.unit, cell.failed,
-                    cell.busy, cell.busy_value, reasons.reasons_text(cell.reasons), cell.na, same, entry.run.path.name,
+                    cell.busy, cell.busy_value, " ".join(map(str, cell.by_seed)),
+                    reasons.reasons_text(cell.reasons), cell.na, same, entry.run.path.name,
                 ))  # fmt: skip
     return frame(COLUMNS, rows)
 

@@ -34,6 +34,7 @@ def environment() -> jinja2.Environment:
         value_text=values.value_text,
         failed_text=values.failed_text,
         busy_text=values.busy_text,
+        seeds_text=values.seeds_text,
         reasons_text=reasons.reasons_text,
         arrow=values.arrow,
         rank_text=values.rank_text,

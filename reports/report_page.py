@@ -17,7 +17,9 @@ from ttsbench.store import write_atomically
 LISTED_FAILURES = 200
 
 
-def write_page(tables: Sequence[Table], out: Path, cap_mb: float = CAP_MB, note: Note | None = None) -> Path:
+def write_page(
+    tables: Sequence[Table], out: Path, cap_mb: float = CAP_MB, note: Note | None = None, title: str = ""
+) -> Path:
     """Write report.html of `tables` into folder `out`; embeds up to `cap_mb` of audio and links the rest."""
     clips = Clips(out, cap_mb, note)
     sections: list[dict[str, Any]] = []
@@ -32,7 +34,8 @@ def write_page(tables: Sequence[Table], out: Path, cap_mb: float = CAP_MB, note:
         "report.html",
         scripts,
         blocks,
-        title=_title(systems),
+        title=title or _title(systems),
+        heading_given=title,
         links=links(out, "report.html"),
         sections=sections,
         systems=systems,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ttsbench import significance, stats
+from ttsbench import names, significance, stats
 from ttsbench.errors import UserError
 from ttsbench.records import Cell, Metric, Sample, Score, Synthesis
 from ttsbench.significance import Difference
@@ -195,6 +195,8 @@ def _table(runs: list[Run], protocol: str, read: Read) -> Table:
         entries = [_with_excess(entry, truth, metrics, clusters) for entry in entries]
     entries.sort(key=lambda entry: (not entry.truth, entry.anchor, _order(entry, metrics), entry.name))
     unit = stats.resampled(list(clusters), clusters)
+    if any(names.parted(sample.id)[1] for sample in samples):
+        unit += "s and seed"  # a page adds the s of the plural
     return Table(testset_of(runs[0]), runs[0].protocol(protocol), metrics, samples, entries, unit)
 
 

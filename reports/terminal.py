@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ttsbench.records import Metric
 from ttsbench.reports import reasons
 from ttsbench.reports.tables import Entry, Table, plain
-from ttsbench.reports.values import busy_text, failed_text, heading, interval, number, value_text
+from ttsbench.reports.values import busy_text, failed_text, heading, interval, number, seeds_text, value_text
 
 if TYPE_CHECKING:
     import rich.table
@@ -52,8 +52,8 @@ def _cell(entry: Entry, metric: Metric, first: bool) -> rich.text.Text:
     excess = entry.excess.get(metric.name)
     if excess:
         text.append(f"\n{number(metric, excess.value, sign=True)} over truth", style="dim not bold")
-    if cell.busy:
-        text.append(f"\n{busy_text(cell)}", style="dim not bold")
+    for more in filter(None, (seeds_text(metric, cell), busy_text(cell))):
+        text.append(f"\n{more}", style="dim not bold")
     if cell.failed:
         text.append(f"\n{failed_text(cell)}", style="red not bold")
     return text

@@ -51,6 +51,12 @@ def busy_text(cell: Cell) -> str:
     return f"busy {cell.busy} of {cell.asked}" if cell.busy else ""
 
 
+def seeds_text(metric: Metric, cell: Cell) -> str:
+    """'3 seeds: 7.12 to 7.93', the lowest and the highest headline of a seed; "" where there is one seed."""
+    known = [value for value in cell.by_seed if value is not None]
+    return f"{len(known)} seeds: {interval(metric, min(known), max(known))}" if len(known) > 1 else ""
+
+
 def failed_text(cell: Cell) -> str:
     """'failed 2 of 30'."""
     return f"failed {cell.failed} of {cell.asked}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ttsbench import significance
+from ttsbench.names import parted
 from ttsbench.records import Metric
 from ttsbench.reports.breakdown import headline_metrics
 from ttsbench.reports.tables import Entry, Table
@@ -98,7 +99,13 @@ def recogniser_errs(table: Table) -> str:
 def facts(table: Table) -> list[str]:
     """Rows, speakers, date, machine, code and protocol, each as the runs state them."""
     voices = len(set(table.clusters.values()) - {""})
-    found = [f"{len(table.samples)} utterances" + (f", {voices} speakers" if voices > 1 else "")]
+    spoken = {parted(sample.id) for sample in table.samples}
+    seeds, count = len({seed for _, seed in spoken}), len({name for name, _ in spoken})
+    found = [
+        f"{count} utterances"
+        + (f" with {seeds} seeds each" if seeds > 1 else "")
+        + (f", {voices} speakers" if voices > 1 else "")
+    ]
     infos = [entry.run.info for entry in table.entries]
     days = sorted({str(info["started"])[:10] for info in infos if info.get("started")})
     found += [days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"] if days else []

@@ -18,8 +18,13 @@ from ttsbench.systems.digests import weights_file
 SECONDS = 5.0  # that a server has to accept a connection
 
 
-def device(name: str) -> None:
-    """Raise UserError for a device that is not here: cpu, cuda, cuda:N or mps."""
+def device(names: str) -> None:
+    """Raise UserError for a device that is not here: cpu, cuda, cuda:N or mps, or several with commas between."""
+    for name in names.split(","):
+        _device(name)
+
+
+def _device(name: str) -> None:
     kind, mark, number = name.partition(":")
     if kind not in ("cpu", "cuda", "mps") or (mark and not (kind == "cuda" and number.isdigit())):
         raise UserError(f"--device {name}: no such device; give cpu, cuda, cuda:1 or mps")

@@ -81,7 +81,7 @@ class Result:
         """One row a metric, under its name.
 
         Columns: system, testset, protocol, title, unit, better, value (None where nothing was measured), low and high
-        (its 95 % interval), scored, asked, failed (utterances), busy (utterances
+        (its 95 % interval), by_seed (the value of each seed, () for one), scored, asked, failed (rows), busy (rows
         timed while other programs used the machine, which do not count), na (why the metric does not apply).
         """
         run = self.run
@@ -102,6 +102,7 @@ class Result:
                         "value": found.value,
                         "low": found.low,
                         "high": found.high,
+                        "by_seed": found.by_seed,
                         "scored": found.scored,
                         "asked": found.asked,
                         "failed": found.failed,
@@ -158,6 +159,7 @@ def speak(
     *,
     name: str = "",
     seed: int = 0,
+    seeds: int = 1,
     jobs: int = 1,
     device: str = "cpu",
     timeout: float = 300.0,
@@ -168,6 +170,7 @@ def speak(
     """Let a system speak a test set, each utterance timed, into a run folder below `out`. Goes on where it was.
 
     `system`: a spec as for `load_system`, `recorded:DIR`, or a class of your own from a file (see docs/tutorial.md).
+    `seeds`: every sample is spoken with so many seeds, from `seed` on; each is a row of its own.
     `jobs` utterances are spoken at once (above 1 spoils latency), each for at most `timeout` seconds. `again` starts
     over, `retry` speaks failed rows once more. Timings taken while other programs use the machine are kept and do not
     count, unless `shared_machine`. A row that fails is a row with an error, never an exception.
@@ -180,6 +183,7 @@ def speak(
         protocols=(),
         out=Path(out),
         seed=seed,
+        seeds=seeds,
         jobs=jobs,
         device=device,
         timeout=timeout,
@@ -187,7 +191,7 @@ def speak(
         retry=retry,
         shared_machine=shared_machine,
     )
-    loaded = testsets.load(testset) if isinstance(testset, str) else testset
+    loaded = benchmark.repeated(testsets.load(testset) if isinstance(testset, str) else testset, seeds)
     progress = Progress()
     run = benchmark.run_one(_spec(system), loaded, plan, progress.named(loaded.name), name, progress.say)
     progress.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 from collections.abc import Callable, Iterable
 
@@ -79,10 +80,30 @@ def column(word: str) -> tuple[str, str]:
     return name, own
 
 
+def limit(word: str) -> tuple[str, float]:
+    """'wer=10' as ('wer', 10.0): a metric, and the value that a system may not be worse than."""
+    name, equals, value = word.partition("=")
+    try:
+        found = float(value)
+    except ValueError:
+        found = math.nan
+    if not name or not equals or not math.isfinite(found):
+        raise argparse.ArgumentTypeError(f"{word!r}: give METRIC=VALUE, such as wer=10")
+    return name, found
+
+
 def device(word: str) -> str:
     """cpu, mps, cuda or cuda:N. Whether it is there is found out when the command runs."""
     if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", word):
         raise argparse.ArgumentTypeError(f"{word!r}: give cpu, mps, cuda or cuda:N")
+    return word
+
+
+def devices(word: str) -> str:
+    """One device, or several with commas between: 'cuda:0,cuda:1'."""
+    found = [device(each) for each in word.split(",")]
+    if len(set(found)) < len(found):
+        raise argparse.ArgumentTypeError(f"{word!r}: give each device once")
     return word
 
 

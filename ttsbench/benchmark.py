@@ -19,6 +19,7 @@ from ttsbench.execute.local import Local
 from ttsbench.execute.ray import Cluster
 from ttsbench.files import LOCK, StoreError, empty, locked
 from ttsbench.identity import card_of, differences, identity
+from ttsbench.names import repetition
 from ttsbench.outcome import Say, unheard
 from ttsbench.provenance import provenance
 from ttsbench.records import Card, Sample, TestSet
@@ -36,6 +37,7 @@ class Plan:
     transcripts: Path | None = None
     out: Path = Path("runs")
     seed: int = 0
+    seeds: int = 1
     jobs: int = 1
     score_jobs: int = 0
     timeout: float = 300.0
@@ -46,6 +48,8 @@ class Plan:
     shared_machine: bool = False
     shard: tuple[int, int] | None = None
     ray: str | None = None
+    title: str = ""
+    threshold: tuple[tuple[str, float], ...] = ()
 
 
 def executor(plan: Plan) -> Executor:
@@ -145,6 +149,19 @@ def limited(testset: TestSet, limit: int, seed: int = 0) -> TestSet:
     return replace(testset, name=name, samples=samples, digest=f"{testset.digest}:sample{limit}:{seed}")
 
 
+def repeated(testset: TestSet, seeds: int) -> TestSet:
+    """Every sample `seeds` times, for as many seeds of the systems: all samples, then all again.
+
+    The rows of a sample have ids of their own (`names.repetition`), and count as one utterance in every interval and
+    test. Name and digest differ from the test set's own, so that one seed and several are never mixed.
+    """
+    if seeds == 1:
+        return testset
+    samples = [replace(each, id=repetition(each.id, k)) for k in range(seeds) for each in testset.samples]
+    name, digest = f"{testset.name}-{seeds}seeds", f"{testset.digest}:seeds{seeds}"
+    return replace(testset, name=name, samples=tuple(samples), digest=digest)
+
+
 def _groups(sample: Sample) -> tuple[tuple[int, str], ...]:
     return tuple(enumerate((sample.speaker, sample.category, sample.language)))
 
@@ -187,6 +204,7 @@ def _new(path: Path, name: str, spec: str, card: Card, testset: TestSet, plan: P
         "spread": executor(plan).where or None,
         "identity": wanted,
         "seed": plan.seed,
+        "seeds": plan.seeds,
         "jobs": plan.jobs,
         "device": plan.device,
         "started": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ttsbench import reports, scoring
-from ttsbench.benchmark import Plan, limited, run_one, speaks
+from ttsbench import reports, scoring, thresholds
+from ttsbench.benchmark import Plan, limited, repeated, run_one, speaks
 from ttsbench.errors import UserError
 from ttsbench.execute.shards import piece
 from ttsbench.identity import card_of
@@ -39,9 +39,11 @@ class Campaign:
 
 def plan_of(options: argparse.Namespace) -> Plan:
     """The options that say how to speak and score."""
-    names = [name for name in Plan.__dataclass_fields__ if name != "protocols" and hasattr(options, name)]
+    lists = ("protocols", "threshold")
+    names = [name for name in Plan.__dataclass_fields__ if name not in lists and hasattr(options, name)]
     protocols = tuple(dict.fromkeys(options.protocol or ("embedded",)))
-    return Plan(protocols=protocols, **{name: getattr(options, name) for name in names})
+    threshold = tuple(getattr(options, "threshold", None) or ())
+    return Plan(protocols=protocols, threshold=threshold, **{name: getattr(options, name) for name in names})
 
 
 def bench(plan: Plan, specs: Sequence[str], testsets: Sequence[str], names: Mapping[str, str]) -> Campaign:
@@ -56,12 +58,13 @@ def bench(plan: Plan, specs: Sequence[str], testsets: Sequence[str], names: Mapp
             progress.say(f"cannot be computed here and will count as failed: {line}")
     else:
         scoring.protocols_of(plan.protocols, plan.metrics)
-    sets = [limited(load_testset(spec), plan.limit) for spec in dict.fromkeys(testsets)]
+    thresholds.check(dict(plan.threshold), scoring.protocols_of(plan.protocols, plan.metrics))
+    sets = [repeated(limited(load_testset(spec), plan.limit), plan.seeds) for spec in dict.fromkeys(testsets)]
     if plan.shard:
         sets = [piece(testset, *plan.shard) for testset in sets]
     cards = {spec: card_of(spec) for spec in dict.fromkeys(specs)}
     pairs = _pairs(cards, sets, progress)
-    campaign, page = Campaign(), _Page(plan.out)
+    campaign, page = Campaign(), _Page(plan)
     _announce(pairs, cards, plan, progress)
     work, begun, spoken = [_seconds(cards.get(spec), testset) for spec, testset in pairs], time.monotonic(), 0.0
     for number, (spec, testset) in enumerate(pairs, 1):
@@ -133,8 +136,8 @@ def _seconds(card: Card | None, testset: TestSet) -> float:
 class _Page:
     """The page while a campaign goes on; writing it takes a small share of the time."""
 
-    def __init__(self, out: Path) -> None:
-        self.out = out
+    def __init__(self, plan: Plan) -> None:
+        self.out, self.title = plan.out, plan.title
         self.took, self.written = 0.0, 0.0
 
     def refresh(self, runs: Sequence[Path], progress: Progress) -> None:
@@ -142,7 +145,7 @@ class _Page:
         begun = time.monotonic()
         if self.written and begun - self.written < REFRESH * self.took:
             return
-        reports.write_report(reports.load(runs), self.out, progress.named("page"))
+        reports.write_report(reports.load(runs), self.out, progress.named("page"), self.title)
         if not self.written:
             progress.say(f"{self.out / 'report.html'} is there, and is written again as runs are done")
         self.written = time.monotonic()
@@ -172,6 +175,8 @@ def _figure(run: Run, protocol: str, metric: Metric, clusters: Mapping[str, str]
         parts.append(values.number(metric, found.value) + (f" {metric.unit}" if metric.unit == "%" else ""))
     if found.low is not None:
         parts.append(f"({values.interval(metric, found.low, found.high)})")
+    if found.by_seed:
+        parts.append(values.seeds_text(metric, found))
     if found.busy_value is not None:
         parts.append(values.value_text(metric, found))
     if found.busy:
@@ -181,17 +186,20 @@ def _figure(run: Run, protocol: str, metric: Metric, clusters: Mapping[str, str]
     return " ".join(parts) if len(parts) > 1 else ""
 
 
-def finish(campaign: Campaign, out: Path, as_json: bool = False, tolerated: float = 0.0) -> int:
+def finish(
+    campaign: Campaign, out: Path, as_json: bool = False, tolerated: float = 0.0, plan: Plan | None = None
+) -> int:
     """Write the page and the table, print the table, what failed and where the page is.
 
-    Returns 1 where a system could not run, or more than the share `tolerated` of its rows failed: no usable output, or
-    a metric without a value; else 0.
+    Returns 1 where a system could not run or is worse than a threshold of the plan, or more than the share `tolerated`
+    of its rows failed: no usable output, or a metric without a value; else 0.
     """
+    plan = plan or Plan()
     if not campaign.runs:
         return 1
     found = reports.load(campaign.runs)
     progress = Progress()
-    page = reports.write_report(found, out, progress.named("page"))
+    page = reports.write_report(found, out, progress.named("page"), plan.title)
     progress.close()
     failed = [each for table in found for each in reasons.failed(table)]
     if as_json:
@@ -202,6 +210,9 @@ def finish(campaign: Campaign, out: Path, as_json: bool = False, tolerated: floa
         reports.print_tables(found)
     for problem in campaign.problems:
         print(f"not run: {problem}", file=sys.stderr)
+    worse = thresholds.missed(dict(plan.threshold), found)
+    for line in worse:
+        print(f"worse than its threshold: {line}", file=sys.stderr)
     count = len({entry.run.path for table in found for entry in table.entries})
     sentence = f"{count} run{'s' if count != 1 else ''} scored"
     if rows := sum(each.failed for each in failed if each.what == "speech"):
@@ -214,4 +225,4 @@ def finish(campaign: Campaign, out: Path, as_json: bool = False, tolerated: floa
     for table, entry, share in shares if tolerated else []:
         said = f"{100 * share:.3g} % of the rows of {entry.name} on {table.testset['name']} failed"
         print(f"{said}: more than the {100 * tolerated:g} % of --fail-on-error", file=sys.stderr)
-    return 1 if campaign.problems or shares else 0
+    return 1 if campaign.problems or worse or shares else 0

@@ -17,6 +17,7 @@ from ttsbench.version import __version__
 EXAMPLES = """examples:
   ttsbench run                                            the in-repo systems on the embedded test sets, then a page
   ttsbench run --system flite --testset seed-mini         one outside program
+  ttsbench init && ttsbench run bench.toml                the same from a file
   ttsbench score DIR --testset folder=REFERENCES          audio that somebody else made
   ttsbench report runs/*                                  the page again, from runs that exist
   ttsbench list systems                                   (or testsets, metrics, protocols)
@@ -65,7 +66,7 @@ def _parse(words: list[str], names: list[str]) -> argparse.Namespace:
         module = importlib.import_module(f"{commands.__name__}.{name}")
         own = choices.add_parser(name, help=_about(module), description=_about(module), allow_abbrev=False)
         module.add_arguments(own)
-        own.set_defaults(call=module.run)
+        own.set_defaults(call=module.run, words=words[1:])
     options, rest = parser.parse_known_args(words)
     if rest:
         known = re.findall(r"--[a-z-]+", own.format_help())

@@ -117,7 +117,7 @@ class Features:
             if batches is None:  # a batch that failed is tried again one by one, so that one bad file costs one row
                 batches = [Batch(request.extractor, request.settings, [request]) for request in again]
             outcomes = self.executor.run(
-                batches, extracting, (device,), jobs=jobs, timeout=timeout, device=device, folder=folder
+                batches, extracting, (), jobs=jobs, timeout=timeout, device=device, folder=folder
             )
             for index, outcome in outcomes:
                 batch = batches[index]

@@ -98,8 +98,8 @@ class Card:
 
 @dataclass(frozen=True)
 class Retry:
-    """What an adapter yields where it has to ask again: what came before is void, and the clock starts anew. It waits
-    before it yields this, so that no pause and no failed try is part of a latency."""
+    """What an adapter yields, after its pause, where it has to ask again: what came before is void, and the clock
+    starts anew, so that no failed try is part of a latency."""
 
     reason: str
 
@@ -172,12 +172,11 @@ class Synthesis:
     """What one system gave for one sample. `error` says why there is no audio; then `audio` is empty.
 
     `audio` is relative to the run folder. `seconds` is the length of what the system made (without the prompt of a
-    continuation), `total` the wall time from request to last chunk, `audible` the time from request to the moment
-    the first audible sample could be played; both None for recordings, which are not timed. `retries` counts tries
-    that failed before the one that was timed. `cpu`: seconds of processor time; `others`: the share of all cores' time
-    that other programs used meanwhile, None where it is not known; `load`: the load average of the last minute.
-    `resynthesis` is the prompt after the system's own codec (for SIM-r), relative to the run folder.
-    `note` says what was unusual but usable: channels averaged, a low sample rate, clipping.
+    continuation), `total` the wall time from request to last chunk, `audible` the time from request to the moment the
+    first audible sample could be played; both None for recordings, which are not timed. `retries`: tries that failed
+    before. `cpu`: seconds of processor time; `others`: the share of all cores' time that other programs used meanwhile,
+    None where unknown; `load`: the load average of the last minute. `resynthesis` is the prompt after the system's own
+    codec (for SIM-r), in the run folder. `note`: what was unusual but usable, as channels averaged, clipping.
     """
 
     sample: str
@@ -244,10 +243,10 @@ class Score:
 class Cell:
     """One number of one system on one test set: `value` is the headline, `low` and `high` its 95 % interval.
 
-    `asked` counts rows the metric applies to, `scored` those measured without an error, `failed` the others. `reasons`
-    are the commonest errors with how many rows have each. `na` says why there is no number although nothing failed: the
-    metric applies to no row of this system. `busy` rows were timed while other programs used the machine; where all
-    were, there is no value but `busy_value`, which is shown and neither ranked nor drawn.
+    `asked` counts rows the metric applies to, `scored` those measured without an error, `failed` the others; `reasons`:
+    errors with how many rows have each, the commonest first. `na`: why the metric applies to no row of this system.
+    `busy` rows were timed while other programs used the machine; where all were, there is no value but `busy_value`,
+    which is shown and neither ranked nor drawn. `by_seed`: the headline over each seed's rows, where there are several.
     """
 
     metric: str
@@ -264,6 +263,7 @@ class Cell:
     reasons: tuple[tuple[str, int], ...] = ()
     busy: int = 0
     busy_value: float | None = None
+    by_seed: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ttsbench.names import parted
 from ttsbench.records import Metric, Score
-from ttsbench.stats import RESAMPLES, cluster_sums, draw_means, interval, resampled, usable, weighted_mean
+from ttsbench.stats import (
+    RESAMPLES,
+    SeedNoise,
+    cluster_sums,
+    draw_means,
+    draws_variance,
+    freedom,
+    interval,
+    resampled,
+    seed_noise,
+    usable,
+    weighted_mean,
+)
 
 
 @dataclass(frozen=True)
@@ -55,26 +68,34 @@ def paired(
     one, two = (_draw(metric, rows, clusters, seed, resamples) for rows in (first, second))
     if one.point is None or two.point is None:
         return Difference(metric.name, one.point, two.point, None, None, None, 1.0, len(first))
-    draws, value = two.draws - one.draws, two.point - one.point
-    low, high = interval(draws, one.groups)
-    p, unit = _p(value, draws, one.groups), resampled([row.sample for row in first], clusters)
+    draws, value, noise = two.draws - one.draws, two.point - one.point, _added(one, two)
+    low, high = interval(draws, one.groups, point=value, noise=noise)
+    p, unit = _p(value, draws, one.groups, noise), resampled([row.sample for row in first], clusters)
     return Difference(metric.name, one.point, two.point, value, low, high, p, len(first), unit)
 
 
 @dataclass(frozen=True)
 class _Drawn:
-    """The headline of some rows: on all of them, and on each bootstrap draw of their groups."""
+    """The headline of some rows: on all of them, and on each bootstrap draw of their groups; and the seeds' part."""
 
     point: float | None
     draws: np.ndarray
     groups: int
+    noise: SeedNoise
+
+
+def _added(one: _Drawn, two: _Drawn) -> SeedNoise:
+    """The seeds' part of a difference: the seeds of two systems have nothing to do with each other."""
+    known = [each.noise.seeds for each in (one, two) if each.noise.seeds > 1]
+    return SeedNoise(one.noise.variance + two.noise.variance, min(known, default=1))
 
 
 def _draw(
     metric: Metric, rows: Sequence[Score], clusters: Mapping[str, str] | None, seed: int, resamples: int = RESAMPLES
 ) -> _Drawn:
     sums = cluster_sums(metric, rows, clusters)
-    return _Drawn(weighted_mean(sums), draw_means(sums, seed, resamples), len(sums))
+    noise = seed_noise(metric, rows, clusters)
+    return _Drawn(weighted_mean(sums), draw_means(sums, seed, resamples), len(sums), noise)
 
 
 def both(before: Sequence[Score], after: Sequence[Score]) -> tuple[list[Score], list[Score]]:
@@ -84,16 +105,17 @@ def both(before: Sequence[Score], after: Sequence[Score]) -> tuple[list[Score], 
     return first, [later[row.sample] for row in first]
 
 
-def _p(value: float, draws: np.ndarray, clusters: int) -> float:
+def _p(value: float, draws: np.ndarray, clusters: int, noise: SeedNoise) -> float:
     draws = draws[np.isfinite(draws)]
     if clusters < 2 or draws.size < 2:
         return 1.0
-    error = float(draws.std(ddof=1)) * float(np.sqrt(clusters / (clusters - 1)))
+    rows = draws_variance(draws, clusters)
+    error = float(np.sqrt(rows + noise.variance))
     if error <= 1e-12 * max(1.0, abs(value)):  # every cluster moved by the same amount, or none moved
         return 1.0 if abs(value) < 1e-12 else 0.0
     from scipy.special import stdtr
 
-    return float(2 * stdtr(clusters - 1, -abs(value) / error))
+    return float(2 * stdtr(freedom(rows, clusters, noise), -abs(value) / error))
 
 
 def timings(
@@ -109,18 +131,26 @@ def timings(
     if not sides[0] or not sides[1]:
         return Difference(metric.name, None, None, None, None, None, 1.0, 0)
     one, two = (_draw(metric, rows, None, seed + number, resamples) for number, rows in enumerate(sides))
-    pairs = min(len(sides[0]), len(sides[1]))
+    pairs = min(one.groups, two.groups)
     if one.point is None or two.point is None:
         return Difference(metric.name, one.point, two.point, None, None, None, 1.0, pairs)
     low, high = interval(two.draws - one.draws, pairs)
     ratio = two.point / one.point if one.point > 0 else None
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio_low, ratio_high = interval(two.draws / one.draws, pairs) if ratio is not None else (None, None)
-    p = float(mannwhitneyu(*([row.value for row in rows] for rows in sides)).pvalue)
+    p = float(mannwhitneyu(*map(_per_utterance, sides)).pvalue)
     return Difference(
         metric.name, one.point, two.point, two.point - one.point, low, high, p if np.isfinite(p) else 1.0, pairs,
         ratio=ratio, ratio_low=ratio_low, ratio_high=ratio_high,
     )  # fmt: skip
+
+
+def _per_utterance(rows: Sequence[Score]) -> list[float]:
+    """The values, averaged over the seeds of an utterance: its rows are no independent measurements."""
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        found.setdefault(parted(row.sample)[0], []).append(row.value or 0.0)
+    return [sum(values) / len(values) for values in found.values()]
 
 
 def randomisation(
@@ -194,7 +224,7 @@ def ranks(
         one, two = drawn[i], drawn[j]
         if ids[i] == ids[j] and one.point is not None and two.point is not None:  # the same draws serve every pair
             values.append(two.point - one.point)
-            p_values.append(_p(two.point - one.point, two.draws - one.draws, one.groups))
+            p_values.append(_p(two.point - one.point, two.draws - one.draws, one.groups, _added(one, two)))
         else:
             difference = paired(metric, usable_rows[i], usable_rows[j], clusters, seed)
             values.append(difference.value)

@@ -29,6 +29,7 @@ from ttsbench.errors import UserError
 from ttsbench.execute import Executor, Failed
 from ttsbench.execute.local import Local
 from ttsbench.files import DiskFull, full_disk
+from ttsbench.names import parted
 from ttsbench.outcome import Patience, Progress, Say, Spoken, begun, told, unheard
 from ttsbench.playback import BUSY, audible_at
 from ttsbench.records import Beside, Card, Chunk, Recorded, Resynthesizer, Retry, Sample, Synthesis, System
@@ -59,7 +60,12 @@ class Job:
 
 
 def seed_for(seed: int, sample_id: str) -> int:
-    """A seed in [0, 2^31) that depends on the run's seed and the sample alone, not on order or resumption."""
+    """A seed in [0, 2^31) that depends on the run's seed and the sample alone, not on order or resumption.
+
+    The rows of a sample that is spoken several times have the seeds of runs with `seed`, `seed` + 1 and so on.
+    """
+    sample_id, number = parted(sample_id)
+    seed += number
     return int.from_bytes(hashlib.sha256(f"{seed}:{sample_id}".encode()).digest()[:4], "big") & 0x7FFFFFFF
 
 
@@ -101,7 +107,7 @@ def synthesize(
             for sample in todo
         ]
         outcomes = executor.run(
-            tasks, speaker, (spec, device, watched), jobs=jobs, timeout=timeout, device=device, folder=run.path
+            tasks, speaker, (spec, watched), jobs=jobs, timeout=timeout, device=device, folder=run.path
         )
         with contextlib.closing(outcomes):  # its workers end with it, also where a full disk ends the run
             for index, outcome in outcomes:
@@ -172,7 +178,7 @@ def _with_prompt_clip(run: Run, sample: Sample) -> Sample:
 # --- inside the worker --------------------------------------------------------------------------------------------
 
 
-def speaker(spec: str, device: str, watched: bool = True) -> Callable[[Job], Synthesis | DiskFull]:
+def speaker(spec: str, watched: bool, device: str) -> Callable[[Job], Synthesis | DiskFull]:
     """Set up a worker: load the system; it answers jobs with Syntheses. The first job is spoken twice, to warm up."""
     system = systems.load(spec, device)
     if isinstance(system, Recorded):

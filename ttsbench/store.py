@@ -21,7 +21,7 @@ import msgspec
 
 from ttsbench.digests import file_digest as file_digest
 from ttsbench.files import StoreError, flock, room_for
-from ttsbench.names import id_problem
+from ttsbench.names import id_problem, parted
 from ttsbench.records import Feature, Metric, Sample, Score, Synthesis
 
 T = TypeVar("T")
@@ -108,7 +108,7 @@ def write_lines(path: Path, records: Iterable[Any]) -> None:
 
 def file_name(sample_id: str) -> str:
     """The file name of a sample, without suffix: its id. Raises StoreError for an id that no test set may have."""
-    problem = id_problem(sample_id)
+    problem = id_problem(parted(sample_id)[0])
     if problem:
         raise StoreError(f"the id {sample_id!r} {problem}, so it cannot name a file")
     return sample_id

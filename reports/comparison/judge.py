@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ttsbench import significance, stats
+from ttsbench.names import parted
 from ttsbench.records import Metric, Score
 from ttsbench.reports.comparison import power
 from ttsbench.reports.comparison.comparable import not_comparable, other_testset, other_versions, pairs_of
@@ -158,7 +159,8 @@ def _tested(
     difference = significance.paired(row.metric, *scores, clusters, seed=seed)
     exact = significance.randomisation(row.metric, *scores, seed=seed)
     rows, _ = significance.both(*scores)
-    units = len({clusters[each.sample] for each in rows}) if difference.unit == "speaker" else len(rows)
+    whose = clusters if difference.unit == "speaker" else {each.sample: parted(each.sample)[0] for each in rows}
+    units = len({whose[each.sample] for each in rows})
     p, test = (exact, EXACT) if units < FEW else (difference.p, f"paired bootstrap over {units} {difference.unit}s")
     return replace(
         row, difference=difference, p=p, exact=exact, test=test, worse=worse, scatter=power.scatter(row.metric, *scores)

@@ -47,7 +47,7 @@ class Here:
     where = ""
 
     def run(self, tasks: Any, setup: Any, args: Any, **rest: Any) -> Iterator[tuple[int, Any]]:
-        handle = setup(*args)
+        handle = setup(*args, *([rest["device"]] if "device" in rest else []))
         return ((index, handle(task)) for index, task in enumerate(tasks))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ttsbench.execute.local import Failed, WorkerError, run_tasks
+from ttsbench.execute.local import Failed, Local, WorkerError, run_tasks
 
 
 def doubling(folder: str = "") -> Callable[[object], object]:
@@ -58,3 +58,30 @@ def test_a_worker_that_cannot_be_set_up_says_why() -> None:
 
 def test_no_tasks_start_no_process() -> None:
     assert list(run_tasks([], refusing)) == []
+
+
+def placed(word: str, device: str) -> Callable[[object], object]:
+    def handle(task: object) -> object:
+        if task == "die":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        time.sleep(0.2)
+        return word, device, os.getpid()
+
+    return handle
+
+
+@pytest.mark.parametrize(("jobs", "workers"), [(1, 2), (4, 4)])
+def test_workers_are_spread_over_the_devices(tmp_path: Path, jobs: int, workers: int) -> None:
+    tasks = ["a"] * 12
+    found = Local().run(
+        tasks, placed, ("say",), jobs=jobs, timeout=20, device="cuda:0,cuda:1", folder=tmp_path  # type: ignore[arg-type]
+    )  # fmt: skip
+    answers = [outcome for _, outcome in found]
+    assert {(word, device) for word, device, _ in answers} == {("say", "cuda:0"), ("say", "cuda:1")}
+    assert len({process for *_, process in answers}) == workers
+    assert len({(device, process) for _, device, process in answers}) == workers  # a worker stays on its device
+
+
+def test_the_worker_that_replaces_a_dead_one_has_its_device(tmp_path: Path) -> None:
+    run = Local().run(["die", "b"], placed, ("x",), jobs=1, timeout=20, device="mps", folder=tmp_path)  # type: ignore[list-item]
+    assert dict(run)[1][:2] == ("x", "mps")

@@ -5,15 +5,23 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ttsbench import arguments
 from ttsbench.errors import UserError
+
+if TYPE_CHECKING:
+    from ttsbench import benchfile
 
 QUICK = "quick"  # the default test set, where it is there
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `ttsbench run`."""
+    parser.add_argument(
+        "file", nargs="?", type=Path, metavar="BENCH.toml", help="a file that holds these options (see init)"
+    )
+    parser.add_argument("--title", default="", help="heading of the page")
     parser.add_argument(
         "--system", action="append", metavar="SPEC", help="name, CARD.toml, http:URL, python:FILE.py:CLASS"
     )
@@ -37,17 +45,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=arguments.count(0), default=0, help="seed of the systems (default: 0)")
     parser.add_argument(
+        "--seeds", type=arguments.count(), default=1, metavar="N", help="speak every sample with N seeds (default: 1)"
+    )
+    parser.add_argument(
         "--jobs", type=arguments.count(), default=1, help="utterances spoken at once; above 1 spoils latency (1)"
     )
     parser.add_argument("--score-jobs", type=arguments.count(), default=0, help="scoring processes (one a core)")
     parser.add_argument(
         "--timeout", type=arguments.number(0), default=300.0, metavar="S", help="seconds an utterance may take (300)"
     )
-    parser.add_argument("--device", type=arguments.device, default="cpu", help="cpu, cuda, cuda:1, mps (default: cpu)")
+    parser.add_argument(
+        "--device",
+        type=arguments.devices,
+        default="cpu",
+        help="cpu, cuda, mps, or several: cuda:0,cuda:1 (default: cpu)",
+    )
     parser.add_argument("--again", action="store_true", help="start over instead of resuming")
     parser.add_argument("--retry", action="store_true", help="speak failed rows once more")
     parser.add_argument(
         "--shared-machine", action="store_true", help="rank timings although other programs use this machine"
+    )
+    parser.add_argument(
+        "--threshold",
+        action="append",
+        type=arguments.limit,
+        metavar="METRIC=VALUE",
+        help="exit with 1 where a system's value is worse, in the unit printed",
     )
     parser.add_argument(
         "--shard", type=arguments.shard, metavar="I/N", help="only every N-th sample from the I-th; see merge"
@@ -63,14 +86,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Speak, score, report. 1 where more rows failed than --fail-on-error allows, or a system could not run."""
-    from ttsbench import campaign, systems
+    """Speak, score, report. 1 where more rows failed than --fail-on-error allows, a system could not run or is worse
+    than a threshold."""
+    from ttsbench import benchfile, campaign
 
-    own = [item for item in systems.listing() if item.kind == "in-repo"]
-    for item in own:
-        if item.missing and not options.system:
-            print(f"{item.card.name}: left out, {item.missing}", file=sys.stderr)
-    specs = options.system or [item.card.name for item in own if not item.missing]
+    if options.file:
+        options = benchfile.merged(options.file, options.words, parser())
+    specs = options.system or default_systems()
     if not specs:
         raise UserError("no system can speak here; name one with --system")
     if options.name and len(specs) > 1:
@@ -79,8 +101,29 @@ def run(options: argparse.Namespace) -> int:
         raise UserError("--full runs every embedded test set: leave out --testset")
     testsets = with_columns(options.testset or default_testsets(options.full), options.map)
     names = {specs[0]: options.name} if options.name else {}
-    done = campaign.bench(campaign.plan_of(options), specs, testsets, names)
-    return campaign.finish(done, options.out, options.json, options.fail_on_error)
+    plan = campaign.plan_of(options)
+    done = campaign.bench(plan, specs, testsets, names)
+    return campaign.finish(done, plan.out, options.json, options.fail_on_error, plan)
+
+
+def parser() -> benchfile.Parser:
+    """The options of `ttsbench run`, for a file that holds them."""
+    from ttsbench import benchfile
+
+    found = benchfile.Parser(prog="ttsbench run", allow_abbrev=False, add_help=False)
+    add_arguments(found)
+    return found
+
+
+def default_systems() -> list[str]:
+    """The systems of this repository whose weights are here; the others are named."""
+    from ttsbench import systems
+
+    own = [item for item in systems.listing() if item.kind == "in-repo"]
+    for item in own:
+        if item.missing:
+            print(f"{item.card.name}: left out, {item.missing}", file=sys.stderr)
+    return [item.card.name for item in own if not item.missing]
 
 
 def with_columns(specs: list[str], columns: list[tuple[str, str]] | None) -> list[str]:

@@ -39,7 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout", type=arguments.number(0), default=300.0, metavar="S", help="seconds a batch may take (300)"
     )
-    parser.add_argument("--device", type=arguments.device, default="cpu", help="cpu, cuda, cuda:1, mps (default: cpu)")
+    parser.add_argument(
+        "--device",
+        type=arguments.devices,
+        default="cpu",
+        help="cpu, cuda, mps, or several: cuda:0,cuda:1 (default: cpu)",
+    )
     parser.add_argument(
         "--ray", nargs="?", const="", metavar="ADDRESS", help="spread over a Ray cluster (no address: one here)"
     )

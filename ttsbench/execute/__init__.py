@@ -59,8 +59,9 @@ class Executor(Protocol):
     ) -> Generator[tuple[int, Any], None, None]:
         """Yield (index of task, result or Failed) as results come; when it is closed the workers end.
 
-        `setup(*args)` runs once in each worker and returns the handler of tasks; both must be importable by name. What
-        a handler writes below its task's folder lies below `folder` when its result is yielded. Raises WorkerError
-        where no worker can be set up, OSError where a result cannot be written here (a full disk).
+        `setup(*args, device)` runs once in each worker and returns the handler of tasks; both must be importable by
+        name. `device`: one, or several with commas between, over which the workers are spread. What a handler writes
+        below its task's folder lies below `folder` when its result is yielded. Raises WorkerError where no worker can
+        be set up, OSError where a result cannot be written here (a full disk).
         """
         ...

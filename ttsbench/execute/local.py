@@ -42,8 +42,9 @@ class Local:
         device: str,
         folder: Path,
     ) -> Generator[tuple[int, Any], None, None]:
-        """See `execute.Executor`; what workers print goes to log.txt in `folder`."""
-        return run_tasks(tasks, setup, args, jobs=jobs, timeout=timeout, log=folder / LOG)
+        """See `execute.Executor`; what workers print goes to log.txt in `folder`. Each device has a worker at least."""
+        places = [(*args, each) for each in device.split(",")]
+        return run_tasks(tasks, setup, *places, jobs=max(jobs, len(places)), timeout=timeout, log=folder / LOG)
 
 
 def _die_with_parent() -> None:
@@ -92,7 +93,7 @@ def _serve(link: Connection, log: str, setup: Setup, args: tuple[Any, ...], thre
 class _Worker:
     def __init__(self, setup: Setup, args: tuple[Any, ...], log: Path | None, threads: int) -> None:
         context = multiprocessing.get_context("spawn")
-        self.threads = threads
+        self.made_with = (setup, args, log, threads)
         self.link, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, str(log or ""), setup, args, threads), daemon=False)
         self.process.start()
@@ -118,8 +119,7 @@ class _Worker:
 def run_tasks(
     tasks: Sequence[Any],
     setup: Setup,
-    args: tuple[Any, ...] = (),
-    *,
+    *places: tuple[Any, ...],
     jobs: int = 1,
     timeout: float = 600.0,
     load_timeout: float = 900.0,
@@ -127,14 +127,16 @@ def run_tasks(
 ) -> Generator[tuple[int, Any], None, None]:
     """Yield (index of task, result or Failed) as results come, from `jobs` processes.
 
-    `setup(*args)` runs once in each process and returns the handler; both must be importable by name. Several processes
+    `setup(*args)` runs once in each process and returns the handler; both must be importable by name. `places` are
+    the args, taken in turn where processes differ by their device. Several processes
     share the cores: OMP_NUM_THREADS is set for each, unless the caller's environment has it. Raises
     WorkerError when a process cannot be set up, with nothing lost of what was yielded before.
     """
     waiting = list(range(len(tasks)))[::-1]
     jobs = min(jobs, len(tasks))
     threads = max(1, (os.cpu_count() or 1) // jobs) if jobs > 1 else 0  # more would wait for each other
-    workers = [_Worker(setup, args, log, threads) for _ in range(jobs)]
+    turns = places or ((),)
+    workers = [_Worker(setup, turns[number % len(turns)], log, threads) for number in range(jobs)]
     try:
         while waiting or any(worker.task is not None for worker in workers):
             for worker in workers:
@@ -153,7 +155,7 @@ def run_tasks(
                 done, worker.task = worker.task, None
                 assert done is not None
                 if isinstance(outcome, Failed) and outcome.fatal:
-                    _replace(workers, worker, setup, args, log)
+                    _replace(workers, worker)
                     outcome = Failed(outcome.reason)
                 yield done, outcome
             for worker in [w for w in workers if w.task is not None or not w.ready]:
@@ -164,7 +166,7 @@ def run_tasks(
                     raise WorkerError(f"not ready after {limit:.0f} s")
                 late = worker.task
                 assert late is not None
-                _replace(workers, worker, setup, args, log)
+                _replace(workers, worker)
                 yield late, Failed(f"no result after {limit:.0f} s, stopped")
     finally:
         for worker in workers:
@@ -186,6 +188,6 @@ def _receive(worker: _Worker) -> Any:
         return Failed(f"the process died ({name})", fatal=True)
 
 
-def _replace(workers: list[_Worker], worker: _Worker, setup: Setup, args: tuple[Any, ...], log: Path | None) -> None:
+def _replace(workers: list[_Worker], worker: _Worker) -> None:
     worker.stop()
-    workers[workers.index(worker)] = _Worker(setup, args, log, worker.threads)
+    workers[workers.index(worker)] = _Worker(*worker.made_with)

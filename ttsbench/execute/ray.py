@@ -53,7 +53,8 @@ class Cluster:
         if not tasks:
             return
         connect(self.address)
-        for index, outcome in run_tasks(tasks, pack, remote, (setup, args), device=device, timeout=timeout):
+        kind = device.partition(":")[0]  # an actor sees one device, which is its first
+        for index, outcome in run_tasks(tasks, pack, remote, (setup, (*args, kind)), device=kind, timeout=timeout):
             if not isinstance(outcome, Failed):
                 outcome, made = outcome
                 keep_files(folder, made)
