@@ -75,7 +75,7 @@ def compare(
     reference: str, hypothesis: str, how: Rules, unit: Unit = "word", merged: bool = False
 ) -> tuple[str, str, Counts]:
     """Both strings after the rules, and their counts."""
-    left, right = how(reference), how.hypothesis_text(hypothesis)
+    left, right = how.pair(reference, hypothesis)
     if unit == "character" and not how.spaces:
         left, right = left.replace(" ", ""), right.replace(" ", "")
     return left, right, count(left, right, unit, merged)

@@ -19,11 +19,18 @@ class Step(typing.NamedTuple):
     do: Callable[[str], str]
 
 
+class Both(typing.NamedTuple):
+    """A step over reference and hypothesis together, after all others: it changes both in the light of the other."""
+
+    say: str
+    do: Callable[[str, str], tuple[str, str]]
+
+
 @dataclass(frozen=True)
 class Rules:
     """Named steps in order. `hypothesis` are steps that the recogniser's text alone goes through first.
 
-    `spaces` says whether a character rate counts the spaces.
+    `spaces` says whether a character rate counts the spaces. `both`: steps that see the two texts together, at the end.
     """
 
     name: str
@@ -32,6 +39,7 @@ class Rules:
     version: int = 1
     hypothesis: tuple[Step, ...] = ()
     spaces: bool = True
+    both: tuple[Both, ...] = ()
 
     def __call__(self, text: str) -> str:
         """The text after all steps: the reference side."""
@@ -45,9 +53,17 @@ class Rules:
             text = step.do(text)
         return self(text)
 
+    def pair(self, reference: str, hypothesis: str) -> tuple[str, str]:
+        """Both texts after all steps."""
+        left, right = self(reference), self.hypothesis_text(hypothesis)
+        for step in self.both:
+            left, right = step.do(left, right)
+        return left, right
+
     def explain(self) -> str:
         """The steps as numbered lines."""
         lines = [f"hypothesis only: {step.say}" for step in self.hypothesis] + [step.say for step in self.steps]
+        lines += [f"both together: {step.say}" for step in self.both]
         return "\n".join(f"{index}. {line}" for index, line in enumerate(lines, 1))
 
 
