@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from ttsbench import playback
 from ttsbench.metrics import items
@@ -59,6 +60,54 @@ def first_chunk() -> Measure:
     )
 
 
+def rtfx() -> Measure:
+    """Seconds of speech a second of work, the inverse of RTF. Corpus value: ratio of sums, as leaderboards give it."""
+
+    def measure(item: Item) -> float | str:
+        total = item.synthesis.total or 0.0
+        return item.synthesis.seconds / total if total > 0 else "the row's time is zero"
+
+    about = "seconds of speech made over wall time from request to last chunk"
+    metric = Metric("rtfx", "RTFx", "", "higher", 0.0, None, "speed", about, shown="corpus")
+    return _timing(metric, measure, lambda item: item.synthesis.total or 0.0)
+
+
+def ttfa() -> Measure:
+    """Seconds from request to the first chunk; to the end where the first chunk is the whole (no stream)."""
+
+    def measure(item: Item) -> float | str:
+        at = playback.first_chunk(item.synthesis.chunks)
+        return "no chunk has arrived" if at is None else at
+
+    about = "from request to the first chunk, of a system that does not stream to the end; the median is its headline"
+    return _chunked(Metric("ttfa", "TTFA", "s", "lower", 0.0, None, "speed", about), measure)
+
+
+def first_share() -> Measure:
+    """Share of an utterance's time that is over when its first chunk arrives: 1 where nothing is streamed."""
+
+    def measure(item: Item) -> float | str:
+        share = playback.first_share(item.synthesis.chunks, item.synthesis.total or 0.0)
+        return "no chunk has arrived" if share is None else share
+
+    about = (
+        f"time to the first chunk over time to the last; a system streams where the median is under "
+        f"{playback.STREAMED:g}, however many chunks come at the end"
+    )
+    return _chunked(Metric("first-share", "First chunk's share", "", "lower", 0.0, 1.0, "speed", about), measure)
+
+
+def _chunked(metric: Metric, measure: Callable[[Item], float | str]) -> Measure:
+    """As `_timing`; rows of a list that keeps whole times alone are not asked for their first chunk."""
+    timed = _timing(metric, measure, lambda _: 1.0)
+
+    def na(item: Item) -> str:
+        alone = item.audio is not None and not item.synthesis.chunks
+        return timed.na(item) or ("the times of single chunks are not kept" if alone else "")
+
+    return replace(timed, na=na)
+
+
 def first_audible() -> Measure:
     """Seconds from request to the moment the first audible sample (RMS above 0.01 in 10 ms) can be heard."""
 
@@ -110,4 +159,4 @@ def length_ratio() -> Measure:
 
 def measures() -> tuple[Measure, ...]:
     """The columns that need neither a model nor the audio's words."""
-    return (rtf(), first_chunk(), first_audible(), stalled(), length_ratio())
+    return (rtf(), rtfx(), first_chunk(), ttfa(), first_share(), first_audible(), stalled(), length_ratio())

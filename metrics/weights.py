@@ -82,6 +82,7 @@ SYSTRAN_SIZES = {  # CTranslate2's conversions of the same: revision, sha256 of 
         2944,
     ),
 }
+PROCESSOR_FILES = ("processor_config.json", "chat_template.jinja", "tokenizer.json", "tokenizer_config.json")
 K2 = "k2-fsa/TTS_eval_models"
 K2_REVISION = "e876de7154845cd668b599bd4866f1d354c723df"
 HF = ("transformers",)
@@ -190,9 +191,22 @@ TABLE: tuple[Weights, ...] = (
         "wavlm-large-finetune",
         "WavLM large with ECAPA-TDNN head, fine-tuned for speaker verification (UniSpeech)",
         "MIT (UniSpeech; the file itself names none)",
-        hub=K2,
-        revision=K2_REVISION,
-        files=("speaker_similarity/wavlm_large_finetune.pth",),
+        hub="bezzam/wavlm_large_finetune_seed_tts_eval",
+        revision="f127f699a44abb1c6e05f03522bd1b8c48be3184",
+        files=("wavlm_large_finetune.pth",),
+        size=1_301_926_579,
+        sha256="51f07e3b94d9e0262a6a675ef5a087be3dd09e8c62e9d886827f44f82fe7f94b",
+        needs=HF,
+    ),
+    Weights(
+        "qwen3-asr-1.7b",
+        "Qwen3-ASR 1.7B for transformers",
+        "Apache-2.0",
+        hub="Qwen/Qwen3-ASR-1.7B-hf",
+        revision="bcd2b5b7f32b480ab5790554cfa8347f246a14f3",  # ours: the leaderboard pins none
+        files=("model.safetensors", "config.json", "generation_config.json", *PROCESSOR_FILES),
+        size=4_087_646_324,
+        sha256="2db53c7d81bd9b8cbc6a074e89be2c968a0d373fb4ee68bb1b1e14f7042dfee1",
         needs=HF,
     ),
     Weights(

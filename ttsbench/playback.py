@@ -75,3 +75,20 @@ def gaps(chunks: Sequence[Chunk]) -> list[float]:
 def real_time_factor(total: float, seconds: float) -> float | None:
     """Seconds from request to last chunk over seconds of speech made; None where no speech was made."""
     return total / seconds if seconds > 0 else None
+
+
+STREAMED = 0.95  # a first chunk that comes after this share of the whole is no stream, whatever the transport does
+
+
+def first_share(chunks: Sequence[Chunk], total: float) -> float | None:
+    """The share of the time to the last chunk after which the first has come: 1 where all came at once."""
+    at = first_chunk(chunks)
+    return None if at is None or total <= 0 else min(1.0, at / total)
+
+
+def streams(shares: Sequence[float]) -> bool | None:
+    """Whether a system streams: half of its utterances begin before `STREAMED` of their time. None without utterances.
+
+    The middle is the upper one of two, as the Open TTS Leaderboard takes it.
+    """
+    return sorted(shares)[len(shares) // 2] < STREAMED if shares else None

@@ -25,15 +25,15 @@ def explain(*lines: str, steps: tuple[str, ...] = ()) -> str:
     return "\n".join([*lines, *listed])
 
 
-def utmos(resampling: str = "sinc") -> Measure:
-    """UTMOS22 strong; the original model resamples inside, with torchaudio's sinc."""
-    about, settings = "UTMOS22 strong, each file alone", (("resampling", resampling),)
+def utmos(resampling: str = "sinc", *more: tuple[str, str]) -> Measure:
+    """UTMOS22 strong; the original model resamples inside, with torchaudio's sinc. `more`: settings of the model."""
+    about, settings = "UTMOS22 strong, each file alone", (("resampling", resampling), *more)
     return quality("quality.utmos22", "utmos", "utmos", "UTMOS", about, UTMOS, settings, low=-5.0, high=11.0)
 
 
-def wavlm(resampling: str = "sinc") -> tuple[Measure, Measure]:
-    """SIM-o and SIM-r by WavLM large with the ECAPA-TDNN head."""
-    settings = (("resampling", resampling),)
+def wavlm(resampling: str = "sinc", *more: tuple[str, str]) -> tuple[Measure, Measure]:
+    """SIM-o and SIM-r by WavLM large with the ECAPA-TDNN head. `more`: settings of the model."""
+    settings = (("resampling", resampling), *more)
     return (
         sim(WAVLM, settings=settings, citation=CHEN),
         sim(WAVLM, "resynthesised prompt", "sim-r", "SIM-r", settings, CHEN),

@@ -8,12 +8,12 @@ mean over frames plus 3. Each file goes alone: padding changes the first layer's
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ttsbench.errors import UserError
 from ttsbench.metrics import weights
 from ttsbench.metrics.models import one_by_one, short
-from ttsbench.metrics.resample import read
+from ttsbench.metrics.resample import How, convert, read
 from ttsbench.records import Feature, Request
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ def identity(settings: dict[str, str]) -> dict[str, str]:
 
 
 def load(settings: dict[str, str], device: str = "cpu") -> Callable[[Sequence[Request]], list[Feature]]:
-    """`extract(requests)`: features `{"utmos": ...}`. Setting: resampling."""
+    """`extract(requests)`: features `{"utmos": ...}`. Settings: resampling, `through` (Hz, a rate on the way to 16
+    kHz), `longest` (s, what is heard; without it a file above 120 s is an error)."""
     path = weights.weights_file(NAME)
     import torch
 
@@ -42,11 +43,13 @@ def load(settings: dict[str, str], device: str = "cpu") -> Callable[[Sequence[Re
     model = Utmos22(layers=sum(name.endswith(".fc1.weight") for name in state))
     model.load(state)
     model = model.to(device).eval()
-    how = settings.get("resampling", "soxr")
+    how, longest = cast("How", settings.get("resampling", "soxr")), float(settings.get("longest", 0))
+    through = int(settings.get("through", RATE))
 
     @torch.inference_mode()
     def measure(request: Request) -> dict[str, Any]:
-        samples = read(request.audio, RATE, how, start=request.start)
+        samples = convert(read(request.audio, through, how, start=request.start), through, RATE, how)
+        samples = samples[: round(longest * RATE)] if longest else samples
         if len(samples) < SHORTEST:
             raise UserError(f"{request.audio}: {len(samples) / RATE:.3f} s is too short to judge")
         if len(samples) > LONGEST * RATE:

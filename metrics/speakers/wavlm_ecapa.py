@@ -121,7 +121,9 @@ def embed(model: WavLMModel, head: EcapaHead, wave: torch.Tensor) -> torch.Tenso
 
 
 def load(settings: dict[str, str], device: str = "cpu") -> Callable[[Sequence[Request]], list[Feature]]:
-    """`extract(requests)`: vectors of 256 values, one file at a time. Setting: resampling."""
+    """`extract(requests)`: vectors of 256 values, one file at a time.
+
+    Settings: resampling, `longest` (s, what is heard), `shortest` (samples, less is an error)."""
     path = weights.weights_file(NAME)
     try:
         import torch
@@ -133,12 +135,13 @@ def load(settings: dict[str, str], device: str = "cpu") -> Callable[[Sequence[Re
     model, head = build(checkpoint["model"], large())
     for part in (model, head):
         torch.nn.Module.to(part, device)
-    how = settings.get("resampling", "soxr")
+    how, longest = settings.get("resampling", "soxr"), float(settings.get("longest", LONGEST))
+    shortest = int(settings.get("shortest", SHORTEST))
 
     @torch.inference_mode()
     def measure(request: Request) -> dict[str, Any]:
-        samples = read(request.audio, RATE, how, start=request.start)[: round(LONGEST * RATE)]
-        if len(samples) < SHORTEST:
+        samples = read(request.audio, RATE, how, start=request.start)[: round(longest * RATE)]
+        if len(samples) < shortest:
             raise UserError(f"{request.audio}: {len(samples) / RATE:.2f} s is too short for a speaker embedding")
         wave = torch.from_numpy(samples.copy())[None].to(device)
         return pack(embed(model, head, wave)[0].cpu().numpy())

@@ -1,9 +1,9 @@
 """The Open TTS Leaderboard's rules (huggingface/open-tts-leaderboard beda09e and 0d6afb7), written from their facts.
 
-English as the Open ASR leaderboard's, hyphens to spaces after. Chinese, Japanese, Korean by characters: the strict rules,
-and the lenient ones with written differences that are not heard folded together; each fold keeps the length. Other
-languages by words, numbers spelled, and words that are joined on one side alone joined on both. Chinese is simplified by
-OpenCC (t2s); theirs is zhconv (zh-cn), which is GPL: docs/protocols.md lists where the two differ.
+English as the Open ASR leaderboard's, hyphens to spaces after. Chinese, Japanese, Korean by characters: the strict
+rules, and the lenient ones with written differences that are not heard folded together; each fold keeps the length.
+Other languages by words, numbers spelled, and words that are joined on one side alone joined on both. Chinese is
+simplified by OpenCC (t2s); theirs is zhconv (zh-cn), which is GPL: docs/protocols.md says where the two differ.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ JAPANESE_OR_KOREAN = re.compile("[\u3040-\u30ff\uac00-\ud7af]")  # kana, Hangul 
 CJK = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002ffff\u3040-\u30ff\uac00-\ud7af]")
 HOMOPHONES = str.maketrans("地得她它", "的的他他")
 HIRAGANA = str.maketrans({code: code - 0x60 for code in range(0x30A1, 0x30F7)})
-NUMERALS = str.maketrans("0123456789〇", "零一二三四五六七八九零")  # theirs has ○, too, but it is a symbol and gone by then
+NUMERALS = str.maketrans(
+    "0123456789〇", "零一二三四五六七八九零"
+)  # theirs has ○, too, but it is a symbol and gone by then
 WORDS = "ar cs de el es fi fr hi hu id it nl pl pt ro ru sv tr uk vi".split()  # scored by words, as English
 CHARACTERS = "ja ko th yue zh cmn".split()
 
@@ -81,7 +83,10 @@ simplify_chinese = Step(
     "traditional to simplified characters (OpenCC t2s), both sides; not in a text with kana or Hangul",
     chinese_only(simplify.do),
 )
-marks = Step("marks, symbols, punctuation out (Unicode M, S, P), the straight apostrophe stays", lambda text: text.translate(HEARD))
+marks = Step(
+    "marks, symbols, punctuation out (Unicode M, S, P), the straight apostrophe stays",
+    lambda text: text.translate(HEARD),
+)
 homophones = Step(
     "she, it to he (她它 to 他), the three particles to one (地得 to 的); in a text with kana, katakana to hiragana",
     chinese_only(lambda text: text.translate(HOMOPHONES), lambda text: text.translate(HIRAGANA)),
