@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-START = 41  # the token after the phones, at which speech begins
+START = 41  # the token after the phones, at which speech begins; of a model that knows English alone
 PROMPT = 63  # frames of the longest utterance that goes before another one in training, 5 s
 
 
@@ -27,6 +27,7 @@ class Clip:
     mel: np.ndarray
     speaker: str
     told: tuple[int, int] = (0, 0)
+    id: str = ""
 
     @property
     def columns(self) -> int:
@@ -74,7 +75,7 @@ def shares_of(ends: np.ndarray, frames: int) -> np.ndarray:
     return overlap / np.maximum(overlap.sum(axis=1, keepdims=True), 1e-6)
 
 
-def collate(clips: Sequence[Clip], voices: Sequence[np.ndarray]) -> Batch:
+def collate(clips: Sequence[Clip], voices: Sequence[np.ndarray], start: int = START) -> Batch:
     """Pad the clips; text on the left, so that all speech begins at the same column."""
     rows, tokens = len(clips), max(len(c.phones) for c in clips) + 1
     frames, latent = max(len(c.mean) for c in clips), clips[0].mean.shape[1]
@@ -83,7 +84,7 @@ def collate(clips: Sequence[Clip], voices: Sequence[np.ndarray]) -> Batch:
     mask, shares = np.zeros((rows, frames), bool), np.zeros((rows, frames, tokens), np.float32)
     for row, clip in enumerate(clips):
         first, length = tokens - 1 - len(clip.phones), len(clip.mean)
-        ids[row, first:-1], ids[row, -1] = clip.phones, START
+        ids[row, first:-1], ids[row, -1] = clip.phones, start
         text_mask[row, first:] = True
         mean[row, :length], logs[row, :length] = clip.mean, clip.logs
         mask[row, :length] = True
@@ -101,7 +102,7 @@ def slice_of(mel: np.ndarray, frames: int, rng: np.random.Generator) -> np.ndarr
 
 
 def batches(
-    clips: Sequence[Clip], columns: int, seed: int = 0, easy: int = 0, pairs: float = 0.0
+    clips: Sequence[Clip], columns: int, seed: int = 0, easy: int = 0, pairs: float = 0.0, start: int = START
 ) -> Callable[[int], Batch]:
     """A function from step to batch: about `columns` columns of clips of like length, the voice of another utterance.
 
@@ -130,6 +131,6 @@ def batches(
         chosen = [clips[i] for i in rng.choice(window, size=min(count, len(window)), replace=False)]
         span = int(rng.integers(100, 300))
         voices = [slice_of(clips[int(rng.choice(others[clip.speaker]))].mel, span, rng) for clip in chosen]
-        return collate([prompted(clip, rng) for clip in chosen] if paired else chosen, voices)
+        return collate([prompted(clip, rng) for clip in chosen] if paired else chosen, voices, start)
 
     return at

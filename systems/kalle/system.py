@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import safe_open
 from torch import Tensor
 
 from ttsbench.audio import read_at, resample
@@ -26,7 +27,6 @@ from ttsbench.systems.codecs.mel_codec import FlowVAE
 from ttsbench.systems.codecs.small import read_weights
 from ttsbench.systems.errors import SpeechError
 from ttsbench.systems.kalle.adapt import TestTime, adapted
-from ttsbench.systems.kalle.data import START
 from ttsbench.systems.kalle.generate import Sampling, frames
 from ttsbench.systems.kalle.model import SMALL, Kalle, KalleShape
 from ttsbench.systems.nn import gaussian
@@ -62,8 +62,9 @@ class System:
         if self.device == "cpu":
             torch.set_num_threads(1)  # a step is one frame: threads would only wait for each other
         self.codec: Any = load_codec("flowvae", folder, self.device)
-        self.model = Kalle(shape)
-        read_weights(self.model, weights or folder / WEIGHTS)
+        weights = weights or folder / WEIGHTS
+        self.model = Kalle(replace(shape, vocabulary=_vocabulary(weights) or shape.vocabulary))
+        read_weights(self.model, weights)
         self.model.to(self.device).eval()
         self.sampling, self.voice, self.test_time, self.context = sampling, voice, test_time, context
         self.chunk_frames = LATER
@@ -80,8 +81,10 @@ class System:
             before, known = self._latents(prompt, generator), sample.prompt_text
         elif self.context and (prompt is None or self.voice is not None):
             before, known = self._introduced(speaker), INTRODUCTION
-        texts = [sample.text] if sample.task == "continuation" else passages(sample.text)
-        told = text_to_ids(known) if known else []
+        texts = (
+            [sample.text] if sample.task == "continuation" else passages(sample.text, self.model.shape.vocabulary - 1)
+        )
+        told = text_to_ids(known, self.model.shape.vocabulary - 1) if known else []
         ids = [self._ids(text, told) for text in texts]
         with self._tuned(sample, prompt, speaker, seed):
             made = (frame for part in ids for frame in self._frames(part, speaker, before, generator, len(told)))
@@ -152,13 +155,21 @@ class System:
 
     def _ids(self, text: str, told: Sequence[int] = ()) -> Tensor:
         """A prompt's phones `told`, the phones of `text`, and the start of speech, (1, tokens)."""
-        phones = text_to_ids(text)
+        phones = text_to_ids(text, self.model.shape.vocabulary - 1)
         if set(phones) <= {1}:
             raise SpeechError(f"nothing to say in {text!r}")
-        return torch.tensor([[*told, *phones, START]], device=self.device)
+        return torch.tensor([[*told, *phones, self.model.shape.vocabulary - 1]], device=self.device)
 
     def _tensor(self, audio: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(audio, dtype=np.float32))[None].to(self.device)
+
+
+def _vocabulary(path: Path) -> int:
+    """Rows of the text table in a file of weights: the phones that this model knows, and the start of speech."""
+    if not path.is_file():
+        return 0
+    with safe_open(path, "pt") as handle:
+        return int(handle.get_slice("base_model.model.embed_tokens.weight").get_shape()[0])
 
 
 def _chunks(made: Iterator[Tensor], later: int) -> Iterator[Tensor]:

@@ -68,8 +68,8 @@ class System:
         continued = sample.task == "continuation"
         enrollment, codes = self._voice(sample.prompt, whole=continued)
         generator = torch.Generator().manual_seed(seed)
-        for text in [sample.text] if continued else passages(sample.text):
-            symbols_of(text)  # a text with nothing to say is an error whatever the prompt says
+        for text in [sample.text] if continued else passages(sample.text, self.model.design.symbols):
+            self._symbols(text)  # a text with nothing to say is an error whatever the prompt says
             before: str
             history: Tensor | None
             if continued:
@@ -123,7 +123,10 @@ class System:
             return "", None
         with threads(self.readers):
             last, history = tail(self.model, enrollment, codes, before, round(HISTORY_SECONDS * self.codec.frame_rate))
-        return (last, history) if len(symbols_of(f"{last} {text}")) <= LONGEST else ("", None)
+        return (last, history) if len(self._symbols(f"{last} {text}")) <= LONGEST else ("", None)
+
+    def _symbols(self, text: str) -> list[int]:
+        return symbols_of(text, self.model.design.symbols)
 
     def _speak(
         self,
@@ -154,7 +157,7 @@ class System:
 
         The pause at its end is the one that the text would open with: training shows no two in a row.
         """
-        before, after = symbols_of(told) if told else [], symbols_of(text)
+        before, after = self._symbols(told) if told else [], self._symbols(text)
         symbols = [*before, *(after[1:] if before else after)]
         known = None
         if history is not None and before:
@@ -168,7 +171,7 @@ def tail(model: LiveSpeech, enrollment: Tensor, codes: Tensor, text: str, most: 
 
     Where a word begins is read off the guided head in one pass over the prompt: the frames that look before it.
     """
-    words, symbols = text.split(), symbols_of(text)
+    words, symbols = text.split(), symbols_of(text, model.design.symbols)
     if len(codes) <= most or len(words) < 2:
         return text, codes
     design, guide = model.design, Guide(model.design)
@@ -182,7 +185,9 @@ def tail(model: LiveSpeech, enrollment: Tensor, codes: Tensor, text: str, most: 
         rest = " ".join(words[first:])
         if not any(map(str.isalnum, rest)):
             break
-        begin = int((looked < len(symbols) - len(symbols_of(rest)) + 1).sum())  # + 1: a text opens with a pause
+        begin = int(
+            (looked < len(symbols) - len(symbols_of(rest, model.design.symbols)) + 1).sum()
+        )  # + 1: a text opens with a pause
         kept = rest, codes[min(begin, len(codes) - 1) :]
         if len(codes) - begin <= most:
             break

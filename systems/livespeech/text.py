@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from ttsbench.errors import UserError
 from ttsbench.systems.livespeech.design import CHARACTERS
+from ttsbench.systems.text.phones import ENGLISH
 
 
 def characters(text: str) -> list[int]:
@@ -17,11 +18,14 @@ def characters(text: str) -> list[int]:
     return [CHARACTERS.index(letter) + 1 for letter in " ".join(words) if letter in CHARACTERS]
 
 
-def symbols_of(text: str) -> list[int]:
-    """Phones, 1 to 40, with pauses. ValueError where there is nothing to say or the language is not supported."""
+def symbols_of(text: str, known: int = len(ENGLISH)) -> list[int]:
+    """Phones with pauses, for a model that knows `known` of them.
+
+    ValueError where there is nothing to say or the model does not know the language.
+    """
     from ttsbench.systems.text.frontend import text_to_ids
 
-    symbols = text_to_ids(text)
+    symbols = text_to_ids(text, known)
     if set(symbols) <= {1}:
         raise UserError(f"nothing to say in {text!r}")
     return symbols

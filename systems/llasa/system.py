@@ -128,18 +128,18 @@ class System:
         kept = audio[-round(LONGEST * self.codec.sample_rate) :]
         codes = self.codec.encode(torch.from_numpy(kept)[None].to(self.device))
         known = sample.prompt_text if len(kept) == len(audio) else ""
-        return codes, text_to_ids(known) if known else []
+        return codes, text_to_ids(known, self.model.size.phones) if known else []
 
     def _writer(self, text: str, codes: Tensor, before: list[int]) -> SmallWriter:
         """`text` after the prompt, at a pace of its own: the prompt's, with its pauses, says little about it."""
-        phones, pace = text_to_ids(text), self.model.size.pace
+        phones, pace = text_to_ids(text, self.model.size.phones), self.model.size.pace
         counts, starts = [len(before), len(phones)], [0, codes.shape[1]]
         positions = places(counts, starts, [codes.shape[1] / max(1, len(before)), pace])
         return self._ready([*before, *phones], positions, codes, len(phones) * pace)
 
     def _continued(self, text: str, codes: Tensor) -> SmallWriter:
         """`text` from the prompt's own beginning on: it is not known which of its words the prompt says."""
-        phones, pace = text_to_ids(text), self.model.size.pace
+        phones, pace = text_to_ids(text, self.model.size.phones), self.model.size.pace
         rest = max(10 * pace, len(phones) * pace - codes.shape[1])
         return self._ready(phones, places([len(phones)], [0], [pace]), codes, rest)
 

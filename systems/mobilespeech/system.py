@@ -72,10 +72,11 @@ class System:
         if sample.prompt is None:
             raise SpeechError("MobileSpeech speaks in the voice of a prompt, and this sample has none")
         prompt = self._prompt(sample)
+        design = self.model.design
         pieces = clauses(sample.text) if self.in_clauses else sentences(sample.text)
         skipped = sample.prompt_seconds if sample.task == "continuation" and not sample.prompt_text else 0.0
         for piece in pieces:
-            phones = torch.tensor(text_to_ids(piece), device=self.device)
+            phones = torch.tensor(text_to_ids(piece, design.phones), device=self.device)
             phones, skipped = self._without_prompt(phones, prompt, skipped)
             if len(phones) == 0:
                 continue

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+import unicodedata
+from collections.abc import Callable
+
 from ttsbench.systems.text.dictionary import dictionary
 from ttsbench.systems.text.letters import LETTERS, letters_to_phones
 from ttsbench.systems.text.normalise import PAUSE as MARK
-from ttsbench.systems.text.normalise import normalise
-from ttsbench.systems.text.phones import PAUSE, to_ids
+from ttsbench.systems.text.normalise import is_chinese, normalise
+from ttsbench.systems.text.phones import ENGLISH, PAUSE, to_ids
 
 _UNVOICED = frozenset("p t k f th".split())
 _HISSING = frozenset("s z sh zh ch jh".split())
+_MARKS = str.maketrans("。、「」『』《》〈〉【】·", '.,"""""""""",')
+_NUMBER = re.compile(
+    r"[¥$€£−-]?\s?\d[\d,]*(?:\.\d+)?(?:\s?[-–—~:/]\s?\d[\d,]*(?:\.\d+)?)*(?:\s?(?:%|°C|°F|°|km|kg|cm|mm|ml|mg|GB|MB|g|m)(?![A-Za-z]))?"
+)
+_OPENS = re.compile(r"\s*[,.;:?!()\[\]{}\"“”…—–-]")  # a pause before anything is said
 
 
 def pronounce(word: str) -> list[str]:
@@ -68,6 +78,45 @@ def text_to_phones(text: str) -> list[str]:
     return out
 
 
-def text_to_ids(text: str) -> list[int]:
-    """As `text_to_phones`, as numbers for the models."""
-    return to_ids(text_to_phones(text))
+def text_to_ids(text: str, known: int = len(ENGLISH)) -> list[int]:
+    """The text's phones as numbers for a model that knows the first `known` phones.
+
+    One that knows English alone gets `text_to_phones`, one that knows all gets `in_both`.
+    """
+    return to_ids(text_to_phones(text) if known <= len(ENGLISH) else in_both(text))
+
+
+def in_both(text: str) -> list[str]:
+    """Phones of a text in English and Mandarin, mixed as one likes, pauses as in `text_to_phones`. Never fails.
+
+    A number is read in Mandarin where a Han character stands next to it, and in English elsewhere.
+    """
+    whole = "".join(c if c in "½¼¾" else unicodedata.normalize("NFKC", c) for c in text)
+    if not any(map(is_chinese, whole)):
+        return text_to_phones(text)
+    from ttsbench.systems.text import mandarin  # pypinyin takes half a second to load
+
+    whole = "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in whole).translate(_MARKS)
+    whole = _NUMBER.sub(lambda m: _number(mandarin.spelled, whole, m), whole)
+    out = [PAUSE]
+    for chinese, group in itertools.groupby(whole, is_chinese):
+        part = "".join(group)
+        if chinese:
+            out += mandarin.pronounce(part)
+            continue
+        if out[-1] != PAUSE and _OPENS.match(part):
+            out.append(PAUSE)
+        for word in normalise(part):
+            sounds = [PAUSE] if word == MARK else pronounce(word)
+            out += [] if sounds == [PAUSE] == out[-1:] else sounds
+    return out if out[-1] == PAUSE else [*out, PAUSE]
+
+
+def _number(spelled: Callable[[str], str], text: str, match: re.Match[str]) -> str:
+    """In Mandarin where a Han character stands right before or right after, spaces aside."""
+    before = "".join(filter(is_chinese, text[: match.start()].rstrip()[-1:]))
+    after = "".join(filter(is_chinese, text[match.end() :].lstrip()[:1]))
+    if not before + after:
+        return match[0]
+    said = spelled(before + match[0] + after)  # what stands beside decides how it is read
+    return said[len(before) : len(said) - len(after)]
