@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ttsbench.errors import UserError
 from ttsbench.systems.nn.convnext import ConvNeXt
+from ttsbench.systems.nn.gaussian import flow_prior_kl
 from ttsbench.systems.nn.mel import N_MELS
 from ttsbench.systems.nn.quantizers import FSQ, ResidualVQ
 
@@ -31,6 +32,7 @@ class Coded:
     mel: Tensor
     codes: Tensor
     loss: Tensor
+    spread: float = 0.0  # of a Gaussian bottleneck: the mean standard deviation
 
 
 class MelCodec(nn.Module):
@@ -133,6 +135,7 @@ class FlowVAE(MelCodec):
         self.spread = nn.Linear(256, dim)
         nn.init.constant_(self.spread.bias, -2.0)
         self.flow = nn.ModuleList(Coupling(dim) for _ in range(flows))
+        self.weight = 3e-5  # of the divergence; training moves it (`training.codec.Spread`)
 
     def posterior(self, mel: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log standard deviation, each (batch, frames // 8, dim)."""
@@ -143,7 +146,9 @@ class FlowVAE(MelCodec):
     def forward(self, mel: Tensor) -> Coded:
         mean, log_std = self.posterior(mel)
         z = mean + torch.randn_like(mean) * log_std.exp()
-        return Coded(self.mel_from(z), z, 3e-5 * self.divergence(z, log_std))
+        return Coded(
+            self.mel_from(z), z, self.weight * self.divergence(z, log_std), float(log_std.detach().exp().mean())
+        )
 
     def divergence(self, z: Tensor, log_std: Tensor) -> Tensor:
         """KL(q || flow prior) by one sample, in nats a frame: log q(z) - log N(f(z); 0, 1); the flow keeps volume."""
@@ -151,7 +156,7 @@ class FlowVAE(MelCodec):
             moved = z
             for coupling in self.flow:
                 moved = coupling(moved)
-            return (0.5 * moved.square() - log_std - 0.5).sum(-1).mean()
+            return flow_prior_kl(moved, log_std).sum(-1).mean()
 
     def prior_sample(self, noise: Tensor) -> Tensor:
         """Standard normal (batch, time, dim) through the flow backwards: a sample of the prior over latents."""

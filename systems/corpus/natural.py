@@ -85,7 +85,7 @@ def make(voices: Path, folder: Path, hours: dict[str, float]) -> None:
     model = Kokoro(voices)
     manifest = folder / "manifest.jsonl"
     (folder / "wavs").mkdir(parents=True, exist_ok=True)
-    rows = _whole_rows(manifest)
+    rows = whole_rows(manifest)
     done = {row["id"] for row in rows}
     seconds = {key: sum(row["seconds"] for row in rows if row["language"] == key) for key in hours}
     with manifest.open("a", encoding="utf-8") as file:
@@ -108,7 +108,7 @@ def make(voices: Path, folder: Path, hours: dict[str, float]) -> None:
             seconds[language] += length
 
 
-def _whole_rows(manifest: Path) -> list[dict[str, Any]]:
+def whole_rows(manifest: Path) -> list[dict[str, Any]]:
     """The manifest's rows; a last line that a killed run left unfinished is cut off the file."""
     if not manifest.is_file():
         return []

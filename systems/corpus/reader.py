@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from ttsbench.errors import MissingFile, UserError
-from ttsbench.systems.corpus.build import Utterance
+from ttsbench.systems.corpus.shards import FLITE, LEARNERS, MOST_FLITE, MOST_LEARNERS, Utterance
 from ttsbench.systems.nn.mel import HOP, N_MELS
+from ttsbench.systems.text.phones import ENGLISH, PHONES
 
 
 class Corpus:
@@ -55,12 +56,28 @@ class Corpus:
             u for u in self.utterances if u.split == split and source in (None, u.source) and (u.phones or not phones)
         ]
 
+    @property
+    def known(self) -> int:
+        """How many phones a model must know to be trained on it: the English ones, or all where any Mandarin is."""
+        return len(PHONES) if any("-" in phone for u in self.utterances for phone in u.phones) else len(ENGLISH)
+
     def many(self, split: str) -> str | None:
-        """The source of many voices that clean training sees most of: 'flite' where the split has any, else all."""
-        return "flite" if self.select(split, "flite", phones=True) else None
+        """The source of many voices that clean training sees most of: 'flite' where it is most of a split, else all."""
+        own, every = self.select(split, FLITE, phones=True), self.select(split, phones=True)
+        return FLITE if 2 * sum(u.frames for u in own) > sum(u.frames for u in every) else None
 
 
-SHARES = {"flite": 0.4, "kathleen": 0.2, "librispeech": 0.4, "libritts": 0.8}
+def shares(pools: dict[str, list[Utterance]]) -> np.ndarray:
+    """How often each source is drawn, by the square root of its length; learners and flite at most as often as in
+    `shards.limited`, where there is anything else. The shares sum to 1.
+    """
+    found = {source: sum(u.frames for u in pool) ** 0.5 for source, pool in pools.items()}
+    for source, most in ((FLITE, MOST_FLITE), (LEARNERS, MOST_LEARNERS)):
+        others = sum(value for name, value in found.items() if name not in (source, LEARNERS))
+        if source in found and others:
+            found[source] = min(found[source], others * most / (1 - most))
+    values = np.array(list(found.values()))
+    return values / values.sum()
 
 
 def segments(
@@ -68,13 +85,12 @@ def segments(
 ) -> Callable[[int], tuple[Tensor, Tensor]]:
     """A function from step to (mel (batch, frames, 100), audio (batch, frames * 160)), cut at random places.
 
-    Sources are mixed by `SHARES`, longer utterances are drawn more often; what is too short is padded with silence.
+    Sources are mixed by `shares`, longer utterances are drawn more often; what is too short is padded with silence.
     Without `audio` the second tensor is empty.
     """
-    pools = {s: corpus.select(split, s) for s in SHARES}
-    pools = {s: pool for s, pool in pools.items() if pool}
-    names = list(pools)
-    shares = np.array([SHARES[s] for s in names])
+    chosen = corpus.select(split)
+    pools = {s: [u for u in chosen if u.source == s] for s in sorted({u.source for u in chosen})}
+    names, drawn = list(pools), shares(pools)
     weights = {s: np.cumsum([u.frames for u in pool]) for s, pool in pools.items()}
 
     def at(step: int) -> tuple[Tensor, Tensor]:
@@ -82,7 +98,7 @@ def segments(
         mels = np.full((batch, frames, N_MELS), -2.2, np.float32)
         waves = np.zeros((batch, frames * HOP if audio else 0), np.float32)
         for row in range(batch):
-            source = names[rng.choice(len(names), p=shares / shares.sum())]
+            source = names[rng.choice(len(names), p=drawn)]
             place = rng.integers(weights[source][-1])
             u = pools[source][int(np.searchsorted(weights[source], place, side="right"))]
             first = int(rng.integers(max(1, u.frames - frames + 1)))

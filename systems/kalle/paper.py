@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from ttsbench.errors import UserError
 from ttsbench.mel import filters
 from ttsbench.systems.codecs.flowvae_full import FlowVAE
-from ttsbench.systems.corpus.build import Utterance
 from ttsbench.systems.corpus.reader import Corpus
+from ttsbench.systems.corpus.shards import Utterance
 from ttsbench.systems.kalle.data import Batch, slice_of
 from ttsbench.systems.kalle.full import END_OF_TEXT, START_OF_SPEECH
 from ttsbench.systems.kalle.model import PAPER, Kalle, KalleShape

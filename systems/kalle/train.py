@@ -7,7 +7,7 @@ holes in the latents that are read. The losses are the paper's.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ttsbench.systems import packing
-from ttsbench.systems.kalle.data import Batch, Clip, batches
+from ttsbench.systems.corpus.reader import Corpus
+from ttsbench.systems.kalle.data import START, Batch, Clip, batches
 from ttsbench.systems.kalle.loss import LAMBDA_END, Direction, frame_losses, speaker_loss
 from ttsbench.systems.kalle.model import SMALL, Kalle, KalleShape
 from ttsbench.systems.nn import gaussian
@@ -75,9 +76,9 @@ def losses(model: Kalle, batch: Batch, step: int, aids: Aids) -> dict[str, Tenso
     return {"total": total, **parts}
 
 
-def judge(clips: list[Clip], aids: Aids, seed: int = 1) -> Callable[[nn.Module], dict[str, float]]:
+def judge(clips: list[Clip], aids: Aids, seed: int = 1, start: int = START) -> Callable[[nn.Module], dict[str, float]]:
     """An evaluation on held-out clips for the trainer: divergence, end, hits, and how sure the end is recognised."""
-    at = batches(clips, columns=2500, seed=seed)
+    at = batches(clips, columns=2500, seed=seed, start=start)
     held = [at(step) for step in range(6)]
 
     def evaluate(model: nn.Module) -> dict[str, float]:
@@ -116,11 +117,11 @@ def fit(
     settings = Settings(steps=steps, minutes=minutes, lr=1.2e-3, hold=0.3, seed=seed, eval_every=500, save_every=250)
     train(
         model,
-        batches(pools["train"], columns=2500, seed=seed, easy=600, pairs=PAIRS),
+        batches(pools["train"], columns=2500, seed=seed, easy=600, pairs=PAIRS, start=model.shape.vocabulary - 1),
         lambda batch, step: losses(model, batch, step, aids),
         settings,
         folder,
-        judge(pools["dev"], aids),
+        judge(pools["dev"], aids, start=model.shape.vocabulary - 1),
         say=lambda line: print(line, flush=True),  # noqa: T201
         listen=listen,
     )
@@ -138,13 +139,15 @@ def train_small(
     listen: Judge | None = None,
     seed: int = 0,
 ) -> Kalle:
-    """Train on every utterance of `corpus` that has phones, on latents of the Flow-VAE in `checkpoints`.
+    """Train on every utterance of `corpus` that has phones, on latents of the Flow-VAE in `checkpoints`, or on
+    those that the corpus holds (`latents.store`).
 
     Results in `folder`, the packed `kalle.safetensors` too; a run that is there goes on. The shipped checkpoint took
     what docs/training.md says.
     """
-    from ttsbench.systems.kalle.latents import clips_of, load_vae
+    from ttsbench.systems.kalle.latents import STORED, clips_of, load_vae
 
-    vae = load_vae(checkpoints)
+    stored = (corpus / f"{STORED}.json").is_file()
+    vae, shape = None if stored else load_vae(checkpoints), replace(SMALL, vocabulary=Corpus(corpus).known + 1)
     pools = {split: clips_of(corpus, vae, split) for split in ("train", "dev")}
-    return fit(fresh(pools["train"]).to(device), pools, folder, minutes, steps, listen=listen, seed=seed)
+    return fit(fresh(pools["train"], shape).to(device), pools, folder, minutes, steps, listen=listen, seed=seed)

@@ -21,8 +21,8 @@ from torch.nn.utils.rnn import pad_sequence
 from ttsbench.audio import resample
 from ttsbench.errors import UserError
 from ttsbench.systems.codecs.encodec import EnCodec
-from ttsbench.systems.corpus.build import Utterance
 from ttsbench.systems.corpus.reader import Corpus
+from ttsbench.systems.corpus.shards import Utterance
 from ttsbench.systems.livespeech.data import Batch
 from ttsbench.systems.livespeech.model import LiveSpeech, save
 from ttsbench.systems.livespeech.text import characters

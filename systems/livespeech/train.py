@@ -6,7 +6,7 @@ model = small(Path("corpus"), Path("run"))      # the corpus' FSQ codes must exi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -127,6 +127,7 @@ def small(
 ) -> LiveSpeech:
     """Train the small preset on a corpus folder whose codes exist; the checkpoint comes to lie in `folder`."""
     torch.manual_seed(recipe.settings.seed)
+    recipe = replace(recipe, design=replace(recipe.design, symbols=Corpus(corpus).known))
     model = LiveSpeech(recipe.design)
     books = Layout(load_codec(recipe.codec, device=device))
     given, held = batches_of(corpus, recipe, books)

@@ -122,7 +122,9 @@ def small(
     pace = sum(len(clip.codes) for clip in every) / sum(len(clip.phones) for clip in every)
     torch.manual_seed(settings.seed)
     levels = load_codec("fsq").levels
-    model = SmallLlasa(Size(levels, recipe.dim, recipe.layers, hidden=4 * recipe.dim, pace=round(pace, 2)))
+    model = SmallLlasa(
+        Size(levels, recipe.dim, recipe.layers, hidden=4 * recipe.dim, phones=data.known, pace=round(pace, 2))
+    )
     of_many, of_every = (
         batches(clips, recipe.frames, pace, recipe.pairs_from, settings.seed + n)
         for n, clips in enumerate((many, every))

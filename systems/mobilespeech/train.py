@@ -69,6 +69,7 @@ def fit(
     from ttsbench.systems.training.data import TtsBatches
 
     data, seed = Corpus(corpus), settings.seed
+    design = replace(design, phones=max(design.phones, data.known))
     torch.manual_seed(seed)
     model = Trained(MobileSpeech(design), seed).to(device)
     held_out = "test" if data.select("test", phones=True) else "dev"

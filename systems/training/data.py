@@ -17,8 +17,8 @@ from ttsbench.audio import resample
 from ttsbench.errors import MissingFile, UserError
 from ttsbench.systems.codecs import Codec
 from ttsbench.systems.codecs.small import SmallCodec
-from ttsbench.systems.corpus.build import Utterance
 from ttsbench.systems.corpus.reader import Corpus
+from ttsbench.systems.corpus.shards import Utterance
 from ttsbench.systems.text.phones import IDS
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from ttsbench.speaking import seed_for
 from ttsbench.systems.scaling import verifiers
 
 RATE = 16000
+BEHIND = 2.0  # seconds of silence that Whisper needs to know that it is over
 
 
 def hear(system: Any, samples: Sequence[Sample]) -> dict[str, float]:
@@ -48,6 +50,32 @@ def transcribe(samples: np.ndarray) -> str:
         samples, language="en", beam_size=1, temperature=0.0, condition_on_previous_text=False, without_timestamps=True
     )
     return " ".join(segment.text.strip() for segment in segments)
+
+
+def transcribe_many(waves: list[np.ndarray], language: str) -> list[str]:
+    """As `transcribe`, for several recordings of at most 30 s, in any language of Whisper.
+
+    Silence follows each up to the length of the longest and `BEHIND` more, not up to 30 s: several times as fast for
+    short recordings, and a little less exact.
+    """
+    import ctranslate2
+    from faster_whisper.tokenizer import Tokenizer
+    from faster_whisper.transcribe import get_suppressed_tokens
+
+    model = whisper()
+    words = Tokenizer(model.hf_tokenizer, multilingual=True, task="transcribe", language=language)
+    seconds = min(30.0, max(len(wave) for wave in waves) / RATE + BEHIND)
+    size = math.ceil(seconds * RATE / 320) * 320  # the encoder halves frames of 160 samples
+    mels = np.stack([model.feature_extractor(np.pad(w[:size], (0, max(0, size - len(w)))), 0) for w in waves])
+    found = model.model.generate(
+        ctranslate2.StorageView.from_array(np.ascontiguousarray(mels, dtype=np.float32)),
+        [[*words.sot_sequence, words.no_timestamps]] * len(waves),
+        beam_size=1,
+        max_length=224,
+        suppress_blank=True,
+        suppress_tokens=list(get_suppressed_tokens(words, [-1])),
+    )
+    return [words.decode(each.sequences_ids[0]).strip() for each in found]
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Trains the codecs' decoders and the shared vocoder together against the critics, from frozen codes to audio."""
+"""Trains codecs against the critics: decoders and the shared vocoder behind frozen codes, or whole codecs before it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ttsbench.systems import packing
-from ttsbench.systems.codecs.mel_codec import FlowVAE, MelCodec, build, reconstruction
+from ttsbench.systems.codecs.mel_codec import Coded, FlowVAE, MelCodec, build, reconstruction
 from ttsbench.systems.codecs.small import read_weights
 from ttsbench.systems.corpus.reader import Corpus
 from ttsbench.systems.nn.mel import HOP, log_mel
 from ttsbench.systems.nn.vocoder import Vocoder
 from ttsbench.systems.nn.vocoder.critics import Critics
+from ttsbench.systems.training.codec import Spread
 from ttsbench.systems.training.trainer import Loss, export, train
 from ttsbench.systems.training.vocoder import Contest, crops, held_out, judge, only, settings
 
@@ -24,14 +25,26 @@ CONTEXT = 16  # frames on either side that the codecs see and the vocoder does n
 
 
 class Joint(nn.Module):
-    """A vocoder and codecs whose encoders and quantizers stay as they are: codes that others train on do not change."""
+    """A vocoder and codecs. Encoders and quantizers stay as they are, so codes that others train on do not change; or,
+    with `encoders`, codecs learn as a whole and the vocoder stays.
+    """
 
-    def __init__(self, vocoder: Vocoder, codecs: dict[str, MelCodec]) -> None:
+    def __init__(self, vocoder: Vocoder, codecs: dict[str, MelCodec], encoders: bool = False) -> None:
         super().__init__()
-        self.vocoder, self.codecs = vocoder, nn.ModuleDict(codecs)
+        self.vocoder, self.codecs, self.encoders = vocoder, nn.ModuleDict(codecs), encoders
+        vocoder.requires_grad_(not encoders)
         for codec in codecs.values():
             for name, weight in codec.named_parameters():
-                weight.requires_grad = name.startswith(("decoder.", "outward.", "skip_out."))
+                weight.requires_grad = encoders or name.startswith(("decoder.", "outward.", "skip_out."))
+
+    def coded(self, name: str, mel: Tensor) -> Coded:
+        """One training pass of the codec `name`: log-mels again, and with `encoders` its bottleneck's loss."""
+        codec = self.codecs[name]
+        if not self.encoders:
+            return Coded(self.again(name, mel), mel, mel.new_zeros(()))
+        found = codec(mel)
+        assert isinstance(found, Coded)
+        return found
 
     def again(self, name: str, mel: Tensor) -> Tensor:
         """Log-mels after the codec `name`; Flow-VAE latents are drawn from the posterior. Only the decoder learns."""
@@ -50,19 +63,23 @@ class Joint(nn.Module):
 def losses(model: Contest, names: list[str], audio: Tensor, step: int, head_start: int) -> Loss:
     """Of a crop with `CONTEXT` on either side: each step serves one codec, or the vocoder on true mels, in turn.
 
+    Where codecs learn as a whole the vocoder has no turn.
+
     The first `head_start` steps only teach the critics: makers go on with the mel losses.
     """
     maker = model.maker
     assert isinstance(maker, Joint)
     mel, inner = log_mel(audio), slice(CONTEXT, -CONTEXT)
     true = audio[:, CONTEXT * HOP : -CONTEXT * HOP]
-    turn = step % (len(names) + 1)
-    made = (maker.again(names[turn], mel).float() if turn < len(names) else mel)[:, inner]
-    parts = model.losses(maker.vocoder(made), true, fooling=step >= head_start)
+    turn = step % (len(names) + (not maker.encoders))
     if turn == len(names):
-        return parts
+        return model.losses(maker.vocoder(mel[:, inner]), true, fooling=step >= head_start)
+    name, coded = names[turn], maker.coded(names[turn], mel)
+    made = coded.mel.float()[:, inner]
+    parts = model.losses(maker.vocoder(made), true, fooling=step >= head_start)
     own = reconstruction(made, mel[:, inner])
-    return {**parts, "total": parts["total"] + MEL_WEIGHT * own, f"{names[turn]}_mel": own}
+    found = {**parts, "total": parts["total"] + MEL_WEIGHT * (own + coded.loss), f"{name}_mel": own}
+    return found | ({f"{name}_spread": torch.tensor(coded.spread)} if coded.spread else {})
 
 
 def train_joint(
@@ -78,9 +95,12 @@ def train_joint(
     lr: float = 3e-4,
     head_start: int = 60,
     device: str = "cpu",
+    encoders: bool = False,
 ) -> None:
     """Fine-tune from weights of a vocoder and of codecs, for so many steps or `minutes`, whichever comes first.
 
+    With `encoders` codecs learn as a whole and the vocoder stays (`Joint`); Flow-VAE's posterior is then brought to
+    its deviation (`Spread`).
     `critics`: a safetensors file of `train_vocoder`'s run, whose critics go on. Results in `folder` (`split_weights`).
     """
     data = Corpus(corpus)
@@ -92,7 +112,8 @@ def train_joint(
     read_weights(shared, vocoder)
     if critics is not None:
         judges.load_state_dict(only(load_file(critics), "critics."))
-    maker = Joint(shared, dict(built))
+    maker = Joint(shared, dict(built), encoders)
+    spreads = [Spread(codec) for codec in built.values() if isinstance(codec, FlowVAE) and encoders]
     model, names = Contest(maker, judges).to(device), list(codecs)
     held = held_out(data, 8)
     lengths = [min(320, u.frames // 8 * 8) for u in held]  # whole patches of every codec
@@ -106,13 +127,21 @@ def train_joint(
             found |= {f"{name}_{key}": value for key, value in judge(maker.vocoder, again).items()}
         return {"loss": float(np.mean([v for k, v in found.items() if k.endswith("_loss")])), **found}
 
+    def loss(audio: Tensor, step: int) -> Loss:
+        found = losses(model, names, audio, step, head_start)
+        for spread in spreads:
+            if "flowvae_spread" in found:
+                spread.follow(float(found["flowvae_spread"]))
+        return found
+
     train(
         model,
         crops(data, "train", batch, frames, seed=3, margin=CONTEXT),
-        lambda audio, step: losses(model, names, audio, step, head_start),
+        loss,
         settings(steps, minutes, lr, device),
         folder,
         look,
+        also=spreads,
         say=lambda line: print(line, flush=True),  # noqa: T201
     )
 

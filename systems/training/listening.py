@@ -21,10 +21,10 @@ from ttsbench.audio import write
 from ttsbench.errors import UserError
 from ttsbench.records import Sample
 from ttsbench.systems.corpus.reader import Corpus
+from ttsbench.systems.corpus.shards import SYNTHETIC
 from ttsbench.systems.nn.mel import RATE
 from ttsbench.systems.training import speakable
 
-SYNTHETIC = ("flite", "kokoro", "hibari", "piper")  # sources of a corpus that nobody spoke
 Hear = Callable[[Any, Sequence[Sample]], dict[str, float]]  # a system and what it shall say, to numbers to log
 
 

@@ -15,6 +15,7 @@ from ttsbench.errors import UserError
 if TYPE_CHECKING:
     from torch import nn
 
+    from ttsbench.systems.corpus.heard import Recognise
     from ttsbench.systems.training.listening import Hear
     from ttsbench.systems.training.trainer import Judge, Settings
 
@@ -42,20 +43,22 @@ class Order:
     hours: float = 7.5
     real: Path | None = None
     libritts: Path | None = None
+    spoken: tuple[Path, ...] = ()
     workers: int = 2
     seed: int = 0
 
 
-def run(args: Order, hear: Hear | None = None) -> int:
+def run(args: Order, hear: Hear | None = None, recognise: Recognise | None = None) -> int:
     """Do one stage; returns 0. Raises UserError and FileNotFoundError with what is missing.
 
     `hear`: who listens to held-out sentences while a system is being trained (`listening`).
+    `recognise`: who checks the texts of recordings (`corpus.heard`).
     """
     import torch
 
     out = args.out or Path("build/training")
     if args.what == "corpus":
-        return _corpus(args)
+        return _corpus(args, recognise)
     if args.what == "held-out":
         return _held_out(args.corpus, args.out or Path("build/held-out"))
     torch.set_num_threads(1)  # small models: a second thread costs more than it gives
@@ -66,7 +69,7 @@ def run(args: Order, hear: Hear | None = None) -> int:
     adversarial = {"vocoder": _vocoder, "decoders": _decoders}
     stages: dict[str, Callable[[Path, Path, int, float | None], None]]
     stages = {name: partial(stage, args.start, args.device) for name, stage in adversarial.items()}
-    stages |= {name: partial(_codec, name) for name in CODECS}
+    stages |= {name: partial(_codec, name) if args.start is None else partial(_tuned, name, args) for name in CODECS}
     systems: dict[str, Callable[[Order, Path, Judge | None], nn.Module]]
     systems = dict(zip(SYSTEMS, (_livespeech, _llasa, _kalle, _mobilespeech), strict=True))
     if args.what in SYSTEMS:
@@ -82,11 +85,12 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)  # noqa: T201
 
 
-def _corpus(args: Order) -> int:
+def _corpus(args: Order, recognise: Recognise | None) -> int:
     from ttsbench.systems.corpus.build import build
 
     folder = args.out or args.corpus
-    count = build(folder, args.hours, args.real, args.libritts, args.workers, args.seed, _say)
+    made = (args.hours, args.real, args.libritts, args.workers, args.seed, _say, recognise, args.spoken)
+    count = build(folder, *made)
     _say(f"corpus: {count} utterances in {folder}")
     return 0
 
@@ -113,6 +117,21 @@ def _codec(name: str, corpus: Path, out: Path, steps: int, minutes: float | None
     if steps == 0 and warm is None:
         raise UserError(f"{fsq}: not there. Train fsq first, or say how long rvq is trained: --steps or --minutes")
     train_codec(name, corpus, out / name, steps, minutes, warm=warm)
+
+
+def _tuned(name: str, args: Order, corpus: Path, out: Path, steps: int, minutes: float | None) -> None:
+    """On from the codec in the folder --start, as a whole, before the vocoder there, against critics."""
+    from ttsbench.systems.training.joint import split_weights, train_joint
+
+    start = args.start
+    if start is None or name not in TUNED:
+        raise UserError(f"train {name} --start: only {' and '.join(TUNED)} go on from a checkpoint")
+    critics = start / "critics.safetensors"
+    train_joint(
+        corpus, out / name, steps, minutes, start / "vocoder.safetensors", {name: start / f"codec-{name}.safetensors"},
+        critics if critics.is_file() else None, device=args.device, encoders=True,
+    )  # fmt: skip
+    split_weights(out / name / "last.safetensors", out / "checkpoints")
 
 
 def _decoders(start: Path | None, device: str, corpus: Path, out: Path, steps: int, minutes: float | None) -> None:

@@ -11,8 +11,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ttsbench.systems.codecs.small import read_weights
-from ttsbench.systems.corpus.build import Utterance
-from ttsbench.systems.corpus.reader import Corpus
+from ttsbench.systems.corpus.reader import Corpus, shares
+from ttsbench.systems.corpus.shards import SYNTHETIC, Utterance
 from ttsbench.systems.nn.mel import HOP, log_mel
 from ttsbench.systems.nn.precision import has_bf16
 from ttsbench.systems.nn.vocoder import Vocoder
@@ -21,8 +21,6 @@ from ttsbench.systems.nn.vocoder.loss import spectral_loss, vocoder_loss
 from ttsbench.systems.training.trainer import Loss, Settings, export, train
 
 MEL_WEIGHT = 15.0
-SYNTHETIC = ("flite", "kokoro", "hibari", "piper")  # a vocoder learns from recordings, where there are any
-LEARNERS = ("learners", "speechocean")  # recorded on telephones: a small share
 MARGIN = 2  # frames on either side of a crop, so that its mels are those of the whole recording
 Crops = Callable[[int], Tensor]
 
@@ -48,7 +46,7 @@ class Contest(nn.Module):
 def crops(corpus: Corpus, split: str, batch: int, frames: int, seed: int = 0, margin: int = MARGIN) -> Crops:
     """A function from step to audio (batch, (frames + 2 * margin) * 160) of recordings, at gains of .5 to 1.2.
 
-    Each source is drawn by the square root of its length, learners' recordings a fifth of that. Beyond the ends of a
+    Sources are drawn by `reader.shares`. Beyond the ends of a
     recording there is silence. Without recordings in the corpus, synthetic speech is taken.
     """
     chosen = corpus.select(split)
@@ -57,14 +55,13 @@ def crops(corpus: Corpus, split: str, batch: int, frames: int, seed: int = 0, ma
         raise ValueError(f"{corpus.folder}: no utterance in split {split!r}")
     pools = {source: [u for u in chosen if u.source == source] for source in sorted({u.source for u in chosen})}
     ends = {source: np.cumsum([u.frames for u in pool]) for source, pool in pools.items()}
-    shares = np.array([ends[s][-1] ** 0.5 * (0.2 if s in LEARNERS else 1.0) for s in pools])
-    names, shares, size = list(pools), shares / shares.sum(), frames + 2 * margin
+    names, drawn, size = list(pools), shares(pools), frames + 2 * margin
 
     def at(step: int) -> Tensor:
         rng = np.random.default_rng((seed, step))
         waves = np.zeros((batch, size * HOP), np.float32)
         for row in range(batch):
-            source = names[rng.choice(len(names), p=shares)]
+            source = names[rng.choice(len(names), p=drawn)]
             u = pools[source][int(np.searchsorted(ends[source], rng.integers(ends[source][-1]), side="right"))]
             first = int(rng.integers(-margin, max(1 - margin, u.frames - frames - margin + 1)))
             piece = corpus.audio(u, max(0, first), size - max(0, -first))

@@ -86,7 +86,7 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_killed_manifest_loses_its_unfinished_line_only(tmp_path: Path) -> None:
     (tmp_path / "m.jsonl").write_text('{"id": "a"}\n{"id": "b"}\n{"id": ', encoding="utf-8")
-    assert [row["id"] for row in natural._whole_rows(tmp_path / "m.jsonl")] == ["a", "b"]
+    assert [row["id"] for row in natural.whole_rows(tmp_path / "m.jsonl")] == ["a", "b"]
     assert (tmp_path / "m.jsonl").read_text(encoding="utf-8") == '{"id": "a"}\n{"id": "b"}\n'
 
 

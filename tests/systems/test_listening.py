@@ -17,8 +17,8 @@ from ttsbench.audio import read, write
 from ttsbench.errors import UserError
 from ttsbench.records import Sample, System
 from ttsbench.systems.codecs import checkpoints
-from ttsbench.systems.corpus.build import collect, write_shard
 from ttsbench.systems.corpus.reader import Corpus
+from ttsbench.systems.corpus.shards import Spoken, collect, write_shard
 from ttsbench.systems.training.listening import held_out, listener, pairs
 
 pytestmark = pytest.mark.skipif(
@@ -33,7 +33,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_shard(
         folder, "x", "flite",
         iter([
-            (f"u{i}", f"s{i % 3}", "dev" if i < 3 else "train", f"Sentence {i}.",
+            Spoken(f"u{i}", f"s{i % 3}", "dev" if i < 3 else "train", f"Sentence {i}.",
              rng.normal(0, 0.1, 16000 + 8000 * i).astype(np.float32), [])
             for i in range(9)
         ]),

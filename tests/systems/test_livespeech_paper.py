@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from ttsbench.systems.codecs.encodec import EnCodec
-from ttsbench.systems.corpus.build import write_shard
 from ttsbench.systems.corpus.reader import Corpus
+from ttsbench.systems.corpus.shards import Spoken, write_shard
 from ttsbench.systems.livespeech.design import PAPER_GROUPS
 from ttsbench.systems.livespeech.generate import Sampling, frames
 from ttsbench.systems.livespeech.model import LiveSpeech
@@ -37,7 +37,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     folder = tmp_path_factory.mktemp("corpus")
     rng = np.random.default_rng(0)
     spoken = [
-        (f"u{i}", f"s{i % 2}", "train", f"Number {i}, don't!", rng.normal(0, 0.1, 8000).astype(np.float32), [])
+        Spoken(f"u{i}", f"s{i % 2}", "train", f"Number {i}, don't!", rng.normal(0, 0.1, 8000).astype(np.float32), [])
         for i in range(4)
     ]
     write_shard(folder, "x", "flite", iter(spoken))

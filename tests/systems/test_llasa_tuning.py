@@ -13,7 +13,7 @@ import torch
 
 from ttsbench.systems.codecs import Codec
 from ttsbench.systems.codecs.xcodec2 import XCodec2, XCodec2Shape
-from ttsbench.systems.corpus.build import Spoken, collect, write_shard
+from ttsbench.systems.corpus.shards import Spoken, collect, write_shard
 from ttsbench.systems.llasa import core, prompt, tuning
 from ttsbench.systems.training.llama import published as published_settings
 from ttsbench.systems.training.llama import start_from
@@ -62,7 +62,7 @@ class Heard(Exception):
 def test_the_paper_preset_trains_resumes_and_writes_what_the_system_reads(published: Path, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     rows: list[Spoken] = [
-        (f"u{i}", "s", "dev" if i == 0 else "train", "hi", rng.normal(0, 0.1, 8000).astype(np.float32), [])
+        Spoken(f"u{i}", "s", "dev" if i == 0 else "train", "hi", rng.normal(0, 0.1, 8000).astype(np.float32), [])
         for i in range(4)
     ]
     write_shard(tmp_path, "x", "libritts", iter(rows))

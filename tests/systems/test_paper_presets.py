@@ -13,8 +13,8 @@ import tokenizers
 import torch
 
 from ttsbench.systems.codecs.flowvae_full import FlowVAE, FlowVAEShape
-from ttsbench.systems.corpus.build import collect, write_shard
 from ttsbench.systems.corpus.reader import Corpus
+from ttsbench.systems.corpus.shards import Spoken, collect, write_shard
 from ttsbench.systems.kalle import paper as kalle
 from ttsbench.systems.kalle.full import END_OF_TEXT, START_OF_SPEECH
 from ttsbench.systems.kalle.model import LLAMA_1B, Kalle, KalleShape, SpeakerShape
@@ -47,7 +47,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_shard(
             folder, str(shard), "libritts",
             iter([
-                (f"u{shard}{i}", f"s{i % 2}", "dev" if i == 0 else "train", "hi there",
+                Spoken(f"u{shard}{i}", f"s{i % 2}", "dev" if i == 0 else "train", "hi there",
                  rng.normal(0, 0.1, 8000 + 1600 * i).astype(np.float32), [("hh", 0.2), ("ay", 0.5 + 0.1 * i)])
                 for i in range(4)
             ]),

@@ -11,11 +11,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ttsbench.systems.codecs.mel_codec import build
-from ttsbench.systems.corpus.build import write_shard
+from ttsbench.systems.codecs.mel_codec import FlowVAE, build
 from ttsbench.systems.corpus.reader import Corpus
+from ttsbench.systems.corpus.shards import Spoken, write_shard
 from ttsbench.systems.nn.vocoder import Vocoder
 from ttsbench.systems.training import joint, vocoder
+from ttsbench.systems.training.codec import Spread
 from ttsbench.systems.training.log import read_log
 from ttsbench.systems.training.trainer import export
 
@@ -33,9 +34,9 @@ def corpus(tmp_path: Path) -> Path:
     speech = sum(0.1 / k * np.sin(2 * np.pi * k * (120 * t + 40 * t**2)) for k in range(1, 20)).astype(np.float32)
     noise = np.random.default_rng(0).uniform(-0.9, 0.9, 16000).astype(np.float32)
 
-    def spoken(sound: np.ndarray, *splits: str) -> Iterator[Any]:
+    def spoken(sound: np.ndarray, *splits: str) -> Iterator[Spoken]:
         for split in splits:
-            yield f"{split}-1", "one", split, "", sound, []
+            yield Spoken(f"{split}-1", "one", split, "", sound, [])
 
     write_shard(folder, "kathleen", "kathleen", spoken(speech, "train", "dev"))
     write_shard(folder, "flite", "flite", spoken(noise, "train"))
@@ -135,3 +136,51 @@ def test_decoders_learn_while_codes_stay_and_a_killed_run_resumes_bit_for_bit(
     before, after = load_file(codecs["fsq"]), load_file(tmp_path / "new" / "codec-fsq.safetensors")
     changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
     assert changed == {"decoder", "outward", "skip_out"}
+
+
+def test_whole_codecs_learn_before_a_vocoder_that_stays(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    codecs = {"flowvae": tmp_path / "codec-flowvae.safetensors"}
+    export(build("flowvae").state_dict(), codecs["flowvae"])
+    export(Vocoder(32, 64, 3).state_dict(), tmp_path / "vocoder.safetensors")
+    monkeypatch.setattr(joint, "Vocoder", lambda: Vocoder(32, 64, 3))
+    monkeypatch.setattr(joint, "judge", lambda model, clips: {"loss": 0.0})
+    monkeypatch.setattr(joint, "settings", often(joint.settings))
+    fit = functools.partial(
+        joint.train_joint, corpus, steps=4, minutes=None, vocoder=tmp_path / "vocoder.safetensors", codecs=codecs,
+        batch=1, frames=16, head_start=1, encoders=True,
+    )  # fmt: skip
+    fit(tmp_path / "whole")
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(joint, "crops", killed_at(3, joint.crops))
+        fit(tmp_path / "killed")
+    fit(tmp_path / "killed")
+    whole, killed = (load_file(tmp_path / name / "last.safetensors") for name in ("whole", "killed"))
+    assert all(torch.equal(whole[name], killed[name]) for name in whole)
+    states = [torch.load(tmp_path / name / "state.pt", weights_only=True)["also"] for name in ("whole", "killed")]
+    assert states[0] == states[1] and states[0][0]["weight"] > 3e-5  # the deviation was below its aim
+    joint.split_weights(tmp_path / "whole" / "last.safetensors", tmp_path / "new", shipped=False)
+    before, after = load_file(codecs["flowvae"]), load_file(tmp_path / "new" / "codec-flowvae.safetensors")
+    changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert {"encoder", "inward", "spread", "flow", "decoder"} <= changed
+    first, last = load_file(tmp_path / "vocoder.safetensors"), load_file(tmp_path / "new" / "vocoder.safetensors")
+    assert all(torch.equal(first[name], last[name]) for name in first)
+
+
+def test_the_divergences_weight_follows_the_posteriors_deviation() -> None:
+    vae = build("flowvae")
+    assert isinstance(vae, FlowVAE)
+    spread = Spread(vae, aim=0.5)
+    for _ in range(100):
+        spread.follow(0.1)
+    risen = vae.weight
+    assert 1e-4 < risen < 2e-4
+    spread.follow(0.5)
+    assert vae.weight == pytest.approx(risen)
+    spread.follow(0.9)
+    assert vae.weight < risen
+    again = Spread(build("flowvae"))  # type: ignore[arg-type]
+    again.load_state_dict(spread.state_dict())
+    assert again.model.weight == vae.weight

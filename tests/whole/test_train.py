@@ -9,7 +9,7 @@ import pytest
 
 from ttsbench import audio, cli, systems
 from ttsbench.records import Sample, System
-from ttsbench.systems.corpus.build import collect, write_shard
+from ttsbench.systems.corpus.shards import Spoken, collect, write_shard
 from ttsbench.systems.training.log import read_log
 
 
@@ -22,7 +22,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_shard(
         folder, "0", "libritts",
         iter([
-            (f"u{i}", f"s{i % 2}", "dev" if i < 4 else "train", "hi there", noise, marks)
+            Spoken(f"u{i}", f"s{i % 2}", "dev" if i < 4 else "train", "hi there", noise, marks)
             for i, noise in enumerate(rng.normal(0, 0.1, (12, 16000)).astype(np.float32))
         ]),
     )  # fmt: skip

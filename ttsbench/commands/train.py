@@ -58,19 +58,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", type=arguments.device, default="cpu", help="vocoder, decoders, systems: cpu, cuda, cuda:1 (cpu)"
     )
-    parser.add_argument("--start", type=Path, help="vocoder, decoders: go on from the checkpoints in this folder")
+    parser.add_argument(
+        "--start", type=Path, help="vocoder, decoders, fsq, flowvae: go on from the checkpoints in this folder"
+    )
     parser.add_argument(
         "--preset",
         choices=("small", "paper"),
         default="small",
         help="systems: what is shipped, or the published settings",
     )
-    parser.add_argument("--hours", type=float, default=7.5, help="corpus: hours of synthetic speech (7.5; 0: none)")
     parser.add_argument(
-        "--real", type=Path, help="corpus: folder with kathleen/ and librispeech-train-clean-100-sample/"
+        "--hours",
+        type=float,
+        default=7.5,
+        help="corpus: hours of flite (7.5; 0: none); beside other speech a tenth is kept",
+    )
+    parser.add_argument(
+        "--real",
+        type=Path,
+        help="corpus: folder of real people's recordings (systems/corpus/README.md); Whisper checks texts",
     )
     parser.add_argument(
         "--libritts", type=Path, help="corpus: a LibriTTS-like folder, SPEAKER/.../X.wav with X.normalized.txt"
+    )
+    parser.add_argument(
+        "--spoken", type=Path, nargs="+", default=(), metavar="DIR", help="corpus: folders that natural or hibari wrote"
     )
     parser.add_argument("--workers", type=arguments.count(), default=2, help="corpus: processes (2)")
     parser.add_argument("--seed", type=arguments.count(0), default=0, help="corpus, systems of the small preset (0)")
@@ -82,7 +94,7 @@ def run(options: argparse.Namespace) -> int:
 
     if options.listen and options.what in stages.SYSTEMS and options.preset == "small":
         ear.whisper()  # now, and not after an hour of training
-    return stages.run(order(options), ear.hear)
+    return stages.run(order(options), ear.hear, ear.transcribe_many)
 
 
 def order(options: argparse.Namespace) -> Order:
