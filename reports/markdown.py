@@ -1,9 +1,11 @@
-"""Markdown tables. Ours, because pandas' need another package and do not escape."""
+"""Markdown tables whose cells show what they hold, whatever stands in them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+
+import pandas as pd
 
 
 def escaped(text: object) -> str:
@@ -11,12 +13,13 @@ def escaped(text: object) -> str:
     return re.sub(r"\s+", " ", re.sub(r"([\\`*_{}\[\]<>#|~!&])", r"\\\1", str(text)))
 
 
-def table(header: Sequence[str], right: Sequence[bool], rows: Iterable[Sequence[str]]) -> list[str]:
-    """The lines of a table; `right` says which columns are set flush right. Cells are Markdown already."""
-    rule = [" ---: " if flush else " --- " for flush in right]
-    lines = [f"|{'|'.join(rule)}|"]
-    return [_line(header), *lines, *map(_line, rows)]
+def code(text: object) -> str:
+    """Text as code, on one line."""
+    return "`" + re.sub(r"[`|\s]+", " ", str(text)).strip() + "`"
 
 
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+def table(header: Sequence[str], right: Sequence[bool], rows: Iterable[Sequence[str]]) -> str:
+    """A table; `right` says which columns are set flush right. Cells are Markdown already."""
+    data = pd.DataFrame([list(row) for row in rows], columns=list(header))
+    sides = ["right" if flush else "left" for flush in right] if len(data) else None
+    return str(data.to_markdown(index=False, disable_numparse=True, colalign=sides))

@@ -97,7 +97,19 @@ def _failures(before: Run, after: Run, threshold: Threshold) -> Row:
     mark = "!" if len(failing) > threshold.amount else "*" if lost[0] - lost[1] and not failing else "="
     count = len(before.samples)
     difference = Difference("failures", len(lost[0]), len(lost[1]), len(lost[1]) - len(lost[0]), None, None, 1.0, count)
-    return Row(testset_of(before)["name"], "", FAILURES, mark, difference, threshold, failing=failing, reason="counted")
+    held = f"{len(failing)} newly failing, {threshold.amount:g} allowed" if failing else "none newly failing"
+    holds = held if mark == "=" else ""
+    return Row(
+        testset_of(before)["name"],
+        "",
+        FAILURES,
+        mark,
+        difference,
+        threshold,
+        reason="counted",
+        failing=failing,
+        holds=holds,
+    )
 
 
 def _protocol_rows(

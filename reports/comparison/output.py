@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import asdict
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -81,9 +82,9 @@ def facts(row: Row) -> str:
         f"95 % interval {cells['interval']}" if cells["interval"] else "",
         f"p {p_value(row.p)} ({row.test})" if row.tested else "",
         f"threshold {row.threshold}" if row.difference else "",
-        row.reason,
+        row.said,
     ]
-    return ", ".join(filter(None, parts)) or row.verdict
+    return ", ".join(filter(None, parts))
 
 
 def markdown(found: Comparison) -> str:
@@ -96,19 +97,22 @@ def markdown(found: Comparison) -> str:
         shown = [cells["difference"], cells["interval"], md.escaped(row.said)]
         if found.fails(row):
             shown = [_strong(shown[0]), shown[1], _strong(shown[2])]
-        rows.append([f"`{row.mark}`", name, cells["before"], cells["after"], *shown])
+        rows.append([md.code(row.mark), name, cells["before"], cells["after"], *shown])
     header = ("", "metric", "before", "after", "difference", "95 % interval", "verdict")
     lines = [f"### {sign} {md.escaped(found.sentence())}", ""]
-    lines += md.table(header, (False, False, True, True, True, True, False), rows)
+    lines.append(md.table(header, (False, False, True, True, True, True, False), rows))
     for row in found.regressions:
         if row.worse or row.failing:
             lines += [
                 "",
-                f"<details><summary>{md.escaped(row.metric.title)}: the utterances that {found.went}</summary>",
+                f"<details><summary>{html.escape(row.metric.title)}: the utterances that {found.went}</summary>",
                 "",
             ]
-            lines += [f"- `{each.sample.id}` {md.escaped(each.sample.text[:200])}" for each in row.worse]
-            lines += [f"- `{name}` has no number any more" for name in row.failing[:20]] + ["", "</details>"]
+            lines += [f"- {md.code(each.sample.id)} {md.escaped(each.sample.text[:200])}" for each in row.worse]
+            if row.failing:
+                more = f" and {len(row.failing) - 20} more" if len(row.failing) > 20 else ""
+                lines.append(f"No number any more: {', '.join(map(md.code, row.failing[:20]))}{more}")
+            lines += ["", "</details>"]
     rule = f"False alarms: at most {100 * found.alpha:g} % of comparisons of unchanged systems (Holm over all metrics)."
     lines += ["", "The same audio: a change beyond its threshold fails in either direction." if found.same else rule]
     return "\n".join([*lines, ""])
@@ -127,9 +131,9 @@ def junit(found: Comparison) -> str:
         case = ET.SubElement(suite, "testcase", classname=where, name=row.metric.name)
         text = facts(row)
         if found.fails(row):
-            names = [each.sample.id for each in row.worse] or list(row.failing)
+            names = list(row.failing) if row.mark == "!" else [each.sample.id for each in row.worse]
             failure = ET.SubElement(case, "failure", message=plain(f"{row.metric.title} is {row.verdict}"))
-            failure.text = plain(text + ("; worst: " + ", ".join(names[:20]) if names else ""))
+            failure.text = plain(text + ("; rows: " + ", ".join(names[:20]) if names else ""))
         elif row.mark == "x":
             ET.SubElement(case, "skipped", message=plain(row.reason))
         else:
@@ -137,6 +141,7 @@ def junit(found: Comparison) -> str:
     for run in found.void:
         case = ET.SubElement(suite, "testcase", classname="run", name=plain(run.partition(" ")[0]))
         ET.SubElement(case, "error", message=plain(f"nothing could be compared of {run}"))
+    ET.indent(suite)
     return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
 
 

@@ -47,7 +47,7 @@ def markdown(table: Table, view: View, by: Metric, reported: Sequence[Reported] 
         f"## {md.escaped(table.testset['name'])}, scored with {md.escaped(table.protocol['name'])} "
         f"v{table.protocol['version']}",
         "",
-        *md.table(header, right, rows),
+        md.table(header, right, rows),
         "",
         f"Ranks by {md.escaped(by.title)}: systems whose paired difference is not significant (Holm, 5 %) share ranks.",
         f"In brackets 95 % intervals over {table.unit}s.",
@@ -56,7 +56,7 @@ def markdown(table: Table, view: View, by: Metric, reported: Sequence[Reported] 
     for each in reported:
         lines += [f"Reported in the literature, not measured here: {md.escaped(each.title)}", ""]
         body = [list(map(md.escaped, row)) for row in each.rows]
-        lines += [*md.table(list(map(md.escaped, each.header)), [False] * len(each.header), body), ""]
+        lines += [md.table(list(map(md.escaped, each.header)), [False] * len(each.header), body), ""]
     return "\n".join(lines)
 
 

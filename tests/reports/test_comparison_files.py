@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from markdown_it import MarkdownIt
 
 from ttsbench.errors import UserError
 from ttsbench.records import Score
-from ttsbench.reports.comparison import judge, output
+from ttsbench.reports.comparison import judge, output, thresholds
 from ttsbench.reports.tables import ReportError
 from ttsbench.store import Run
 
@@ -105,26 +107,48 @@ def test_the_step_summary_needs_its_variable(base, copy, monkeypatch, tmp_path):
 
 @pytest.fixture
 def mixed(base, copy):
-    """One row of every mark but x: RTF worse, SIM-o better, DNSMOS newly failing, WER within, PESQ newly working."""
+    """Most marks: RTF worse, SIM-o better, DNSMOS newly failing, WER inconclusive, PESQ newly working."""
     new = copy()
+    change(new, "wer", lambda i, s: Score(s.sample, 1.0, s.weight, detail=s.detail) if i < 3 else s)
     change(new, "rtf", lambda i, s: Score(s.sample, s.value * 1.5, s.weight))
     change(new, "sim_o", add(lambda i: 0.1))
-    change(new, "dnsmos", lambda i, s: Score(s.sample, None, error="model missing"))
+    change(new, "dnsmos", lambda i, s: Score(s.sample, None, error="model | missing"))
     change(new, "pesq", lambda i, s: Score(s.sample, 3.0))
     return judge.compare([base], [new])
 
 
-def test_markdown_has_no_empty_places(mixed):
+def kept(name: str, text: str) -> str:
+    """What the file of this name in snapshots/ holds. Delete it to have it written anew, and look at the difference."""
+    path = Path(__file__).with_name("snapshots") / name
+    if not path.exists():
+        path.write_text(text, encoding="utf-8")
+        pytest.fail(f"{path} is new: look at it")
+    return path.read_text("utf-8")
+
+
+def test_markdown_sign_by_sign(mixed, base, copy):
+    assert output.markdown(mixed) == kept("compare.md", output.markdown(mixed))
+    same = judge.compare([base], [copy("same")], thresholds.parse("rtf:off"))
+    assert output.markdown(same) == kept("same.md", output.markdown(same))
+
+
+def test_junit_sign_by_sign(mixed):
+    assert output.junit(mixed) == kept("compare.xml", output.junit(mixed))
+
+
+def test_markdown_has_no_empty_places_and_is_a_table(mixed):
     text = output.markdown(mixed)
-    assert "****" not in text and "None" not in text
-    table = [line for line in text.splitlines() if line.startswith("| `")]
-    assert [line.split("|")[1].strip() for line in table] == ["`=`", "`=`", "`-`", "`!`", "`+`", "`*`"]
-    dnsmos, rtf = (next(line for line in table if name in line) for name in ("DNSMOS", "RTF"))
-    assert (
-        dnsmos
-        == "| `!` | toy embedded DNSMOS ↑ |  |  |  |  | **newly failing: no number in NEW: model missing (60)** |"
-    )
-    assert "| **1.50x** | 1." in rtf and rtf.endswith("| **worse** |")
+    assert "****" not in text and "None" not in text and "nan" not in text
+    reader = MarkdownIt("commonmark").enable("table")
+    page = ET.fromstring(f"<body>{reader.render(text.partition('<details>')[0])}</body>")
+    cells = [[("".join(cell.itertext())) for cell in row] for row in page.iter("tr")]
+    assert {len(row) for row in cells} == {7}
+    assert [row[0] for row in cells[1:]] == ["=", "~", "-", "!", "+", "*"]
+    dnsmos, rtf = (next(row for row in cells if name in row[1]) for name in ("DNSMOS", "RTF"))
+    assert dnsmos[2:] == ["", "", "", "", "newly failing: no number in NEW: model | missing (60)"]
+    assert rtf[4] == "1.50x" and rtf[6] == "worse"
+    aligned = [cell.get("style") for cell in next(page.iter("tr"))]
+    assert aligned[2:6] == ["text-align:right"] * 4
 
 
 def test_junit_has_no_empty_places(mixed):
@@ -134,8 +158,10 @@ def test_junit_has_no_empty_places(mixed):
     assert not any("interval ," in text or text.startswith(" to") for text in texts)
     assert [name for name, (_, _, text) in said.items() if " p " in (text or "")] == ["wer", "sim_o", "rtf"]
     assert said["dnsmos"][:2] == ("failure", "DNSMOS is newly failing")
-    assert said["dnsmos"][2].startswith("no number in NEW: model missing (60); worst: utt-0000, utt-0001")
-    assert said["failures"] == ("system-out", None, "0 to 0, difference ±0, threshold 0abs, counted")
+    assert said["dnsmos"][2].startswith(
+        "newly failing: no number in NEW: model | missing (60); rows: utt-0000, utt-0001"
+    )
+    assert said["failures"] == ("system-out", None, "0 to 0, difference ±0, threshold 0abs, none newly failing")
     kind, _, text = said["rtf"]
     assert kind == "failure" and "difference 1.50x, 95 % interval 1." in text
-    assert "p < 0.0001 (Mann-Whitney test), threshold 1.2x; worst: utt-" in text
+    assert "p < 0.0001 (Mann-Whitney test), threshold 1.2x, worse; rows: utt-" in text

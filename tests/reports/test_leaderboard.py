@@ -78,8 +78,13 @@ def test_adding_a_run_again_replaces_it(make_run, tmp_path):
     assert not list((out / "entries").glob(".*"))
 
 
+def board(folder):
+    """The Markdown with each cell's padding gone."""
+    return re.sub(r" +", " ", (folder / "leaderboard.md").read_text())
+
+
 def test_markdown_csv_and_latex(grown):
-    text = (grown / "leaderboard.md").read_text()
+    text = board(grown)
     assert "| 1 to 2 | good |" in text and "Holm" in text
     with (grown / "leaderboard.csv").open(newline="") as handle:
         rows = list(csv.DictReader(handle))
@@ -94,7 +99,7 @@ def test_markdown_csv_and_latex(grown):
 )
 def test_names_cannot_break_the_formats(make_run, tmp_path, name, shown, tex):
     main(make_run(tmp_path, name, texts=TEXTS, sound=False), "--out", tmp_path / "b")
-    assert f"| {shown} |" in (tmp_path / "b" / "leaderboard.md").read_text()
+    assert f"| {shown} |" in board(tmp_path / "b")
     assert f"{tex} & " in (tmp_path / "b" / "leaderboard.tex").read_text()
     assert markdown.escaped("<img src=x>") == r"\<img src=x\>"
 
@@ -146,11 +151,11 @@ def test_a_wrong_metric_is_told_before_a_run_is_added(make_run, tmp_path):
 
 
 def test_only_who_is_alone_in_a_rank_is_marked(make_run, grown, tmp_path, capsys):
-    lines = [line for line in (grown / "leaderboard.md").read_text().splitlines() if line.startswith("| 1 to 2 |")]
+    lines = [line for line in board(grown).splitlines() if line.startswith("| 1 to 2 |")]
     assert len(lines) == 2 and not any("**" in line for line in lines)
     runs = [make_run(tmp_path, name, error, texts=TEXTS, sound=False) for name, error in (("good", 0.02), ("bad", 0.6))]
     assert main(*runs, "--out", tmp_path / "board") == 0
-    text, tex = ((tmp_path / "board" / f"leaderboard.{kind}").read_text() for kind in ("md", "tex"))
+    text, tex = board(tmp_path / "board"), (tmp_path / "board" / "leaderboard.tex").read_text()
     good, bad = (next(line for line in text.splitlines() if f"| {name} |" in line) for name in ("good", "bad"))
     assert good.startswith("| 1 | good | **") and "**" not in bad.split("|")[3]
     assert re.search(r"good & \\textbf", tex) and re.search(r"bad & \\underline", tex)
@@ -198,7 +203,7 @@ def test_counted_operations_become_a_column(make_run, tmp_path):
     counted.write_text(json.dumps([{"system": "good", "GFLOP per 10 s": "1,234.50"}]))
     main(make_run(tmp_path, "good", texts=TEXTS, sound=False), "--out", tmp_path / "b", "--operations", counted)
     assert "1,234.5" in (tmp_path / "b" / "leaderboard.html").read_text()
-    assert "| 1,234.5 |" in (tmp_path / "b" / "leaderboard.md").read_text()
+    assert "| 1,234.5 |" in board(tmp_path / "b")
     with pytest.raises(ReportError, match="not the output"):
         main("--out", tmp_path / "b", "--operations", tmp_path / "missing.json")
 
