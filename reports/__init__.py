@@ -5,7 +5,7 @@ Tables are read once, by `load`, and handed to whatever writes them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,12 @@ from ttsbench.reports.tables import tables as tables_of
 from ttsbench.store import write_atomically
 
 
-def load(runs: Sequence[Path | str]) -> list[Table]:
-    """The tables of run folders, or folders of them: one a test set and protocol. Raises ReportError without scores."""
-    return tables_of(find(runs))
+def load(runs: Sequence[Path | str], labels: Mapping[str, str] | None = None) -> list[Table]:
+    """The tables of run folders, or folders of them: one a test set and protocol. Raises ReportError without scores.
+
+    `labels`: what systems, by name or run folder, are called.
+    """
+    return tables_of(find(runs), labels)
 
 
 def write_report(

@@ -35,6 +35,8 @@ class Chart:
     truth: float | None
 
 
+NARROW = 170.0  # px that any chart has from its left end to its right end, at a window of 320 px
+HIGH = 340.0  # px of a scatter plot, as in style.css
 LARGEST = 1e150  # what lies beyond is drawn at the edge
 
 
@@ -53,9 +55,15 @@ class Axis:
         here, left, right = map(math.log10 if self.logarithmic else float, (value, self.marks[0], self.marks[-1]))
         return round(100 * (here - left) / (right - left), 2)
 
-    def labels(self) -> list[tuple[float, str]]:
-        """(position in per cent, text) of every mark."""
-        return [(self.place(mark) or 0.0, f"{mark:g}".replace("-", "−")) for mark in self.marks]
+    def labels(self, across: bool = False) -> list[tuple[float, str]]:
+        """(position in per cent, text) of every mark; `across`: without text where NARROW has no room for it."""
+        found = [(self.place(mark) or 0.0, f"{mark:g}".replace("-", "−")) for mark in self.marks]
+        if not across:
+            return found
+        wide = 6.5 * max(len(text) for _, text in found)
+        room = [(at - found[0][0]) * NARROW / 100 for at, _ in found]
+        step = next((n for n in range(1, len(found)) if room[n] >= 1.5 * wide + 5), len(found))
+        return [(at, "" if number % step else text) for number, (at, text) in enumerate(found)]
 
 
 def axis(values: Iterable[float | None], logarithmic: bool = False) -> Axis:
@@ -116,7 +124,7 @@ def chart(
         for label, cell, truth in rows
     ]  # fmt: skip
     truth_at = next((track.x for track in tracks if track.truth), None)
-    return Chart(title or heading(metric), tracks, over.labels(), over.place(0.0) or 0.0, truth_at)
+    return Chart(title or heading(metric), tracks, over.labels(across=True), over.place(0.0) or 0.0, truth_at)
 
 
 def of_metric(metric: Metric, entries: Sequence[Entry]) -> Chart:
@@ -126,11 +134,43 @@ def of_metric(metric: Metric, entries: Sequence[Entry]) -> Chart:
 
 @dataclass(frozen=True)
 class Point:
+    """A point in per cent, y from the top. Its label stands `down` px below it; None: there is no room for it."""
+
     label: str
     x: float
     y: float
     front: bool
     title: str
+    down: float | None = 0.0
+
+
+LINE, RADIUS, SIGN = 15.0, 7.0, 6.7  # px: a label's height, a point with its rim, the mean width of a sign
+
+
+def apart(points: Sequence[tuple[float, float, str]], high: float) -> list[float | None]:
+    """For each (x, y, label), x and y in per cent, how many px its label has to move down so that no two labels meet;
+    None where there is no room for it in a plot of `high` px.
+
+    A label begins right of its point in the left half and ends left of it in the right half. Places are found for the
+    narrowest plot: in a wider one points move apart and labels keep their size, so that nothing comes to meet.
+    """
+    dots = [(NARROW * x / 100, high * y / 100) for x, y, _ in points]
+    taken: list[tuple[float, float, float]] = []
+    moved: list[float | None] = [None] * len(points)
+    for at in sorted(range(len(points)), key=lambda n: dots[n][1]):
+        (x, y), wide = dots[at], SIGN * len(points[at][2])
+        left, right = (x + 9, min(x + 9 + wide, NARROW + 9)) if points[at][0] <= 50 else (max(x - 9 - wide, -9), x - 9)
+        others = [(u - RADIUS, u + RADIUS, v) for n, (u, v) in enumerate(dots) if n != at]
+        steps = sorted((LINE / 3 * n for n in range(-200, 201)), key=abs)
+        for down in (step for step in steps if 0 <= y + step <= high):
+            here = y + down
+            free = all(right < a or left > b or abs(here - v) >= LINE for a, b, v in taken)
+            clear = all(right < a or left > b or abs(here - v) >= LINE / 2 + RADIUS - 2 for a, b, v in others)
+            if free and (clear or abs(down) > 8 * LINE):
+                moved[at] = down
+                taken.append((left, right, here))
+                break
+    return moved
 
 
 @dataclass(frozen=True)
@@ -143,6 +183,7 @@ class Scatter:
     x_ticks: list[tuple[float, str]]
     y_ticks: list[tuple[float, str]]
     front: list[tuple[float, float]]
+    tall: bool = False
 
 
 def pareto(points: Sequence[tuple[float, float]]) -> list[bool]:
@@ -167,15 +208,17 @@ def scatter(x: Metric, y: Metric, entries: Sequence[Entry]) -> Scatter | None:
     wide = [a * scale(x) for _, a, _ in rows]
     logarithmic = min(wide) > 0 and max(wide) > 20 * min(wide)
     across, up = axis(wide, logarithmic), axis(b * scale(y) for _, _, b in rows)
+    tall = len(rows) > 16
+    marks = [(across.place(a * scale(x)) or 0.0, 100 - (up.place(b * scale(y)) or 0.0), name) for name, a, b in rows]
     points = [
         Point(
             name, across.place(a * scale(x)) or 0.0, 100 - (up.place(b * scale(y)) or 0.0), front,
-            f"{name}: {number(x, a)}, {number(y, b)}",
+            f"{name}: {number(x, a)}, {number(y, b)}", down,
         )
-        for (name, a, b), front in zip(rows, fronts, strict=True)
+        for (name, a, b), front, down in zip(rows, fronts, apart(marks, 2 * HIGH if tall else HIGH), strict=True)
     ]  # fmt: skip
     line = sorted((point.x, point.y) for point in points if point.front)
     return Scatter(
         heading(x) + (", logarithmic" if logarithmic else ""), heading(y), points,
-        across.labels(), [(100 - at, label) for at, label in up.labels()], line,
+        across.labels(across=True), [(100 - at, label) for at, label in up.labels()], line, tall,
     )  # fmt: skip

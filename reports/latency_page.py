@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ttsbench.reports.charts import axis
+from ttsbench.reports import beside
+from ttsbench.reports.charts import HIGH, Point, apart, axis
 from ttsbench.reports.render import render
-from ttsbench.store import write_atomically
 
 
 @dataclass(frozen=True)
 class Line:
-    """One system's line: `points` are (x, y, low, high) in per cent of the plot, y and its interval from the top."""
+    """One system's line: `points` are (x, y, low, high) in per cent of the plot, y and its interval from the top.
+
+    `end` is where its label stands.
+    """
 
     label: str
     points: list[tuple[float, float, float, float]]
+    end: Point | None = None
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,15 @@ def plot(title: str, x_title: str, y_title: str, series: Sequence[Series]) -> Pl
         Line(label, [(across.place(x) or 0.0, down(y), down(low), down(high)) for x, (y, low, high) in points])
         for label, points in series
     ]
-    return Plot(title, x_title, y_title, lines, across.labels(), [(100 - at, label) for at, label in up.labels()])
+    ends = [(line.points[-1][0], line.points[-1][1], line.label) for line in lines if line.points]
+    downs = iter(apart(ends, HIGH))
+    lines = [
+        replace(line, end=Point(line.label, *line.points[-1][:2], True, line.label, next(downs)))
+        if line.points else line for line in lines
+    ]  # fmt: skip
+    return Plot(
+        title, x_title, y_title, lines, across.labels(across=True), [(100 - at, label) for at, label in up.labels()]
+    )
 
 
 def _over(
@@ -132,21 +144,129 @@ def timelines(systems: Sequence[dict[str, Any]]) -> tuple[list[Timeline], list[t
         for name, played in drawn
         if played
     ]
-    return lines, over.labels()
+    return lines, over.labels(across=True)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table: `heads` are (title, unit), `rows` hold (text, small print) for each of them."""
+
+    heads: list[tuple[str, str]]
+    rows: list[list[tuple[str, str]]]
+
+
+def ms(seconds: float | None) -> str:
+    """Milliseconds; a dash where there is no value."""
+    return "–" if seconds is None else f"{1000 * seconds:.0f}"
+
+
+def _quantile(cell: dict[str, list[float]] | None, key: str) -> tuple[str, str]:
+    return (ms(cell[key][0]), f"{ms(cell[key][1])} to {ms(cell[key][2])}") if cell else ("–", "")
+
+
+def _real_time(row: dict[str, Any]) -> tuple[str, str]:
+    if row["rtf"] is None:
+        return "n/a", ""
+    return f"{row['rtf']:.3f}", f"p95 {row['rtf_each']['p95'][0]:.3f}" if row["rtf_each"] else ""
+
+
+def _settings(row: dict[str, Any], swept: bool) -> list[tuple[str, str, tuple[str, str]]]:
+    found = [
+        ("Words", "", (str(row["words"]), "")),
+        ("Prompt", "s", (f"{row['prompt_seconds']:g}", "")),
+        ("At once", "", (str(row["concurrency"]), "")),
+    ]
+    if swept:
+        found += [("Batch", "", (str(row["batch"]), "")), ("Chunk", "frames", (str(row["chunk_frames"] or "own"), ""))]
+    return found
+
+
+def _grid(rows: list[list[tuple[str, str, tuple[str, str]]]]) -> Grid:
+    return Grid([(title, unit) for title, unit, _ in rows[0]], [[cell for _, _, cell in row] for row in rows])
+
+
+def quantiles(system: dict[str, Any], metered: bool) -> Grid:
+    """Times of every point, with what it was spoken under."""
+    swept = any(row["batch"] > 1 or row["chunk_frames"] for row in system["rows"])
+    rows = []
+    for row in system["rows"]:
+        device = f"device {row['device_bytes'] // 2**20}" if row["device_bytes"] else ""
+        found = [
+            *_settings(row, swept),
+            ("RTF", "alone", _real_time(row)),
+            ("Throughput", "audio s / s", ("–" if row["throughput"] is None else f"{row['throughput']:.2f}", "")),
+            ("First chunk", "p50, ms", _quantile(row["first_chunk"], "p50")),
+            *(("First audible", f"{p}, ms", _quantile(row["first_audible"], p)) for p in ("p50", "p95", "p99")),
+            ("Whole", "p50, ms", _quantile(row["total"], "p50")),
+            ("Gap", "p95, ms", _quantile(row["gap"], "p95")),
+            ("Stalls", "runs", (f"{row['stalls']} of {row['n']}", "")),
+            ("Memory", "host, MiB", (str(row["host_bytes"] // 2**20), device)),
+        ]
+        if metered:
+            joules = row["joules_per_second"]
+            found.append(("Energy", "J / audio s", ("–" if joules is None else f"{joules:.2f}", "")))
+        rows.append(found)
+    return _grid(rows)
+
+
+def work(system: dict[str, Any]) -> Grid | None:
+    """What the counted operations come to, and their share of the machine's limits; None where nothing was counted."""
+    rows = []
+    for row in system["rows"]:
+        if row["chunk_frames"] is not None or not (row["work"] or row["frames_per_second"]):
+            continue
+        done, frames = row["work"] or {}, row["frames_per_second"]
+        figures = (
+            ("Work", "GFLOP / audio s", "gflop_per_audio_second", "{:.2f}", 1),
+            ("Arithmetic", "GFLOP/s", "gflop_per_s", "{:.1f}", 1),
+            ("Arithmetic", "% of limit", "arithmetic", "{:.1f}", 100),
+            ("Memory", "GB/s", "gb_per_s", "{:.1f}", 1),
+            ("Memory", "% of limit", "bandwidth", "{:.0f}", 100),
+        )
+        rows.append([
+            *_settings(row, False),
+            ("Batch", "", (str(row["batch"]), "")),
+            ("Frames", "a second", ("–" if frames is None else f"{frames:.0f}", "")),
+            *((t, unit, (how.format(by * done[key]) if done else "–", "")) for t, unit, key, how, by in figures),
+        ])  # fmt: skip
+    return _grid(rows) if rows else None
+
+
+def cards(data: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """For each system the figures that people ask for first, at the base point: (what, value with its interval)."""
+    found = []
+    for system in data["systems"]:
+        at = next((row for row in system["rows"] if all(row[k] == v for k, v in data["base"].items())), None)
+        if at is None:
+            continue
+        first, small = _quantile(at["first_audible"], "p50")
+        whole, _ = _quantile(at["total"], "p50")
+        facts = [
+            ("first audible sample", f"{first} ms" + (f" ({small})" if small else "")),
+            ("whole utterance", f"{whole} ms"),
+            ("real-time factor", _real_time(at)[0]),
+        ]
+        most = max((row["throughput"] for row in system["rows"] if row["throughput"] is not None), default=None)
+        facts += [("most audio a second", f"{most:.2f} s")] if most is not None else []
+        found.append((system["name"], facts))
+    return found
 
 
 def write_page(data: dict[str, Any], out: Path) -> Path:
     """Write profile.html of `profile.json`'s data into folder `out`."""
     lines, axis = timelines(data["systems"])
+    metered = any(row["joules_per_second"] for system in data["systems"] for row in system["rows"])
     page = render(
         "latency.html",
+        ("page.js",),
         title="latency profile",
         data=data,
+        cards=cards(data),
+        parts=[(system, quantiles(system, metered), work(system)) for system in data["systems"]],
         plots=plots(data),
         timelines=lines,
         axis=axis,
-        ms=lambda value: "–" if value is None else f"{1000 * value:.0f}",
     )
     target = out / "profile.html"
-    write_atomically(target, page.encode())
+    beside.write(target, page)
     return target

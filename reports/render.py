@@ -40,6 +40,7 @@ def environment() -> jinja2.Environment:
         rank_text=values.rank_text,
         p_value=values.p_value,
         other=values.other,
+        zip=zip,
     )
     return engine
 
@@ -72,14 +73,3 @@ def render(template: str, scripts: Sequence[str] = (), blocks: dict[str, Any] | 
 
 def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-BESIDE = {
-    "report.html": "report", "leaderboard.html": "leaderboard", "compare.html": "comparison", "profile.html": "speed",
-    "results.csv": "results.csv", "leaderboard.csv": "leaderboard.csv", "leaderboard.md": "leaderboard.md",
-}  # fmt: skip
-
-
-def links(out: Path, own: str) -> list[tuple[str, str]]:
-    """(address, name) of the pages and files that lie in the same folder as page `own`."""
-    return [(name, title) for name, title in BESIDE.items() if name != own and (out / name).exists()]

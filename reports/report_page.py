@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from ttsbench.records import Score
-from ttsbench.reports import breakdown, charts, reasons, values, verdict, words
-from ttsbench.reports.clips import CAP_MB, Clips, Note
-from ttsbench.reports.render import links, render
+from ttsbench.reports import beside, breakdown, charts, ranking, reasons, values, words
+from ttsbench.reports.clips import CAP_MB, Clips, Note, link
+from ttsbench.reports.render import render
+from ttsbench.reports.shown import shown
 from ttsbench.reports.tables import Entry, Table
-from ttsbench.reports.terminal import copies_text
-from ttsbench.store import write_atomically
 
 LISTED_FAILURES = 200
 
@@ -29,18 +28,17 @@ def write_page(
         blocks[f"rows-{index}"] = utterances(table, clips)
     blocks["audio"] = clips.urls()
     systems = list(dict.fromkeys(entry.name for table in tables for entry in table.systems))
-    scripts = ("player.js", "diff.js", "rows.js")
+    scripts = ("player.js", "diff.js", "rows.js", "sort.js", "page.js")
     text = render(
         "report.html",
         scripts,
         blocks,
         title=title or _title(systems),
         heading_given=title,
-        links=links(out, "report.html"),
         sections=sections,
         systems=systems,
     )
-    write_atomically(out / "report.html", text.encode())
+    beside.write(out / "report.html", text)
     return out / "report.html"
 
 
@@ -55,15 +53,9 @@ def _section(table: Table, index: int, clips: Clips) -> dict[str, Any]:
     failed = [(entry, rows) for entry in table.entries if (rows := reasons.listed(table, entry))]
     misheard = [(entry, edits) for entry in table.entries if (edits := _word_errors(table, entry))]
     return {
-        "table": table,
+        **shown(table, next(iter(ranking.ranked(table)), None) if len(table.systems) > 1 else None),
         "index": index,
-        "facts": verdict.facts(table),
-        "verdicts": verdict.verdicts(table),
-        "warning": verdict.recogniser_errs(table),
-        "not_applicable": reasons.not_applicable(table),
-        "failed": reasons.failed(table),
-        "copies": [(entry.name, copies_text(same)) for entry in table.entries if (same := reasons.copies(entry))],
-        "busy": reasons.busy(table),
+        "view": ranking.whole(table),
         "families": [
             (name, [charts.of_metric(m, table.entries) for m in group if m.name in measured])
             for name, group in table.families()
@@ -74,9 +66,15 @@ def _section(table: Table, index: int, clips: Clips) -> dict[str, Any]:
         "failures": [(entry, rows, rows[:LISTED_FAILURES]) for entry, rows in failed],
         "unsure": [(entry, rows) for entry in table.entries if (rows := _unsure(table, entry))],
         "checks": [(entry, found) for entry in table.entries if (found := _checks(table, entry))],
-        "runs": [(entry, entry.run.info) for entry in table.entries],
+        "runs": [(entry, entry.run.info, _files(entry, clips.out)) for entry in table.entries],
         "filters": {key: _options(table, key) for key in ("category", "language")},
     }
+
+
+def _files(entry: Entry, out: Path) -> list[tuple[str, str]]:
+    """(name, address) of the files that a row's numbers lie in."""
+    parts = ("run.json", "samples.jsonl", "synth.jsonl", "scores")
+    return [(name, link(entry.run.path / name, out.resolve())) for name in parts if (entry.run.path / name).exists()]
 
 
 def _unsure(table: Table, entry: Entry) -> list[tuple[str, str, str]]:

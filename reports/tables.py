@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ttsbench import names, significance, stats
-from ttsbench.errors import UserError
+from ttsbench.errors import UserError, unknown
 from ttsbench.records import Cell, Metric, Sample, Score, Synthesis
 from ttsbench.significance import Difference
 from ttsbench.store import Run, file_digest
 
+SPEEDS = ("rtf", "first-audible")  # in the first table of a page
 FAMILIES = ("intelligibility", "similarity", "quality", "speed", "cost")
 TRUTH = "ground-truth"
 ANCHORS = ("copy-prompt", "silence")  # known extremes: shown, never ranked, never best
@@ -84,16 +85,40 @@ class Table:
         return speakers(self.samples)
 
     @functools.cached_property
+    def ranks(self) -> dict[str, dict[str, tuple[int, int] | None]]:
+        """By system and metric the best and the worst rank that it can hold; None where it has none."""
+        found: dict[str, dict[str, tuple[int, int] | None]] = {entry.name: {} for entry in self.entries}
+        for metric in [*self.measured, *self.folded]:
+            places = significance.ranks(metric, [entry.scores[metric.name] for entry in self.systems], self.clusters)
+            for entry, place in zip(self.systems, places, strict=True):
+                found[entry.name][metric.name] = place
+        return found
+
+    @property
     def first(self) -> dict[str, Entry | None]:
         """By metric, the system that is significantly better than every other; None where several share that rank."""
         return {metric.name: self._first(metric) for metric in self.metrics}
 
     def _first(self, metric: Metric) -> Entry | None:
-        systems = [entry for entry in self.systems if entry.cells[metric.name].value is not None]
-        if len(systems) < 2:
-            return None
-        places = significance.ranks(metric, [entry.scores[metric.name] for entry in systems], self.clusters)
-        return next((entry for entry, place in zip(systems, places, strict=True) if place == (1, 1)), None)
+        ranked = [entry for entry in self.systems if self.ranks[entry.name].get(metric.name)]
+        alone = (entry for entry in ranked if self.ranks[entry.name][metric.name] == (1, 1))
+        return next(alone, None) if len(ranked) > 1 else None
+
+    @property
+    def essential(self) -> list[Metric]:
+        """The columns of a page's first table: the first of each family, and the first that was asked of every row
+        where that one was not; of speed the real-time factor and the first sound; nothing of cost."""
+        found = []
+        for name, group in self.families():
+            if name == "speed":
+                found += [metric for metric in group if metric.name in SPEEDS]
+            elif name != "cost":
+                whole = next((metric for metric in group if self._asked(metric) == len(self.samples)), group[0])
+                found += [group[0]] if whole is group[0] else [group[0], whole]
+        return found
+
+    def _asked(self, metric: Metric) -> int:
+        return max(entry.cells[metric.name].asked for entry in self.entries)
 
     @property
     def columns(self) -> list[Metric]:
@@ -161,8 +186,15 @@ def find(paths: Sequence[Path | str], scored: bool = True) -> list[Run]:
     return runs
 
 
-def tables(runs: Sequence[Run]) -> list[Table]:
-    """One table for every test set (by digest) and protocol (by version) in `runs`; files are read once."""
+def tables(runs: Sequence[Run], labels: Mapping[str, str] | None = None) -> list[Table]:
+    """One table for every test set (by digest) and protocol (by version) in `runs`; files are read once.
+
+    `labels`: what a system is called, by its name or its run's folder. Raises ReportError for one that no run has.
+    """
+    labels = labels or {}
+    known = dict.fromkeys(name for run in runs for name in (card_of(run)["name"], run.path.name))
+    if missing := [name for name in labels if name not in known]:
+        raise ReportError(unknown("system or run to label", missing[0], known))
     read = {run.path: (run.samples, run.syntheses) for run in runs}
     groups: dict[tuple[str, str, str, int], list[Run]] = {}
     for run in runs:
@@ -171,14 +203,15 @@ def tables(runs: Sequence[Run]) -> list[Table]:
             version = int(run.protocol(protocol).get("version", 1))
             groups.setdefault((testset["name"], testset["digest"], protocol, version), []).append(run)
     return [
-        _table(group, protocol, read) for (_, _, protocol, _), group in sorted(groups.items(), key=lambda item: item[0])
+        _table(group, protocol, read, labels)
+        for (_, _, protocol, _), group in sorted(groups.items(), key=lambda item: item[0])
     ]
 
 
 Read = dict[Path, tuple[list[Sample], dict[str, Synthesis]]]
 
 
-def _table(runs: list[Run], protocol: str, read: Read) -> Table:
+def _table(runs: list[Run], protocol: str, read: Read, labels: Mapping[str, str]) -> Table:
     samples = read[runs[0].path][0]
     clusters = speakers(samples)
     cards: dict[str, Metric] = {}
@@ -188,7 +221,7 @@ def _table(runs: list[Run], protocol: str, read: Read) -> Table:
     metrics = list(cards.values())
     entries = [
         _entry(run, name, protocol, metrics, clusters, *read[run.path])
-        for run, name in zip(runs, _names(runs), strict=True)
+        for run, name in zip(runs, _names(runs, labels), strict=True)
     ]
     truth = next((entry for entry in entries if entry.truth), None)
     if truth:
@@ -230,9 +263,10 @@ def _with_excess(entry: Entry, truth: Entry, metrics: list[Metric], clusters: di
     return replace(entry, excess=excess)
 
 
-def _names(runs: Sequence[Run]) -> list[str]:
-    """Display names: the card's, told apart by version or folder where two runs share one."""
-    names = [plain(card_of(run)["name"]) for run in runs]
+def _names(runs: Sequence[Run], labels: Mapping[str, str]) -> list[str]:
+    """Display names: the label or the card's, told apart by version or folder where two runs share one."""
+    own = [(run.path.name, card_of(run)["name"]) for run in runs]
+    names = [plain(labels.get(folder) or labels.get(name) or name) for folder, name in own]
     for extra in (lambda run: plain(card_of(run).get("version", "")), lambda run: plain(run.path.name)):
         doubled = {name for name in names if names.count(name) > 1}
         names = [f"{n} ({extra(r)})" if n in doubled and extra(r) else n for n, r in zip(names, runs, strict=True)]

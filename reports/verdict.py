@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ttsbench import significance
@@ -12,69 +13,114 @@ from ttsbench.reports.tables import Entry, Table
 from ttsbench.reports.values import interval, number
 
 RECOGNISER_ERRS = 0.10  # word errors on the recordings themselves above which the recogniser is too blunt
-QUESTIONS = {
-    "intelligibility": "Intelligible?",
-    "similarity": "The same voice?",
-    "quality": "Natural?",
-    "speed": "Fast?",
+QUESTIONS = {  # family: the question of its card, and its answer in the sentence above the cards
+    "intelligibility": ("Intelligible?", "is the most intelligible"),
+    "similarity": ("The same voice?", "is closest to the voice"),
+    "quality": ("Natural?", "sounds most natural"),
+    "speed": ("Fast?", "is the fastest"),
 }
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One question's answer: the leader with its value, and what can be said of the others."""
+    """One question's answer: the leader with its value, what can be said of the others, and who is as good.
+
+    `leader` is empty where every timing was taken on a busy machine; `equals` where the leader is alone in front.
+    """
 
     question: str
     metric: Metric
     leader: str
     value: str
-    said: str
+    said: list[str]
+    equals: tuple[str, ...] = ()
 
 
 def verdicts(table: Table) -> list[Verdict]:
     """A verdict for the first metric of each family, speed included, that has a number and a better direction."""
-    speed = [metric for metric in table.measured if metric.family == "speed" and metric.better != "neither"][:1]
+    speed = [m for m in table.columns if m.family == "speed" and m.better != "neither"][:1]
     found = [_verdict(table, metric) for metric in [*headline_metrics(table), *speed]]
     return [each for each in found if each is not None]
 
 
+def sentence(found: Sequence[Verdict], systems: int) -> str:
+    """'A is the most intelligible and is the fastest. Not settled by these rows: ...'; nothing for a lone system."""
+    told = [each for each in found if each.leader and each.metric.family in QUESTIONS]
+    if systems < 2 or not told:
+        return ""
+    alone: dict[str, list[str]] = {}
+    for each in told:
+        if not each.equals:
+            alone.setdefault(each.leader, []).append(QUESTIONS[each.metric.family][1])
+    parts = [f"{leader} {_and(answers)}" for leader, answers in alone.items()]
+    open_ones = [
+        f"who {QUESTIONS[each.metric.family][1]} ({_some([each.leader, *each.equals])})" for each in told if each.equals
+    ]
+    text = "; ".join(parts) + ". " if parts else ""
+    return text + (f"These rows do not settle {_and(open_ones, 'nor')}." if open_ones else "")
+
+
+def _and(parts: Sequence[str], last: str = "and") -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {last} {parts[-1]}"
+
+
+def _some(names: Sequence[str], most: int = 3) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
 def _verdict(table: Table, metric: Metric) -> Verdict | None:
+    question = QUESTIONS.get(metric.family, (metric.family.capitalize(),))[0]
     sign = 1.0 if metric.better == "lower" else -1.0
     having = [(sign * v, e) for e in table.systems if (v := e.cells[metric.name].value) is not None]
     order = [entry for _, entry in sorted(having, key=lambda pair: pair[0])]
     if not order:
-        return None
-    leader, unit = order[0], f" {metric.unit}" if metric.unit else ""
-    cell = leader.cells[metric.name]
+        busy = any(entry.cells[metric.name].busy for entry in table.systems)
+        said = ["Every row was timed while other programs used the machine."]
+        return Verdict(question, metric, "", "not judged", said) if busy else None
+    leader = order[0]
+    cell, equals = leader.cells[metric.name], _equals(table, metric, order)
     spread = interval(metric, cell.low, cell.high)
-    value = f"{number(metric, cell.value)}{unit}" + (f" ({spread})" if spread else "")
-    parts = [_ahead(table, metric, order), _to_truth(metric, leader)]
-    family = QUESTIONS.get(metric.family, metric.family.capitalize())
-    return Verdict(family, metric, leader.name, value, "; ".join(filter(None, parts)))
+    value = _with_unit(metric, number(metric, cell.value)) + (f" ({spread})" if spread else "")
+    said = [_ahead(table, metric, order), _to_truth(metric, leader)]
+    said.insert(1, f"Not separable from {_some(equals)}." if equals else "")
+    return Verdict(question, metric, leader.name, value, [each for each in said if each], tuple(equals))
+
+
+def _with_unit(metric: Metric, text: str) -> str:
+    return text if metric.unit in ("", "cosine", "MOS") else f"{text} {metric.unit}"
+
+
+def _equals(table: Table, metric: Metric, order: list[Entry]) -> list[str]:
+    """Whom the leader cannot be told from (paired, Holm, 5 %)."""
+    places = {entry.name: table.ranks[entry.name].get(metric.name) for entry in order[1:]}
+    return [name for name, place in places.items() if place and place[0] == 1]
 
 
 def _ahead(table: Table, metric: Metric, order: list[Entry]) -> str:
-    """The gap from the leader to the next, or whom it cannot be told from (paired, Holm, 5 %)."""
+    """The gap from the leader to the next, on the utterances that both have, with its interval."""
     if len(order) < 2:
         return ""
-    places = significance.ranks(metric, [entry.scores[metric.name] for entry in order], table.clusters)
-    equal = [entry.name for entry, place in zip(order[1:], places[1:], strict=True) if place and place[0] == 1]
-    if equal:
-        some = ", ".join(equal[:3]) + (f" and {len(equal) - 3} more" if len(equal) > 3 else "")
-        return f"not separable from {some}"
     first, second = order[0], order[1]
     gap = significance.paired(metric, first.scores[metric.name], second.scores[metric.name], table.clusters)
     if gap.value is None:
-        return f"next is {second.name}"
-    spread = (
-        interval(metric, *sorted((abs(gap.low), abs(gap.high)))) if gap.low is not None and gap.high is not None else ""
-    )
-    return f"{number(metric, abs(gap.value))} ahead of {second.name}" + (f" ({spread})" if spread else "")
+        return f"Next is {second.name}."
+    sign = 1.0 if metric.better == "lower" else -1.0
+    spread = ""
+    if gap.low is not None and gap.high is not None:
+        spread = f" ({interval(metric, *sorted((sign * gap.low, sign * gap.high)))})"
+    return f"{_gap(metric, sign * gap.value)} ahead of {second.name}{spread}."
 
 
 def _to_truth(metric: Metric, leader: Entry) -> str:
     excess = leader.excess.get(metric.name)
-    return f"{number(metric, excess.value, sign=True)} against the recordings" if excess else ""
+    if excess is None or excess.value is None:
+        return ""
+    return f"{_gap(metric, abs(excess.value))} {'below' if excess.value < 0 else 'above'} the recordings."
+
+
+def _gap(metric: Metric, value: float) -> str:
+    """A difference with its unit; rates differ by points."""
+    return f"{number(metric, value)} points" if metric.unit == "%" else _with_unit(metric, number(metric, value))
 
 
 def recogniser_errs(table: Table) -> str:

@@ -92,6 +92,14 @@ def limit(word: str) -> tuple[str, float]:
     return name, found
 
 
+def label(word: str) -> tuple[str, str]:
+    """'flite=Flite 2.2' as ('flite', 'Flite 2.2'): a system or a run folder, and what it is called."""
+    name, equals, text = word.partition("=")
+    if not name or not equals or not text.strip():
+        raise argparse.ArgumentTypeError(f"{word!r}: give NAME=LABEL, such as flite='Flite 2.2'")
+    return name, text.strip()
+
+
 def device(word: str) -> str:
     """cpu, mps, cuda or cuda:N. Whether it is there is found out when the command runs."""
     if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", word):

@@ -187,17 +187,19 @@ def _figure(run: Run, protocol: str, metric: Metric, clusters: Mapping[str, str]
 
 
 def finish(
-    campaign: Campaign, out: Path, as_json: bool = False, tolerated: float = 0.0, plan: Plan | None = None
-) -> int:
+    campaign: Campaign, out: Path, as_json: bool = False, tolerated: float = 0.0, plan: Plan | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> int:  # fmt: skip
     """Write the page and the table, print the table, what failed and where the page is.
 
-    Returns 1 where a system could not run or is worse than a threshold of the plan, or more than the share `tolerated`
-    of its rows failed: no usable output, or a metric without a value; else 0.
+    `labels`: what systems or run folders are called instead of their names. Returns 1 where a system could not run or
+    is worse than a threshold of the plan, or more than the share `tolerated` of its rows failed: no usable output, or a
+    metric without a value; else 0.
     """
     plan = plan or Plan()
     if not campaign.runs:
         return 1
-    found = reports.load(campaign.runs)
+    found = reports.load(campaign.runs, labels)
     progress = Progress()
     page = reports.write_report(found, out, progress.named("page"), plan.title)
     progress.close()

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ttsbench.reports import words
+from ttsbench.reports import beside, words
 from ttsbench.reports.clips import Clips
 from ttsbench.reports.comparison.output import figures
 from ttsbench.reports.comparison.result import MARKS, Comparison, Row, Worse
 from ttsbench.reports.render import render
-from ttsbench.store import write_atomically
 
 
 def write_page(found: Comparison, path: Path) -> None:
@@ -27,7 +26,7 @@ def write_page(found: Comparison, path: Path) -> None:
         "compare.html", ("player.js", "diff.js"), {"audio": clips.urls()}, title=f"{found.new} against {found.base}",
         found=found, rows=[(row, figures(row)) for row in found.rows], parts=parts, marks=_used(MARKS, found.rows),
     )  # fmt: skip
-    write_atomically(path, text.encode())
+    beside.write(path, text)
 
 
 def _heard(each: Worse, clips: Clips) -> dict[str, Any]:

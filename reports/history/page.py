@@ -10,12 +10,12 @@ from statistics import median
 from typing import Any
 
 from ttsbench.records import Metric
+from ttsbench.reports import beside
 from ttsbench.reports.charts import axis
 from ttsbench.reports.history.points import Figure, Point
 from ttsbench.reports.history.steps import steps
 from ttsbench.reports.render import render
 from ttsbench.reports.values import heading, interval, number, scale
-from ttsbench.store import write_atomically
 
 WIDE, HIGH = 640.0, 120.0  # of a chart, in the units of its view box
 
@@ -75,7 +75,7 @@ def write_page(points: Sequence[Point], path: Path, title: str = "History") -> l
     found = series(points)
     data = [[_told(point, s) for point in s.points] for s in found]
     text = render("history.html", ("history.js",), {"points": data}, title=title, series=found, wide=WIDE, high=HIGH)
-    write_atomically(path, text.encode())
+    beside.write(path, text)
     return found
 
 

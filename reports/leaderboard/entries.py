@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ttsbench.reports import breakdown, scores_only, words
+from ttsbench.errors import unknown
+from ttsbench.reports import breakdown, reported, scores_only, words
 from ttsbench.reports.clips import Clips, encode
-from ttsbench.reports.tables import Entry, ReportError, Table, find, tables
+from ttsbench.reports.tables import Entry, ReportError, Table, card_of, find, tables
 from ttsbench.store import file_name, write_atomically
+
+REPORTED = "reported"  # the board's folder of published results
 
 
 def add(paths: Sequence[Path | str], board: Path) -> list[Path]:
@@ -40,6 +43,29 @@ def add_operations(path: Path, board: Path) -> None:
             if name in found:
                 run.info["system"] = {**system, "card": {**(system.get("card") or {}), "gflop_per_10s": found[name]}}
                 run.save_info()
+
+
+def add_reported(paths: Sequence[Path], board: Path) -> None:
+    """Keep CSV files of published results on the board; one of the same name is replaced. Raises ReportError."""
+    for path in paths:
+        reported.read(path)
+    for path in paths:
+        write_atomically(board / REPORTED / f"{path.stem}.csv", path.read_bytes())
+
+
+def relabel(labels: Mapping[str, str], board: Path) -> None:
+    """Call systems of the board, by name or run folder, otherwise. Raises ReportError for one that is not there."""
+    runs = find([board / "entries"])
+    known: set[str] = set()
+    for run in runs:
+        names = (card_of(run)["name"], run.path.name, run.path.name.rpartition("-")[0])
+        known.update(names[:2])
+        if label := next((labels[name] for name in names if name in labels), ""):
+            known.add(names[2])
+            run.info["system"] = {**(run.info.get("system") or {}), "name": label}
+            run.save_info()
+    if missing := [name for name in labels if name not in known]:
+        raise ReportError(unknown("system on the board to label", missing[0], sorted(known)))
 
 
 def _examples(table: Table, entry: Entry, target: Path, clips: Clips) -> None:

@@ -8,41 +8,44 @@ from typing import Any
 
 from ttsbench.errors import unknown
 from ttsbench.records import Metric
-from ttsbench.reports import breakdown, charts, reported, values, verdict
+from ttsbench.reports import beside, breakdown, charts, ranking, reported
 from ttsbench.reports.clips import Clips
 from ttsbench.reports.frame import csv_text
-from ttsbench.reports.leaderboard import entries, formats, ranking
-from ttsbench.reports.leaderboard.ranking import View
-from ttsbench.reports.render import links, render
+from ttsbench.reports.leaderboard import entries, formats
+from ttsbench.reports.markdown import escaped
+from ttsbench.reports.ranking import View
+from ttsbench.reports.render import render
+from ttsbench.reports.shown import shown
 from ttsbench.reports.tables import ReportError, Table
 from ttsbench.store import write_atomically
 
 
-def write(out: Path, by: str = "") -> list[tuple[Table, list[View]]]:
+def write(out: Path, by: str = "", title: str = "") -> list[tuple[Table, list[View]]]:
     """Write every format of the board in folder `out` from its entries alone. Returns its tables and their views."""
+    title = title or "Leaderboard"
     found = [table for table in entries.load(out) if ranking.ranked(table) and table.systems]
     check(by, found)
     parts = [(table, ranking.views(table)) for table in found]
-    published = reported.load()
+    published = [*reported.load(), *reported.load(out / entries.REPORTED)]
     clips = Clips(out)
-    markdown, latex, sections = ["# Leaderboard", ""], [], []
+    markdown, latex, sections = [f"# {escaped(title)}", ""], [], []
     for index, (table, views) in enumerate(parts):
         metric = _metric(table, by)
-        fitting = reported.for_testset(table.testset["name"], table.samples, published)
+        of = table.testset
+        fitting = reported.for_testset(str(of["digest"]), str(of["source"]), table.samples, published)
         markdown.append(formats.markdown(table, views[0], metric, fitting))
         latex.append(formats.latex(table, views[0], metric))
         sections.append(_section(table, views, metric, clips, index) | {"reported": fitting})
     write_atomically(out / "leaderboard.md", "\n".join(markdown).encode())
     write_atomically(out / "leaderboard.tex", "\n".join(latex).encode())
     write_atomically(out / "leaderboard.csv", csv_text(formats.board_frame(parts, published)).encode())
-    shown = {each.name for section in sections for each in section["reported"]}
-    others = [each for each in published if each.name not in shown]
+    others = [each for each in published if not any(each in section["reported"] for section in sections)]
     text = render(
-        "leaderboard.html", ("player.js", "diff.js", "board.js"), {"audio": clips.urls()},
-        title="Leaderboard", links=links(out, "leaderboard.html"), sections=sections, others=others,
+        "leaderboard.html", ("player.js", "diff.js", "sort.js", "board.js", "page.js"), {"audio": clips.urls()},
+        title=title, sections=sections, others=others,
         filters=_filters(parts),
     )  # fmt: skip
-    write_atomically(out / "leaderboard.html", text.encode())
+    beside.write(out / "leaderboard.html", text)
     return parts
 
 
@@ -75,7 +78,6 @@ def _metric(table: Table, by: str) -> Metric:
 
 
 def _section(table: Table, views: list[View], by: Metric, clips: Clips, index: int) -> dict[str, Any]:
-    metrics = table.columns
     speeds = [m for m in table.measured if m.family == "speed" and m.better == "lower"][:2]
     quality = breakdown.headline_metrics(table)
     plots = [plot for x in speeds for y in quality if (plot := charts.scatter(x, y, table.entries))]
@@ -94,9 +96,6 @@ def _section(table: Table, views: list[View], by: Metric, clips: Clips, index: i
                    "metric": next(m for m in table.metrics if m.name == row["metric"])} for row in kept
         ]))  # fmt: skip
     return {
-        "table": table, "index": index, "metrics": metrics, "by": by, "rows": rows, "plots": plots[:4], "bars": bars,
+        **shown(table, by), "index": index, "rows": rows, "plots": plots[:4], "bars": bars,
         "examples": [pair for pair in heard if pair[1]], "languages": sorted({s.language for s in table.samples}),
-        "codec": values.CODEC_TITLES if any(entry.card.get("codec") for entry in table.entries) else (),
-        "facts": verdict.facts(table), "verdicts": verdict.verdicts(table), "warning": verdict.recogniser_errs(table),
-        "counted": any("gflop_per_10s" in entry.card for entry in table.entries),
     }  # fmt: skip

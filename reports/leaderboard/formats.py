@@ -8,9 +8,9 @@ import pandas as pd
 
 from ttsbench.records import Metric
 from ttsbench.reports import markdown as md
+from ttsbench.reports import ranking
 from ttsbench.reports.frame import frame
-from ttsbench.reports.leaderboard import ranking
-from ttsbench.reports.leaderboard.ranking import View
+from ttsbench.reports.ranking import View
 from ttsbench.reports.reported import Reported
 from ttsbench.reports.tables import Table
 from ttsbench.reports.values import (
@@ -89,7 +89,8 @@ def board_frame(parts: Sequence[tuple[Table, list[View]]], reported: Sequence[Re
     for table, views in parts:
         for view in views:
             for entry in table.entries:
-                for name, cell in view.cells[entry.name].items():
+                for name in (metric.name for metric in [*table.columns, *table.folded]):
+                    cell = view.cells[entry.name][name]
                     place = view.ranks[entry.name].get(name) or (None, None)
                     rows.append((
                         "ground truth" if entry.truth else "measured", table.testset["name"], table.protocol["name"],

@@ -105,10 +105,17 @@ function explorer(root) {
   more.addEventListener('click', draw);
   new IntersectionObserver((seen) => { if (seen.some((each) => each.isIntersecting) && !more.hidden) draw(); }, { rootMargin: '800px' }).observe(more);
   choose();
+  return () => { while (shown < chosen.length) draw(); };
 }
 
 // A table's rows are parsed when they come near the screen.
+const started = new Map();  // an explorer's element to what draws all of its rows
+function start(root) {
+  if (!started.has(root)) started.set(root, explorer(root));
+  return started.get(root);
+}
 const waiting = new IntersectionObserver((seen) => {
-  for (const each of seen) if (each.isIntersecting) { waiting.unobserve(each.target); explorer(each.target); }
+  for (const each of seen) if (each.isIntersecting) { waiting.unobserve(each.target); start(each.target); }
 }, { rootMargin: '1000px' });
 for (const root of document.querySelectorAll('.explorer')) waiting.observe(root);
+window.addEventListener('beforeprint', () => { for (const root of document.querySelectorAll('.explorer')) start(root)(); });  // paper holds every row

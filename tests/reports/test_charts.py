@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -92,3 +93,29 @@ def test_a_wide_range_is_logarithmic_with_few_marks():
     drawn = charts.scatter(RTF, WER, [Entry("a", 1e-9, 0.1), Entry("b", 1e9, 0.2)])
     assert drawn is not None and "logarithmic" in drawn.x_title and len(drawn.x_ticks) <= 8
     assert {point.label: point.x for point in drawn.points} == {"a": 0.0, "b": 100.0}
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 100), st.floats(0, 100), st.text("abcdef", min_size=1, max_size=24)), max_size=14)
+)
+def test_no_two_labels_of_a_scatter_plot_meet_at_any_width(points):
+    downs = charts.apart(points, charts.HIGH)
+    assert None not in downs[:14]
+    for width in (charts.NARROW, 240.0, 400.0, 1600.0):
+        boxes = []
+        for (x, y, text), down in zip(points, downs, strict=True):
+            at, wide = width * x / 100, charts.SIGN * len(text)
+            left, right = (at + 9, min(at + 9 + wide, width + 9)) if x <= 50 else (max(at - 9 - wide, -9), at - 9)
+            boxes.append((left, right, charts.HIGH * y / 100 + down))
+        for number, (left, right, here) in enumerate(boxes):
+            assert 0 <= here <= charts.HIGH
+            for a, b, other in boxes[:number]:
+                assert right < a or left > b or abs(here - other) >= charts.LINE - 1e-6, width
+
+
+@given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))
+def test_ticks_have_room_for_their_text(one, two):
+    labels = [(at, text) for at, text in charts.axis([one, two]).labels(across=True) if text]
+    assert labels and labels[0][0] == 0
+    for (before, a), (after, b) in itertools.pairwise(labels):
+        assert (after - before) * charts.NARROW / 100 >= 6 * (len(a) + len(b)) / 2

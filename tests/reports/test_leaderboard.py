@@ -7,14 +7,15 @@ import csv
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from ttsbench import reports
 from ttsbench.commands import leaderboard as command
 from ttsbench.records import Sample
-from ttsbench.reports import charts, markdown, reported, values
-from ttsbench.reports.leaderboard import entries, files, ranking
+from ttsbench.reports import charts, markdown, ranking, reported, values
+from ttsbench.reports.leaderboard import entries, files
 from ttsbench.reports.tables import ReportError
 from ttsbench.store import Run
 
@@ -110,18 +111,71 @@ def test_reported_rows_stand_apart(make_run, grown, tmp_path, monkeypatch):
     (folder / "seed_tts_eval.csv").write_text("# a note\nsystem,test_en_wer_pct\nHuman,2.14\n=Evil,1\n")
     found = reported.load(folder)
     assert found[0].rows == [["Human", "2.14"], ["=Evil", "1"]]
-    published = [Sample(f"s{n}", "text") for n in range(1088)]
-    assert reported.for_testset("seed-en", published, found) == found
-    assert reported.for_testset("seed-en-mine", published, found) == []  # a name that begins alike is another set
-    assert reported.for_testset("seed-en", published[:10], found) == []  # and so is a part of it
-    assert reported.for_testset("seed-en", [Sample("s", "t", task="resynthesis")] * 1088, found) == []
-    monkeypatch.setattr(reported, "load", lambda: found)
+    rows = [Sample(f"common_voice_en_{n}-common_voice_en_{n + 1}", "text") for n in range(1088)]
+    assert reported.for_testset("", "/data/my-own.lst", rows, found) == found  # whatever the set is called
+    assert reported.for_testset("", "meta.lst", rows[:10], found) == []  # a part of it is another set
+    assert reported.for_testset("", "meta.lst", [Sample(f"s{n}", "text") for n in range(1088)], found) == []
+    assert reported.for_testset("", "meta.lst", [replace(row, task="resynthesis") for row in rows], found) == []
+    monkeypatch.setattr(reported, "load", lambda folder=None: [] if folder else found)
     shutil.copytree(grown, tmp_path / "b")
     main("--out", tmp_path / "b")
     page = (tmp_path / "b" / "leaderboard.html").read_text()
-    assert page.index("Reported in the literature") > page.index("Ranking on toy")
+    assert page.index("Reported in the literature") > page.index("Results on toy")
     lines = (tmp_path / "b" / "leaderboard.csv").read_text()
     assert "reported,seed_tts_eval,as published,,all,Human" in lines and "'=Evil" in lines
+
+
+def test_reported_rows_of_ones_own_are_joined_by_digest_and_kept(grown, tmp_path):
+    board, file = shutil.copytree(grown, tmp_path / "b"), tmp_path / "mine.csv"
+    text = "# measured by a friend\nsystem,testset,wer_pct,sim_o,source\n"
+    text += "Theirs,{},2.50,0.7,a paper\nOther,elsewhere,3,,b\n"
+    file.write_text(text.format("toydigest"))
+    assert main("--out", board, "--reported", file) == 0
+    main("--out", board)  # it stays without being named again
+    page = (board / "leaderboard.html").read_text()
+    first, others = page.split("on test sets that are not on this board")
+    assert "Theirs" in first and "WER %" in first and "SIM-o" in first and "measured by a friend" in first
+    assert "Other" in others and "Theirs" not in others and "wer_pct" not in page
+    assert "<details" in first[first.index("Reported in the literature") : first.index("Theirs")]
+    file.write_text(text.format("toy"))  # the name of the test set is no identity
+    main("--out", board, "--reported", file)
+    assert "Theirs" in (board / "leaderboard.html").read_text().split("on test sets that are not on this board")[1]
+
+
+@pytest.mark.parametrize(
+    "text, said", [("system,wer_pct\n", "holds no rows"), ("system,wer_pct\na,1\nb\n", "line 3: 1 cells under 2")]
+)
+def test_a_file_of_reported_rows_that_cannot_be_used_is_refused_whole(grown, tmp_path, text, said):
+    (tmp_path / "mine.csv").write_text(text)
+    with pytest.raises(ReportError, match=said):
+        entries.add_reported([tmp_path / "mine.csv"], tmp_path / "b")
+    assert not (tmp_path / "b").exists()
+
+
+def test_headings_of_reported_rows_are_words():
+    named = "test_en_wer_pct", "system", "frame_rate_hz", "pesq_wb", "my_own_column", "KALL"
+    assert [reported.heading(name) for name in named] == [
+        "test-en WER %", "System", "frame rate Hz", "PESQ wide band", "My own column", "KALL"
+    ]  # fmt: skip
+
+
+def test_title_and_labels(grown, make_run, tmp_path, capsys):
+    board = shutil.copytree(grown, tmp_path / "b")
+    main("--out", board, "--title", "Voices & co.", "--label", "good=Good one", "--label", "bad@toy=Bad one")
+    page = (board / "leaderboard.html").read_text()
+    assert (
+        "<h1><bdi>Voices &amp; co.</bdi></h1>" in page
+        and "<bdi>Good one</bdi>" in page
+        and "<bdi>bad</bdi>" not in page
+    )
+    main("--out", board)
+    assert "<bdi>Good one</bdi>" in (board / "leaderboard.html").read_text()
+    with pytest.raises(ReportError, match="no system on the board to label 'godo'; did you mean 'good'"):
+        main("--out", grown, "--label", "godo=x")
+    run = make_run(tmp_path, "good", texts=TEXTS, sound=False)
+    assert reports.load([run], {"good@toy": "Good one"})[0].entries[0].name == "Good one"
+    with pytest.raises(ReportError, match="no system or run to label 'x'"):
+        reports.load([run], {"x": "y"})
 
 
 def test_pareto_front_and_ticks():

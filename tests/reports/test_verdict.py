@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import pytest
 
 from ttsbench import reports
@@ -35,13 +38,33 @@ def test_the_leader_is_ahead_or_not_separable(pair):
     found = verdict.verdicts(pair("good", 0.02, "bad", 0.4))
     assert [each.question for each in found] == ["Intelligible?", "The same voice?", "Natural?", "Fast?"]
     wer = of(found, "wer")
-    assert wer.leader == "good" and " ahead of bad (" in wer.said and "%" in wer.value
-    assert "not separable from" in of(found, "sim_o").said  # both were drawn around one mean
+    assert wer.leader == "good" and "%" in wer.value and not wer.equals
+    assert re.fullmatch(r"[\d.]+ points ahead of bad \([\d.]+ to [\d.]+\)\.", wer.said[0])
+    alike = of(found, "sim_o")  # both were drawn around one mean
+    other = "bad" if alike.leader == "good" else "good"
+    assert f"Not separable from {other}." in alike.said and alike.equals == (other,)
+    told = verdict.sentence(found, 2)
+    assert told.startswith("good is the most intelligible") and "These rows do not settle who is closest" in told
+
+
+def test_one_system_is_compared_with_nobody(make_run, tmp_path):
+    found = verdict.verdicts(table(make_run(tmp_path, "one", 0.1, 0.7, TEXTS, sound=False)))
+    assert verdict.sentence(found, 1) == "" and all(each.said == [] for each in found)
+
+
+def test_where_every_timing_is_of_a_busy_machine_nobody_is_the_fastest(make_run, tmp_path):
+    runs = [make_run(tmp_path, name, 0.1, 0.7, TEXTS, sound=False) for name in ("one", "two")]
+    for run in runs:
+        rows = [replace(score, busy=True) for score in Run.open(run).scores("embedded", "rtf")]
+        write_lines(run / "scores" / "embedded" / "rtf.jsonl", rows)
+    found = verdict.verdicts(table(*runs))
+    fast = of(found, "rtf")
+    assert (fast.leader, fast.value) == ("", "not judged") and "fastest" not in verdict.sentence(found, 2)
 
 
 def test_the_gap_to_the_recordings_is_said(pair):
     said = of(verdict.verdicts(pair("ground-truth", 0.02, "one", 0.3)), "wer").said
-    assert said.startswith("+") and said.endswith("against the recordings")
+    assert re.fullmatch(r"[\d.]+ points above the recordings\.", said[-1])
 
 
 @pytest.mark.parametrize(

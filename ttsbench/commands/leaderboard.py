@@ -7,6 +7,8 @@ import json
 import sys
 from pathlib import Path
 
+from ttsbench import arguments
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `ttsbench leaderboard`."""
@@ -18,20 +20,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--operations", type=Path, metavar="FILE", help="what `ttsbench flops SYSTEM ... --run --json` printed"
     )
+    parser.add_argument(
+        "--reported", type=Path, action="append", default=[], metavar="FILE",
+        help="CSV of published results, shown apart from measured rows; columns: docs/reports.md",
+    )  # fmt: skip
+    parser.add_argument("--title", default="", help="heading of the page (default: Leaderboard)")
+    parser.add_argument(
+        "--label", type=arguments.label, action="append", default=[], metavar="NAME=LABEL",
+        help="call a system, or a run folder's system, otherwise; kept until the run is put on the board again",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="ranks and values as one JSON line on standard output")
 
 
 def run(options: argparse.Namespace) -> int:
     """Add the runs, write leaderboard.{html,md,csv,tex}, print the tables and where the page is."""
     from ttsbench import reports
-    from ttsbench.reports.leaderboard import entries, files, ranking
+    from ttsbench.reports import ranking
+    from ttsbench.reports.leaderboard import entries, files
 
     if options.runs:
         files.check(options.by, [*reports.load(options.runs), *entries.kept(options.out)])
         entries.add(options.runs, options.out)
+    if options.label:
+        entries.relabel(dict(options.label), options.out)
+    entries.add_reported(options.reported, options.out)
     if options.operations:
         entries.add_operations(options.operations, options.out)
-    parts = files.write(options.out, options.by)
+    parts = files.write(options.out, options.by, options.title)
     if options.json:
         found = [{"table": t.title, "views": ranking.dump(views)} for t, views in parts]
         print(json.dumps(found, ensure_ascii=False, allow_nan=False))

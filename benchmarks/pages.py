@@ -1,15 +1,18 @@
-"""Time to write and to open the comparison page of a large benchmark: 10 systems on 2,020 utterances.
+"""Time to write pages, with the start of the program, and to open the largest of them.
 
-    python benchmarks/page_opening.py
+    python benchmarks/pages.py [report] [large] [leaderboard]
 
-Makes run folders with drawn scores and short tones, writes report.html, opens it in headless Chromium three times, and
-prints size, seconds to the first picture, seconds until it is ready, and seconds to sort all rows.
+report: 72 rows of one system and the recordings, 5 s each, nothing kept from before, then the same again;
+large: 10 systems on 2,020 rows; leaderboard: 30 systems on 500 rows. Runs are drawn. Each line has seconds by the clock
+and of processor, since other programs share the machine. `large` is opened in headless Chromium three times.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import resource
+import subprocess
 import sys
 import tempfile
 import time
@@ -17,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ttsbench import audio, reports
+from ttsbench import audio
 from ttsbench.records import Metric, Sample, Score, Synthesis
 from ttsbench.store import Run, write_lines
 
@@ -30,12 +33,15 @@ METRICS = [
 WORDS = "time person year way day thing man world life hand part child eye woman place work week case".split()
 
 
-def tones(folder: Path, count: int = 40) -> list[Path]:
-    """Some half-second tones; the runs' audio files are links to them."""
-    clock = np.arange(8000) / 16000
+def sounds(folder: Path, count: int = 40, seconds: float = 0.5, rate: int = 24000) -> list[Path]:
+    """Voice-like sounds: harmonics of a wandering pitch, louder and softer like syllables, with some noise."""
+    dice, clock = np.random.default_rng(0), np.arange(round(rate * seconds)) / rate
     paths = [folder / f"{index}.flac" for index in range(count)]
     for index, path in enumerate(paths):
-        audio.write(path, (0.3 * np.sin(2 * np.pi * (200 + 9 * index) * clock)).astype(np.float32), 16000)
+        pitch = (100 + 3 * index) * (1 + 0.1 * np.sin(2 * np.pi * 0.7 * clock + index))
+        phase = 2 * np.pi * np.cumsum(pitch) / rate
+        voice = sum(np.sin(k * phase) / k for k in range(1, 30)) * (0.5 + 0.5 * np.sin(2 * np.pi * 4 * clock))
+        audio.write(path, (0.1 * voice + 0.01 * dice.normal(size=clock.size)).astype(np.float32), rate)
     return paths
 
 
@@ -54,16 +60,16 @@ def scored(samples: list[Sample], dice: np.random.Generator) -> dict[str, list[S
     return found
 
 
-def make(folder: Path, systems: int, utterances: int) -> list[Path]:
-    """Run folders of `systems` systems on one test set."""
-    dice, sounds, paths = np.random.default_rng(0), tones(folder / "tones"), []
+def make(folder: Path, systems: int, utterances: int, files: list[Path], truth: bool = False) -> list[Path]:
+    """Run folders of `systems` systems on one test set; with `truth`, the first is the recordings."""
+    dice, paths = np.random.default_rng(0), []
     samples = [
-        Sample(f"utt-{n:05d}", " ".join(map(str, dice.choice(WORDS, 12))), truth=sounds[n % len(sounds)],
+        Sample(f"utt-{n:05d}", " ".join(map(str, dice.choice(WORDS, 12))), truth=files[n % len(files)],
                speaker=f"s{n % 40}") for n in range(utterances)
     ]  # fmt: skip
     about = {"name": "drawn", "version": 1, "title": "Drawn scores", "explain": "No model.", "source": ""}
     for number in range(systems):
-        name = f"system-{number}"
+        name = "ground-truth" if truth and number == 0 else f"system-{number}"
         info = {"system": {"name": name, "spec": name, "card": {"name": name, "version": "1"}},
                 "testset": {"name": "large", "digest": "large"}, "identity": {}, "seed": 0, "packages": {}, "code": {},
                 "machine": {}, "started": ""}  # fmt: skip
@@ -71,7 +77,7 @@ def make(folder: Path, systems: int, utterances: int) -> list[Path]:
         (run.path / "audio").mkdir()
         rows = []
         for n, sample in enumerate(samples):
-            os.link(sounds[(n + number) % len(sounds)], run.path / "audio" / f"{sample.id}.flac")
+            os.link(files[(n + number) % len(files)], run.path / "audio" / f"{sample.id}.flac")
             rows.append(Synthesis(sample.id, f"audio/{sample.id}.flac", "", 16000, 0.5))
         write_lines(run.path / "synth.jsonl", rows)
         run.write_scores(about, scored(samples, dice), METRICS)
@@ -102,23 +108,38 @@ def opened(page: Path, chromium: str) -> tuple[float, float, float]:
     return (first[0] / 1000 if first else float("nan")), ready, sort
 
 
+def command(*words: object) -> str:
+    """Run `ttsbench`; seconds by the clock and of processor, as text."""
+    start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-m", "ttsbench", *map(str, words)], check=False, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    worked = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return f"{time.perf_counter() - start:.1f} s ({worked:.1f} s of processor)"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--systems", type=int, default=10)
-    parser.add_argument("--utterances", type=int, default=2020)
+    parser.add_argument("cases", nargs="*", default=["report", "large", "leaderboard"])
     parser.add_argument("--chromium", default="/usr/bin/chromium")
     options = parser.parse_args()
+    print(f"load average {os.getloadavg()[0]:.1f}, {len(os.sched_getaffinity(0))} cores")
     with tempfile.TemporaryDirectory(prefix="ttsbench-") as place:
-        runs = make(Path(place), options.systems, options.utterances)
-        start, worked = time.perf_counter(), time.process_time()
-        reports.write_report(reports.load(runs), Path(place, "out"))
-        page = Path(place, "out", "report.html")
-        taken, size = time.perf_counter() - start, page.stat().st_size / 1e6
-        print(f"{options.systems} systems x {options.utterances} utterances: {size:.1f} MB")
-        print(f"written in {taken:.1f} s ({time.process_time() - worked:.1f} s of processor)")
-        for _ in range(3):
-            first, ready, sort = opened(page, options.chromium)
-            print(f"first picture {first:.2f} s, ready {ready:.2f} s, all rows sorted {sort:.2f} s")
+        if "report" in options.cases:
+            runs = make(Path(place, "small"), 2, 72, sounds(Path(place, "long"), 144, 5.0), truth=True)
+            for when in ("cold", "again"):
+                taken = command("report", *runs, "--out", Path(place, "report"))
+                print(f"report, 72 rows of 2 runs, {when}: {taken}")
+        if "leaderboard" in options.cases:
+            runs = make(Path(place, "many"), 30, 500, sounds(Path(place, "other"), 40, 0.5), truth=True)
+            print(f"leaderboard, 30 systems x 500 rows: {command('leaderboard', *runs, '--out', Path(place, 'board'))}")
+        if "large" in options.cases:
+            runs = make(Path(place, "large"), 10, 2020, sounds(Path(place, "short"), 40, 0.5))
+            page = Path(place, "large", "out", "report.html")
+            print(f"report, 10 systems x 2,020 rows: {command('report', *runs, '--out', page.parent)}")
+            print(f"  {page.stat().st_size / 1e6:.1f} MB")
+            for _ in range(3):
+                first, ready, sort = opened(page, options.chromium)
+                print(f"  opened: first picture {first:.2f} s, ready {ready:.2f} s, all rows sorted {sort:.2f} s")
     return 0
 
 
