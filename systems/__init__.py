@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,17 +22,18 @@ HERE = Path(__file__).parent
 CARDS = HERE / "adapters" / "cards"
 ENTRY_POINTS = "ttsbench.systems"
 ANCHORS = ("ground-truth", "copy-prompt", "silence")
-Kind = Literal["in-repo", "outside program", "anchor", "entry point"]
+Kind = Literal["in-repo", "variant", "outside", "by key", "anchor", "entry point"]
 SPECS = "a name of `ttsbench list systems`, CARD.toml, recorded:DIR, http:URL, python:FILE.py:CLASS"
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A system one can name. `missing` says what has to be installed first, or is empty."""
+    """A system one can name. `missing`: what has to be installed or set first, or ""; `install`: how, in one line."""
 
     card: Card
     kind: Kind
     missing: str = ""
+    install: str = ""
 
 
 def listing() -> tuple[Listed, ...]:
@@ -44,7 +46,7 @@ def listing() -> tuple[Listed, ...]:
         found.append(Listed(card, "in-repo", _without_weights(options)))
     for path in sorted(CARDS.glob("*.toml")):
         card_, options = cards.read(path)
-        found.append(Listed(card_, "outside program", _missing(options)))
+        found.append(Listed(card_, _kind(options), _missing(options), str(options.get("install", ""))))
     for name in ANCHORS:
         found.append(Listed(_anchor_card(name), "anchor"))
     for point in _entry_points():
@@ -209,7 +211,7 @@ def _from_card(path: Path, device: str) -> System | Recorded:
     from ttsbench.systems import cards
 
     card, options = cards.read(path)
-    for name in ("install", "weights"):
+    for name in ("install", "weights", "packages", "variables"):
         options.pop(name, None)
     adapter = options.pop("adapter", None)
     folder = path.resolve().parent
@@ -222,9 +224,9 @@ def _from_card(path: Path, device: str) -> System | Recorded:
 
         return lines.Speaker(card, cards.convert(options, lines.Options, path), folder)
     if adapter == "http":
-        from ttsbench.systems.adapters import http
+        from ttsbench.systems.adapters import http, request
 
-        return http.Server(card, cards.convert(options, http.Options, path), "sample_rate" in cards.given(path))
+        return http.Server(card, cards.convert(options, request.Options, path), "sample_rate" in cards.given(path))
     if adapter == "python":
         from ttsbench.systems.adapters import python
 
@@ -239,12 +241,26 @@ def _from_card(path: Path, device: str) -> System | Recorded:
     )
 
 
+def _kind(options: dict[str, Any]) -> Kind:
+    """Of a card that ships: a server that wants a key, a program or package, or a variant of our own systems."""
+    if options.get("key_variable"):
+        return "by key"
+    return "outside" if "packages" in options or "argv" in options else "variant"
+
+
 def _missing(options: dict[str, Any]) -> str:
-    """What a command card needs and this machine lacks."""
+    """What a card needs and this machine lacks."""
+    from ttsbench.systems import preflight
+    from ttsbench.systems.adapters import request
+
     program = (options.get("argv") or [""])[0]
-    if not program or "{" in program or shutil.which(program):
-        return ""
-    return f"{program} is not installed" + (f": {options['install']}" if options.get("install") else "")
+    unset = [name for name in request.variables(options) if not os.environ.get(name)]
+    absent = preflight.missing_packages(options)
+    if program and "{" not in program and not shutil.which(program):
+        absent.append(program)
+    parts = [f"not installed: {', '.join(absent)}"] if absent else []
+    parts += [f"not set: {', '.join(unset)}"] if unset else []
+    return "; ".join(parts)
 
 
 def _without_weights(options: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import importlib.metadata
 import importlib.util
 import json
 from collections.abc import Iterable, Iterator
@@ -39,12 +40,20 @@ def of_card(path: Path) -> str:
     """Digest of what a card file says beyond the card's own fields, and of the files that it names."""
     _, options = cards.read(path)
     weights, _ = options.pop("weights", []), options.pop("install", None)
+    versions = {name: _version(name) for name in options.pop("packages", [])}
     folder = path.resolve().parent
     argv = [part.replace("{here}", str(folder)) for part in options.get("argv", []) if isinstance(part, str)]
     named = [folder / part for part in argv if (folder / part).is_file()]
     source = of_file(options["source"], folder) if isinstance(options.get("source"), str) else ""
-    said = json.dumps([options, weights, source], sort_keys=True, default=str)
+    said = json.dumps([options, weights, source, *([versions] if versions else [])], sort_keys=True, default=str)
     return hashlib.sha256(said.encode() + digest(named).encode()).hexdigest()[:16]
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 def of_weights(path: Path) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import shutil
 import socket
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 
 from ttsbench.errors import UserError
 from ttsbench.systems import cards
+from ttsbench.systems.adapters import request
 from ttsbench.systems.digests import weights_file
 
 SECONDS = 5.0  # that a server has to accept a connection
@@ -42,14 +44,34 @@ def _device(name: str) -> None:
 def card(path: Path) -> None:
     """Raise UserError where a card file names a program, server, Python file or weights that are not here."""
     _, options = cards.read(path)
+    for name in request.variables(options):
+        request.variable(name, str(path))
+    packages(path, options)
     weights(path, options)
     adapter = options.get("adapter")
     if adapter in ("command", "json-lines"):
         program(path, options)
     elif adapter == "http":
-        server(str(options.get("url", "")), str(path))
+        server(request.with_variables(str(options.get("url", "")), str(path)), str(path))
     elif adapter == "python":
         python(str(options.get("source", "")), path.resolve().parent, str(path))
+
+
+def packages(path: Path, options: dict[str, Any]) -> None:
+    """The packages listed under `packages`."""
+    if absent := missing_packages(options):
+        raise UserError(f"{path}: {', '.join(absent)} is not installed: {options.get('install', 'install it')}")
+
+
+def missing_packages(options: dict[str, Any]) -> list[str]:
+    """The installed packages that a card needs and that are not here."""
+    absent = []
+    for name in options.get("packages", []):
+        try:
+            importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            absent.append(name)
+    return absent
 
 
 def weights(path: Path, options: dict[str, Any]) -> None:

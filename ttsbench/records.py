@@ -65,17 +65,13 @@ class CodecFacts:
     codebook_size: int
     bits_per_second: float | None = None
 
-    @property
-    def token_rate(self) -> float:
-        """Tokens a second over all codebooks."""
-        return self.frame_rate * self.codebooks
-
 
 @dataclass(frozen=True)
 class Card:
     """What a system says: `sample_rate` in Hz; `languages` as ISO 639-1 codes ("*": any); `parameters` a count.
 
     `codec`: of a system that is one. `frame_rate`: frames a second that a model writes, where it writes frames.
+    `price`: USD for a million characters, as `price_source` (where, when) says it.
     """
 
     name: str
@@ -90,6 +86,8 @@ class Card:
     parameters: int | None = None
     codec: CodecFacts | None = None
     frame_rate: float | None = None
+    price: float | None = None
+    price_source: str = ""
 
     def speaks(self, language: str) -> bool:
         """Whether it may be asked for a language; '*' stands for every one."""
@@ -268,8 +266,8 @@ class Cell:
 
 @dataclass(frozen=True)
 class Item:
-    """What a metric sees of one utterance: absolute paths; `audio` is None where the output is missing. `untimed` says
-    why no row of the run has timings, "" where the clock ran."""
+    """What a metric sees of one utterance: absolute paths; `audio` is None where the output is missing. `untimed`: why
+    no row of the run has timings, or "". `hour`: USD for an hour of the machine, per utterance spoken at once."""
 
     sample: Sample
     synthesis: Synthesis
@@ -277,6 +275,7 @@ class Item:
     audio: Path | None
     resynthesis: Path | None = None
     untimed: str = ""
+    hour: float | None = None
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,21 @@
-"""A server that speaks the OpenAI request `POST /v1/audio/speech`, read as a stream."""
+"""A server that speaks for a request: OpenAI's `POST /v1/audio/speech`, or one that a card writes. Read as a stream."""
 
 from __future__ import annotations
 
+import base64
 import contextlib
-import os
+import json
 import random
 import socket
 import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from typing import Any, Literal
-from urllib.parse import urlsplit, urlunsplit
+from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import numpy as np
@@ -22,40 +23,12 @@ import numpy as np
 from ttsbench.errors import UserError
 from ttsbench.pcm import AudioError
 from ttsbench.records import Card, Retry, Sample
-from ttsbench.systems.adapters import fill, sound
+from ttsbench.systems.adapters import sound
+from ttsbench.systems.adapters.request import Options, Request
 from ttsbench.systems.errors import SpeechError
 
 LONGEST_PAUSE = 10.0  # seconds between two tries, where the server does not say how long to wait
 SHORTEST_WAIT = 1.0  # seconds; a shorter one that a server asks for counts as a try
-PATH = "/v1/audio/speech"
-ALLOWED = ("text", "language", "prompt", "prompt_base64", "prompt_text", "seed")
-
-
-@dataclass(frozen=True)
-class Options:
-    """The fields of a card with `adapter = "http"`.
-
-    `url`: of the server or of the request: http://localhost:8000, .../v1 and .../v1/audio/speech are one. `format`:
-    what is asked for, raw 16-bit mono 'pcm' at the card's sample rate, or 'wav'. `key_variable`: the environment
-    variable that holds the key. `connect_seconds`, `read_seconds` (longest pause between two pieces), `total_seconds`
-    (of a row, waiting for the first piece and for another try included): time limits. `tries`: of status 429, 5xx and
-    broken connections, only while no audio has come; a wait that the server asks for is no try. `extra`: more fields
-    of the request, such as stream_format = "sse", whose strings may hold {language} {prompt} {prompt_base64}
-    {prompt_text} {seed} {text}.
-    """
-
-    url: str
-    model: str = "tts-1"
-    voice: str = "alloy"
-    format: Literal["pcm", "wav"] = "pcm"
-    key_variable: str = ""
-    connect_seconds: float = 10.0
-    read_seconds: float = 30.0
-    total_seconds: float = 120.0
-    tries: int = 3
-    pause: float = 0.5
-    language_names: dict[str, str] = field(default_factory=dict)
-    extra: dict[str, Any] = field(default_factory=dict)
 
 
 class Again(Exception):
@@ -77,15 +50,6 @@ def card_of(url: str) -> Card:
     name = f"http-{parts.hostname or ''}" + (f"-{parts.port}" if parts.port else "")
     about = "an OpenAI-compatible speech server"
     return Card(name, sample_rate=24000, streaming=True, zero_shot=False, about=about)
-
-
-def full_url(url: str) -> str:
-    """The address of the request: a server's own, or one that ends in /v1, gets the rest of the path."""
-    parts = urlsplit(url)
-    path = parts.path.rstrip("/")
-    if path.endswith(PATH[:3]):
-        return urlunsplit(parts._replace(path=path + PATH[3:]))
-    return url if path else urlunsplit(parts._replace(path=PATH))
 
 
 def is_loopback(host: str) -> bool:
@@ -111,32 +75,36 @@ class Server:
 
         Raises UserError for an address or placeholder that cannot work, or a key that is not set.
         """
-        parts = urlsplit(options.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UserError(f"card {card.name!r}: url = {options.url!r}; give http://HOST:PORT/v1/audio/speech")
+        self.request = Request(card, options)
         if options.tries < 1:
             raise UserError(f"card {card.name!r}: tries = {options.tries}; it must be 1 or more")
-        for template in _strings(options.extra):
-            fill.check(template, f"card {card.name!r}", ALLOWED)
-        headers = {}
-        if options.key_variable:
-            key = os.environ.get(options.key_variable, "")
-            if not key:
-                raise UserError(f"card {card.name!r}: the environment variable {options.key_variable} is not set")
-            headers["Authorization"] = f"Bearer {key}"
         self.card = card
         self.options = options
-        self.url = full_url(options.url)
+        self.url = self.request.url
         self.rate = card.sample_rate if rate_known else None
-        self.beside = is_loopback(parts.hostname)
+        self.beside = is_loopback(urlsplit(self.url).hostname or "")
         proxy = proxy_of(self.url)
         self.where = self.url + (f" (through the proxy {proxy.rpartition('@')[2]})" if proxy else "")
-        self.client = httpx.Client(headers=headers, follow_redirects=True, trust_env=not self.beside)
+        # httpx takes Authorization away where another host is named, and no other header
+        follow = not options.key_variable or options.key_header.startswith("Authorization:")
+        headers = self.request.headers
+        self.client = httpx.Client(headers=headers, follow_redirects=follow, trust_env=not self.beside)
 
     def synthesize(self, sample: Sample, seed: int) -> Iterator[np.ndarray | Retry | str]:
-        """Yield float32 chunks as they arrive, a Retry before each new try. Raises SpeechError: what the server did."""
+        """Yield float32 chunks as they arrive, a Retry before each new try. Raises SpeechError: what the server did.
+
+        Whatever text comes of it is without the key.
+        """
+        hide = self.request.without_key
+        try:
+            for piece in self._tries(sample, seed):
+                yield Retry(hide(piece.reason)) if isinstance(piece, Retry) else piece
+        except SpeechError as fault:
+            raise SpeechError(hide(str(fault))) from None
+
+    def _tries(self, sample: Sample, seed: int) -> Iterator[np.ndarray | Retry | str]:
         until = time.monotonic() + self.options.total_seconds
-        body = self._body(sample, seed)
+        body = self.request.content(sample, seed)
         tried = waits = 0
         while True:
             spoken = False
@@ -157,25 +125,18 @@ class Server:
                 time.sleep(pause)
                 yield Retry(str(fault))
 
-    def _body(self, sample: Sample, seed: int) -> dict[str, Any]:
-        """The request; the card's extra fields may replace the usual ones."""
-        options = self.options
-        body: dict[str, Any] = {"model": options.model, "voice": options.voice, "input": sample.text}
-        body["response_format"] = options.format
-        values = fill.values(sample, seed, options.language_names, tuple(_strings(options.extra)))
-        return {**body, **_filled(options.extra, values)}
-
     def _once(self, body: dict[str, Any], until: float) -> Iterator[np.ndarray | str]:
         """One try. Raises Again for what may pass, SpeechError for what will not."""
         stall = Stall(self.options.read_seconds)
         limits = httpx.Timeout(max(0.01, until - time.monotonic()), connect=self.options.connect_seconds)
         try:
-            with self.client.stream("POST", self.url, json=body, timeout=limits) as answer, stall:
+            with self.client.stream("POST", self.url, timeout=limits, **body) as answer, stall:
                 self._check(answer)
-                kind = answer.headers.get("content-type", "")
+                kind = "" if self.options.answer else answer.headers.get("content-type", "")
                 declared = sound.Declared(self.rate, self.card.sample_rate, kind, answer.headers)
                 decoder = sound.Guess(declared)
-                for data in answer.iter_bytes():
+                field = self.options.answer
+                for data in _audio_in(answer, field) if field else answer.iter_bytes():
                     chunk = decoder.feed(data)
                     if chunk.size:
                         self._learn(decoder.rate)
@@ -217,6 +178,8 @@ class Server:
                 place = step.headers.get("location", "")
                 raise SpeechError(f"status {step.status_code}: the address moved to {place!r}: give that one")
         kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind.endswith("json") and self.options.answer and answer.status_code == 200:
+            return
         text_only = kind.endswith("json") or (kind.startswith("text/") and kind != sound.EVENTS)
         fine = 200 <= answer.status_code < 300
         if fine and not text_only:
@@ -275,6 +238,15 @@ def _asked(headers: httpx.Headers) -> float | None:
     return None
 
 
+def _audio_in(answer: httpx.Response, field: str) -> Iterator[bytes]:
+    """The audio that a JSON answer holds in base64. Raises SpeechError where it holds none."""
+    data = answer.read()
+    try:
+        yield base64.b64decode(json.loads(data)[field], validate=True)
+    except (ValueError, KeyError, TypeError) as fault:
+        raise SpeechError(f"the answer has no audio in its field {field!r}: {data[:300]!r}") from fault
+
+
 def _start(answer: httpx.Response, characters: int = 300) -> str:
     """The first characters of an answer that is no audio, however long it is."""
     found = b""
@@ -291,26 +263,3 @@ def _pause(fault: Again, tried: int, first: float) -> float:
     if fault.pause is not None:
         return fault.pause  # the row's own limit ends longer waits
     return min(first * 2 ** (tried - 1) * random.uniform(0.8, 1.2), LONGEST_PAUSE)
-
-
-def _strings(value: Any) -> Iterator[str]:
-    """All strings inside a TOML value."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _strings(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _strings(item)
-
-
-def _filled(value: Any, values: dict[str, str]) -> Any:
-    """`value` with the placeholders of its strings filled; a string that is {seed} alone becomes a number."""
-    if isinstance(value, str):
-        return int(values["seed"]) if value == "{seed}" else fill.fill(value, values)
-    if isinstance(value, dict):
-        return {name: _filled(item, values) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_filled(item, values) for item in value]
-    return value

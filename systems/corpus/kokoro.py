@@ -17,7 +17,7 @@ import importlib.metadata
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,23 +102,38 @@ class Kokoro:
         found = self._g2p[key](text)
         return "".join(c for c in re.sub(r"\s+", " ", found).strip() if c in self._ids)
 
+    def chunks(self, text: str, voice: str, language: str, speed: float = 1.0) -> Iterator[np.ndarray]:
+        """`text` as the model gives it: float32 (n,) at 24 kHz, a chunk for each piece of whole sentences that it takes
+        at once. UserError where nothing can be said."""
+        pieces = self._pieces(self.phonemes(text, voice, language), text)
+        style = self._blend(voice)
+        for piece in pieces:
+            yield self._run(piece, style, speed)[0]
+
     def say(self, text: str, voice: str, language: str, speed: float = 1.0, phonemes: str = "") -> Speech:
         """`text` (or `phonemes`) by a voice or a blend; `speed` above 1 is faster. UserError where nothing can be said.
 
         Texts beyond the model's length are spoken in pieces of whole sentences, with `PAUSE` between.
         """
-        whole = phonemes or self.phonemes(text, voice, language)
-        pieces = [whole] if len(whole) <= MOST_TOKENS else _joined(re.split(_ENDS, whole))
-        if not whole or max(map(len, pieces)) > MOST_TOKENS:
-            raise UserError(f"nothing to say, or a sentence of more than {MOST_TOKENS} phonemes: {text[:60]!r}")
-        style = sum(share * self._style(name) for name, share in parse_voice(voice).items())
-        parts = [self._speak(piece, np.asarray(style), speed) for piece in pieces]
+        pieces = self._pieces(phonemes or self.phonemes(text, voice, language), text)
+        style = self._blend(voice)
+        parts = [self._speak(piece, style, speed) for piece in pieces]
         samples, tokens, ends = parts[0].samples, parts[0].tokens, parts[0].ends
         for part in parts[1:]:
             start = samples.size / RATE + PAUSE
             samples = np.concatenate([samples, np.zeros(round(PAUSE * RATE), np.float32), part.samples])
             tokens, ends = (*tokens, *part.tokens), (*ends, *(start + end for end in part.ends))
         return Speech(_level(samples), tokens, tuple(round(float(end), 4) for end in ends))
+
+    def _pieces(self, phonemes: str, text: str) -> list[str]:
+        """Whole sentences that the model takes at once. UserError where there is nothing, or a sentence is too long."""
+        pieces = [phonemes] if len(phonemes) <= MOST_TOKENS else _joined(re.split(_ENDS, phonemes))
+        if not phonemes or max(map(len, pieces)) > MOST_TOKENS:
+            raise UserError(f"nothing to say, or a sentence of more than {MOST_TOKENS} phonemes: {text[:60]!r}")
+        return pieces
+
+    def _blend(self, voice: str) -> np.ndarray:
+        return np.asarray(sum(share * self._style(name) for name, share in parse_voice(voice).items()))
 
     def _style(self, name: str) -> np.ndarray:
         if name not in self.voices:
@@ -127,15 +142,20 @@ class Kokoro:
             self._styles[name] = np.fromfile(self.voices[name], dtype="<f4").reshape(-1, 256)
         return self._styles[name]
 
-    def _speak(self, phonemes: str, style: np.ndarray, speed: float) -> Speech:
+    def _run(self, phonemes: str, style: np.ndarray, speed: float) -> tuple[np.ndarray, np.ndarray]:
+        """Samples (n,) at 24 kHz, and how many frames each token lasts."""
         feed = {
             "tokens": np.array([[0, *(self._ids[c] for c in phonemes), 0]], dtype=np.int64),
             "style": style[len(phonemes)][None].astype(np.float32),
             "speed": np.array([speed], dtype=np.float32),
         }
         audio, frames = self._session.run(["audio", DURATIONS], feed)
-        samples = resample(np.ascontiguousarray(audio.reshape(-1), dtype=np.float32), 24000, RATE)
-        ends = np.cumsum(frames.reshape(-1)) * FRAME
+        return np.ascontiguousarray(audio.reshape(-1), dtype=np.float32), frames.reshape(-1)
+
+    def _speak(self, phonemes: str, style: np.ndarray, speed: float) -> Speech:
+        audio, frames = self._run(phonemes, style, speed)
+        samples = resample(audio, 24000, RATE)
+        ends = np.cumsum(frames) * FRAME
         first, last = _sounding(samples)
         start, stop = max(0.0, first - SILENCE), min(samples.size / RATE, last + SILENCE)
         seconds = [min(max(end - start, 0.0), stop - start) for end in ends]

@@ -38,6 +38,7 @@ class Peer:
 
     def __init__(self) -> None:
         self.act: Callable[[Any], None] = lambda handler: None
+        self.raw: list[bytes] = []
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         peer = self
@@ -46,7 +47,9 @@ class Peer:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                peer.bodies.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+                data = self.rfile.read(int(self.headers["content-length"]))
+                peer.raw.append(data)
+                peer.bodies.append(json.loads(data) if data.startswith(b"{") else {})
                 peer.headers.append({name.lower(): value for name, value in self.headers.items()})
                 peer.act(self)
 

@@ -19,7 +19,11 @@ CARDS = Path(systems.__file__).parent / "adapters" / "cards"
 def test_a_codec_keeps_length_says_its_shape_and_speaks_nothing() -> None:
     system = systems.load(str(CARDS / "codec-rvq.toml"))
     facts = system.card.codec
-    assert facts is not None and (facts.token_rate, facts.codebook_size, facts.bits_per_second) == (400, 1024, 4000)
+    assert facts is not None and (facts.frame_rate * facts.codebooks, facts.codebook_size, facts.bits_per_second) == (
+        400,
+        1024,
+        4000,
+    )
     tone = (0.1 * np.sin(np.arange(24001) / 12)).astype(np.float32)
     assert isinstance(system, System)
     made = system.resynthesize(tone, 24000)

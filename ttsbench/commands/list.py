@@ -14,6 +14,13 @@ GROUPS = {  # kinds of test sets: heading, columns
     "published": ("Published; give the name when it is here:", ("name", "rows", "languages", "get", "here", "about")),
     "layout": ("Layouts of your own lists; give the spec:", ("spec", "about")),
 }
+SYSTEMS = {  # kinds of systems, and whether they can run: heading, columns
+    "in-repo": ("In this repository:", ("name", "languages", "zero-shot", "streams", "licence", "about")),
+    "installed": ("Installed here:", ("name", "languages", "zero-shot", "streams", "licence", "about")),
+    "installable": ("Installable:", ("name", "languages", "zero-shot", "licence", "install")),
+    "by key": ("By key, from the environment:", ("name", "languages", "price", "lacks", "about")),
+    "anchor": ("Ends of the scale:", ("name", "about")),
+}
 KINDS = {"systems": "system", "testsets": "test set", "metrics": "metric", "protocols": "protocol"}
 
 
@@ -31,7 +38,8 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(text or found, ensure_ascii=False, default=str, indent=1))
     else:
-        print(text or (_groups(found) if options.what == "testsets" else table(found)))
+        grouped = {"testsets": _groups, "systems": _system_groups}
+        print(text or grouped.get(options.what, table)(found))
     return 0
 
 
@@ -42,6 +50,15 @@ def _groups(found: list[dict[str, Any]]) -> str:
         own = [row | {"here": row.get("here") or "no"} for row in found if row["kind"] == kind]
         blocks.append(heading + "\n" + table([{key: row.get(key, "") for key in columns} for row in own]))
     return "\n\n".join([*blocks, "Licence and address of one: ttsbench list testsets --explain NAME"])
+
+
+def _system_groups(found: list[dict[str, Any]]) -> str:
+    """Systems by where they are, each with the columns that say something about them."""
+    blocks = []
+    for group, (heading, columns) in SYSTEMS.items():
+        if own := [row for row in found if row["group"] == group]:
+            blocks.append(heading + "\n" + table([{key: row[key] for key in columns} for row in own]))
+    return "\n\n".join([*blocks, "All about one, its card among it: ttsbench list systems --explain NAME"])
 
 
 def rows(what: str) -> list[dict[str, Any]]:
@@ -59,16 +76,30 @@ def _systems() -> list[dict[str, Any]]:
     return [
         {
             "name": item.card.name,
-            "kind": item.kind,
+            "group": _group(item.kind, item.missing),
+            "version": item.card.version,
             "languages": " ".join(item.card.languages),
             "rate": item.card.sample_rate,
             "streams": "yes" if item.card.streaming else "no",
             "zero-shot": "yes" if item.card.zero_shot else "no",
             "licence": item.card.licence,
-            "about": item.missing or item.card.about,
+            "price": f"{item.card.price:g} USD/M characters" if item.card.price is not None else "",
+            "price source": item.card.price_source,
+            "about": item.card.about,
+            "lacks": item.missing,
+            "install": item.install,
+            "paper": item.card.paper,
+            "card": str(systems.card_file(item.card.name) or ""),
         }
         for item in systems.listing()
     ]
+
+
+def _group(kind: str, missing: str) -> str:
+    """Where `ttsbench list systems` shows a system."""
+    if kind in ("in-repo", "variant"):
+        return "installable" if missing else "in-repo"
+    return kind if kind in ("by key", "anchor") else "installable" if missing else "installed"
 
 
 def _protocols() -> list[dict[str, Any]]:
