@@ -13,6 +13,7 @@ from ttsbench import significance, stats
 from ttsbench.agreement import alpha_ordinal
 from ttsbench.records import Cell, Metric, Score
 from ttsbench.reports.listening.plan import DEGRADED, TRUTH, Design
+from ttsbench.reports.listening.scale import Placed, scale
 from ttsbench.reports.listening.workbook import Answers
 from ttsbench.significance import Difference
 
@@ -62,7 +63,11 @@ class Rater:
 
 @dataclass(frozen=True)
 class Result:
-    """Everything that an import found. `cells` are by system (or pair) and category; '' is all categories together."""
+    """Everything that an import found. `cells` are by system (or pair) and category; '' is all categories together.
+
+    `scale`: where pairs were compared, the systems on one scale, or `no_scale` says why there is none. `counted`: the
+    raters whose answers it is all made of.
+    """
 
     design: Design
     metric: Metric
@@ -73,6 +78,9 @@ class Result:
     pairs: list[tuple[str, str, Difference, float]]
     problems: list[str] = field(default_factory=list)
     ratings: list[Rating] = field(default_factory=list)
+    scale: list[Placed] = field(default_factory=list)
+    no_scale: str = ""
+    counted: tuple[str, ...] = ()
 
 
 def join(answers: Sequence[Answers], key: Mapping[str, Any], design: Design) -> tuple[list[Rating], list[str]]:
@@ -134,7 +142,13 @@ def analyse(
         for name, scores in groups.items()
     }
     pairs = _pairs(metric, groups, design, seed)
-    return Result(design, metric, raters, agreement(rated), categories, cells, pairs, problems, ratings)
+    placed, why = (
+        scale([(r.sample, r.systems[0], r.systems[1], r.value) for r in rated], seed) if design.pairs else ([], "")
+    )
+    counted = tuple(sorted({rating.rater for rating in rated}))
+    return Result(
+        design, metric, raters, agreement(rated), categories, cells, pairs, problems, ratings, placed, why, counted
+    )
 
 
 def _name(rating: Rating) -> str:

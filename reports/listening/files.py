@@ -114,6 +114,8 @@ def plain_data(result: Result) -> dict[str, Any]:
         "cells": {
             name: {cut or "all": asdict(cell) for cut, cell in cuts.items()} for name, cuts in result.cells.items()
         },
+        "scale": [asdict(each) for each in result.scale],
+        "counted": list(result.counted),
         "pairs": [{"first": a, "second": b, **asdict(gap), "p_adjusted": p} for a, b, gap, p in result.pairs],
     }
 
@@ -130,6 +132,10 @@ def print_result(result: Result) -> None:
     for name, cuts in result.cells.items():
         out.add_row(Text(plain(name)), *[Text(_figure(cell)) for cell in cuts.values()])
     console.print(out)
+    for each in result.scale:
+        console.print(Text(plain(f"{each.name}: {each.value:+.2f} log odds ({each.low:+.2f} to {each.high:+.2f})")))
+    if result.no_scale:
+        console.print(Text(f"no scale: {result.no_scale}"))
     for rater in result.raters:
         if not rater.kept:
             console.print(Text(plain(f"{rater.name} {rater.why}"), style="yellow"))
@@ -158,6 +164,5 @@ def write_result(result: Result, out: Path) -> None:
     for cut in cuts:
         tracks = [(name, cells[cut], name == "ground-truth") for name, cells in result.cells.items()]
         bars.append(charts.chart(result.metric, tracks, cut or "All sentences", bars=True, limits=limits))
-    counted = sum(rater.kept for rater in result.raters)
-    text = render("ratings.html", title="Ratings", result=result, bars=bars, counted=counted)
+    text = render("ratings.html", title="Ratings", result=result, bars=bars)
     write_atomically(out / "ratings.html", text.encode())

@@ -130,7 +130,9 @@ def test_round_trip_of_a_panel_of_eight(runs, tmp_path, capsys):
     assert sure[frozenset(("best", "worst"))] < 0.001
     assert set(data["cells"]["best"]) == {"all", "Questions", "Emotions"}
     page = (tmp_path / "r" / "ratings.html").read_text()
-    assert "rater-05" in page and page.count("<figure") == 2
+    assert "rater-05" in page and page.count("<figure") == 2 and "Bradley-Terry" not in page
+    others = ", ".join(f"rater-{number:02d}" for number in range(1, 9) if number != 5)
+    assert f"alpha (ordinal) of {others}:" in page and data["counted"] == others.split(", ")
     lines = (tmp_path / "r" / "ratings.csv").read_text().splitlines()
     assert lines[0] == "rater,item,sample,category,system,role,value" and len(lines) > 8 * len(TEXTS)
 
@@ -174,6 +176,10 @@ def test_pairs_are_joined_whichever_came_first(runs, tmp_path, capsys, design, w
     found = {(pair["first"], pair["second"]): pair["value"] for pair in data["pairs"]}
     assert found[("best", "middle")] < 0 and found[("best", "worst")] < 0 and found[("middle", "worst")] < 0
     assert all(rater["kept"] and rater["anchors"] == 1.0 and rater["repeats"] == 1.0 for rater in data["raters"])
+    assert [each["name"] for each in data["scale"]] == ["best", "middle", "worst"]
+    assert all(each["low"] < each["value"] < each["high"] for each in data["scale"])
+    page = (tmp_path / "r" / "ratings.html").read_text()
+    assert "Bradley-Terry" in page and page.count(" to ") > 3
 
 
 def test_a_rater_who_cannot_hear_the_anchor_fails():

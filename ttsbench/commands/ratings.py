@@ -82,11 +82,10 @@ def _import(options: argparse.Namespace) -> int:
     assert isinstance(sheets, dict)
     absent = [rater for rater in sheets if rater not in came]
     out = [rater.name for rater in result.raters if not rater.kept]
-    kept = len(result.raters) if options.keep_all else len(result.raters) - len(out)
     alpha = "not defined" if result.alpha is None else f"{result.alpha:.3f}"
     print(
         f"{len(result.ratings)} answers of {len(result.raters)} raters, "
-        f"Krippendorff's alpha of the {kept} counted {alpha}"
+        f"Krippendorff's alpha of {', '.join(result.counted)} {alpha}"
         f"{', failed their checks: ' + ', '.join(out) if out else ''}; {len(result.problems)} problems; "
         f"{'no sheet came back of ' + ', '.join(absent) + '; ' if absent else ''}"
         f"open {options.out / 'ratings.html'}.",
