@@ -24,7 +24,7 @@ from ttsbench.metrics.weights import BY_NAME
 from ttsbench.records import Card, Feature, Item, Measure, Protocol, Request, Sample, Score, Synthesis
 from ttsbench.store import Run, file_digest
 from ttsbench.systems import preflight
-from ttsbench.transcripts import read_transcripts
+from ttsbench.transcripts import read_transcripts, read_values
 
 NOT_SPOKEN = "not spoken yet: the run was cut short"
 
@@ -46,8 +46,9 @@ def score(
     """Score `run` under the named protocols and write scores/<protocol>/. Returns protocol -> metric -> scores.
 
     `only` computes some metrics alone (see `protocols_of`). `transcripts`, a file of ids and texts, takes the place of
-    the protocols' recognisers: only the columns made of transcripts are computed, under the name
-    `<protocol>-given-transcripts`. What cannot be computed (no model, no file, a crash) is an error of its row.
+    the protocols' recognisers: the columns made of transcripts are computed, those that the file has values of, and
+    those that need no audio (times), under the name `<protocol>-given-transcripts`. What cannot be computed (no model,
+    no file, a crash) is an error of its row.
     """
     protocols = protocols_of(names, only)
     items = _items(run)
@@ -174,6 +175,8 @@ def _items(run: Run) -> list[Item]:
 
 def _untimed(run: Run) -> str:
     """Why a run has no timings at all, "" where the clock ran."""
+    if run.info.get("untimed"):
+        return str(run.info["untimed"])
     if systems.is_recorded(run.info["system"].get("spec", "")):
         return "recordings are not timed"
     return "pieces and clusters are not timed, as their machines differ" if run.info.get("spread") else ""
@@ -225,14 +228,23 @@ def _one(measure: Measure, item: Item, features: tuple[Feature, ...]) -> Score:
 
 
 def _given(protocol: Protocol, file: Path) -> Protocol:
-    """The protocol's columns that are made of transcripts, over those of `file`."""
-    columns = [each for each in protocol.measures if each.metric.family == "intelligibility"]
-    if not columns:
+    """The protocol's columns that are made of transcripts, over those of `file`; those that it has values of; times."""
+    if all(each.metric.family != "intelligibility" for each in protocol.measures):
         raise UserError(f"protocol {protocol.name} has no column that is made of transcripts")
+    values = read_values(file)
+    examples = list(_examples(protocol))
 
-    def renamed(measure: Measure) -> Measure:
-        about = re.sub(r"recogniser [\w.-]+", f"transcripts of {file.name}", measure.metric.about)
-        return replace(measure, metric=replace(measure.metric, about=about))
+    def kept(measure: Measure) -> Measure | None:
+        metric = measure.metric
+        if metric.family == "intelligibility":
+            about = re.sub(r"recogniser [\w.-]+", f"transcripts of {file.name}", metric.about)
+            return replace(measure, metric=replace(metric, about=about))
+        if metric.name in values:
+            return _taken(
+                replace(measure, metric=replace(metric, about=f"as {file.name} gives it")), values[metric.name]
+            )
+        timed = metric.family == "speed" and not any(measure.requests(item) for item in examples)
+        return measure if timed else None
 
     line = f"Transcripts: {file.name} (sha256 {file_digest(file)}), made elsewhere, in place of any recogniser below."
     return replace(
@@ -240,8 +252,19 @@ def _given(protocol: Protocol, file: Path) -> Protocol:
         name=f"{protocol.name}-given-transcripts",
         title=f"{protocol.title}, transcripts given",
         explain=f"{line}\n{protocol.explain}",
-        measures=tuple(map(renamed, columns)),
+        measures=tuple(filter(None, map(kept, protocol.measures))),
     )
+
+
+def _taken(measure: Measure, values: dict[str, float]) -> Measure:
+    """A column whose values are given: rows without one are errors."""
+
+    def score(item: Item, features: tuple[Feature, ...]) -> Score:
+        value = values.get(item.sample.id)
+        error = item.synthesis.error or ("" if value is not None else "the file has no value for this id")
+        return Score(item.sample.id, None if error else value, error=error)
+
+    return replace(measure, requests=lambda item: (), score=score)
 
 
 Judges = dict[str, dict[str, dict[str, Any]]]

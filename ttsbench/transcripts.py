@@ -1,4 +1,4 @@
-"""Transcripts made elsewhere, for `score --transcripts FILE`."""
+"""Transcripts made elsewhere, for `score --transcripts FILE`; in JSON Lines also values of metrics, by their names."""
 
 from __future__ import annotations
 
@@ -32,6 +32,19 @@ def read_transcripts(file: Path, ids: Sequence[str]) -> dict[str, str]:
         example = next(iter(texts), "(none)")
         raise UserError(f"{file}: none of its ids is in the run (the file has {example!r}, the run {ids[0]!r})")
     return texts
+
+
+def read_values(file: Path) -> dict[str, dict[str, float]]:
+    """Metric -> id -> value: the numbers that a JSON Lines file of transcripts holds beside id and text."""
+    values: dict[str, dict[str, float]] = {}
+    if file.suffix not in (".jsonl", ".json"):
+        return values
+    for line in filter(str.strip, file.read_text("utf-8-sig").split("\n")):
+        row = json.loads(line)
+        for name, value in row.items():
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                values.setdefault(name, {})[row["id"]] = float(value)
+    return values
 
 
 def _rows(file: Path, lines: Sequence[str]) -> Iterator[tuple[int, str, str]]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from ttsbench import arguments
+from ttsbench import arguments, exchange
 from ttsbench import testsets as testsets_room
 from ttsbench.errors import UserError
 from ttsbench.store import write_atomically
@@ -19,7 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=Path,
         metavar="DIR",
-        help="a folder of <id>.wav|flac|..., a manifest or wav.scp that names them, or a run folder",
+        help="a folder of <id>.wav|flac|..., a manifest or wav.scp that names them, a run folder, or a list of results "
+        "of the Open TTS Leaderboard (transcripts and times, no audio needed)",
     )
     parser.add_argument("--protocol", action="append", metavar="NAME", help="how to score (default: embedded)")
     parser.add_argument(
@@ -69,11 +71,41 @@ def run(options: argparse.Namespace) -> int:
     """Score, report. 1 where more rows failed than --fail-on-error allows."""
     if options.transcripts and not options.transcripts.is_file():
         raise UserError(f"--transcripts {options.transcripts}: no such file; give a list of ids and texts")
+    if any(exchange.reader_of(folder) for folder in options.folders):
+        return _results(options)
     again = [folder for folder in options.folders if (folder / "run.json").exists()]
     fresh = [folder for folder in options.folders if folder not in again]
     if again and fresh:
         raise UserError(f"{again[0]} is a run folder and {fresh[0]} is none: score them in two commands")
     return _again(options, again) if again else _fresh(options, fresh)
+
+
+def _results(options: argparse.Namespace) -> int:
+    """Lists of results of another evaluator, which hold transcripts: scored anew without audio."""
+    from ttsbench import campaign
+    from ttsbench.benchmark import score_run
+    from ttsbench.progress import Progress
+
+    unused = [f"--{name}" for name in ("map", "limit", "again", "shard", "transcripts") if getattr(options, name)]
+    if unused:
+        raise UserError(f"{', '.join(unused)}: not with lists of results, which hold transcripts; leave it out")
+    if options.testset and len(options.testset) > 1:
+        raise UserError("--testset: one for lists of results, that of all of them")
+    given, out = options.testset, options.out or Path("runs")
+    testset = testsets_room.load(given[0]) if given else None
+    progress, folders = Progress(), []
+    for file in options.folders:
+        reader = exchange.reader_of(file)
+        if reader is None:
+            raise UserError(f"{file}: no list of results as the others; score it in a command of its own")
+        run = reader.read(file, out, testset, options.name or "")
+        options.protocol = options.protocol or [reader.PROTOCOL]
+        plan = replace(campaign.plan_of(options), transcripts=reader.transcripts(run))
+        score_run(run, plan, progress.named(run.path.name))
+        progress.say(f"{run.path.name}: {campaign.headline(run)}")
+        folders.append(run.path)
+    progress.close()
+    return campaign.finish(campaign.Campaign(folders), out, options.json, options.fail_on_error)
 
 
 def _again(options: argparse.Namespace, folders: list[Path]) -> int:

@@ -1,0 +1,148 @@
+"""Lists of the Open TTS Leaderboard in and out: scored without audio, written as its scripts read them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from ttsbench import cli, exchange, stats
+from ttsbench.errors import UserError
+from ttsbench.exchange import open_tts
+from ttsbench.exchange._open_tts_list import language_of, named
+from ttsbench.exchange._ttfa import percentile, sidecar
+from ttsbench.records import Chunk, Synthesis
+from ttsbench.store import Run
+
+pytest.importorskip("kaldialign", reason="compounds are merged by kaldialign, in extra 'paper'")
+pytest.importorskip("opencc", reason="Chinese needs opencc, in extra 'paper'")
+pytest.importorskip("more_itertools", reason="Whisper's rules need openai-whisper, in extra 'paper'")
+EN = "MODEL_org-model_DATASET_me-cv3_eval_zero_shot_en_voice_clone.jsonl"
+ZH = "MODEL_org-model_DATASET_me-seed_tts_eval_tts_zh.jsonl"
+ENGLISH = [
+    ("We don't, they said.", "We don’t they said", 2.0, 0.5, 0.6),
+    ("a well-known man", "a wellknown man", 1.5, 0.25, 0.7),
+    ("whitepaper", "white paper", 1.0, 0.25, None),
+]
+CHINESE = [("他跑得很快", "她跑的很快", 2.0, None, None), ("你好", "您好", 1.0, None, None)]
+
+
+def write(file: Path, rows, cloned: bool) -> Path:
+    lines = []
+    for number, (text, heard, duration, time, sim) in enumerate(rows, 1):
+        row = {"audio_filepath": f"set/output_u{number}.wav", "duration": duration, "time": time}
+        row |= {"text": text, "pred_text": heard}
+        lines.append(json.dumps(row | ({"prompt_audio_filepath": "p.wav", "sim": sim} if cloned else {})))
+    file.write_text("\n".join(lines) + "\n")
+    return file
+
+
+@pytest.fixture
+def lists(tmp_path: Path) -> list[Path]:
+    return [write(tmp_path / EN, ENGLISH, True), write(tmp_path / ZH, CHINESE, False)]
+
+
+@pytest.fixture
+def runs(lists: list[Path], tmp_path: Path) -> list[Run]:
+    assert cli.main(["score", *map(str, lists), "--out", str(tmp_path / "runs")]) == 1  # one row has no SIM
+    found = ("me-cv3_eval_zero_shot_en", "me-seed_tts_eval_tts_zh")
+    return [Run.open(tmp_path / "runs" / f"org-model@{name}") for name in found]
+
+
+def value(run: Run, metric: str) -> float | None:
+    (card,) = [each for each in run.metrics("open-tts-given-transcripts") if each.name == metric]
+    return stats.cell(card, run.scores("open-tts-given-transcripts", metric)).value
+
+
+def test_a_list_is_scored_without_its_audio(runs: list[Run]) -> None:
+    english, chinese = runs
+    assert value(english, "wer") == pytest.approx(0.2)  # 2 of 5 + 4 + 1 words
+    assert value(english, "rtfx") == 4.5
+    assert value(english, "sim-o") == pytest.approx(0.65)
+    assert value(chinese, "cer") == pytest.approx(1 / 7) and value(chinese, "cer-strict") == pytest.approx(3 / 7)
+    assert {score.na for score in chinese.scores("open-tts-given-transcripts", "rtfx")} == {"the list has no times"}
+    (lost,) = [each for each in english.scores("open-tts-given-transcripts", "sim-o") if each.error]
+    assert lost.sample == "u3" and "no value" in lost.error
+
+
+def test_what_is_written_is_what_was_read(runs: list[Run], lists: list[Path], tmp_path: Path) -> None:
+    files = exchange.format_named("open-tts").write(runs, tmp_path / "out")
+    written = [file for file in files if file.suffix == ".jsonl"]
+    for old, new in zip(lists, written, strict=True):
+        kept = ("duration", "time", "text", "pred_text", "sim")
+        before, after = ([json.loads(line) for line in file.read_text().splitlines()] for file in (old, new))
+        assert [[row.get(name) for name in kept] for row in after] == [
+            [row.get(name) for name in kept] for row in before
+        ]
+        assert named(new) == named(old)
+    tables = {file.name: next(csv.DictReader(file.open())) for file in files if file.suffix == ".csv"}
+    assert tables["cv3_voice_clone.csv"] == {
+        "model": "org-model", "en WER": "20", "en RTFx": "4.5", "en SIM": "65", "avg WER": "20", "avg RTFx": "4.5",
+        "avg SIM": "65",
+    }  # fmt: skip
+    assert tables["seed_tts.csv"] == {"model": "org-model", "zh WER": "14.29", "zh RTFx": ""}
+
+
+def test_rows_that_a_list_lacks_count_in_ours_and_not_in_theirs(tmp_path: Path) -> None:
+    write(tmp_path / EN, ENGLISH[:2], False)
+    texts = "".join(f"u{number}\t{row[0]}\n" for number, row in enumerate(ENGLISH, 1))
+    (tmp_path / "set.tsv").write_text("id\ttext\n" + texts)
+    words = ["score", str(tmp_path / EN), "--out", str(tmp_path / "runs"), "--testset", f"manifest={tmp_path}/set.tsv"]
+    assert cli.main([*words, "--fail-on-error", "0.5"]) == 0
+    run = Run.open(tmp_path / "runs" / "org-model@set")
+    assert value(run, "wer") == pytest.approx(3 / 10) and value(run, "wer-as-published") == pytest.approx(2 / 9)
+
+
+def test_broken_lists_are_told_by_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good = json.dumps({"audio_filepath": "a.wav", "text": "x", "pred_text": "x", "time": 1})
+    for bad, told in (("{", "line 2: not JSON"), ('{"text": "x"}', "line 2: audio_filepath, pred_text must be there"),
+                      (good.replace("1}", '"soon"}'), "line 2: time is 'soon'")):  # fmt: skip
+        (tmp_path / EN).write_text(f"{good}\n{bad}\n")
+        assert cli.main(["score", str(tmp_path / EN), "--out", str(tmp_path / "runs")]) == 1
+        assert told in capsys.readouterr().err
+
+
+def test_a_run_of_another_kind_is_not_overwritten(lists: list[Path], tmp_path: Path) -> None:
+    place = tmp_path / "runs" / "org-model@me-seed_tts_eval_tts_zh"
+    place.mkdir(parents=True)
+    (place / "precious").write_text("x")
+    with pytest.raises(UserError, match="something else"):
+        open_tts.read(lists[1], tmp_path / "runs", None, "")
+    assert (place / "precious").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "language"),
+    [(EN, "en"), (ZH, "zh"), ("MODEL_a-b_DATASET_x-seed_tts_eval_tts_zh_hard.jsonl", "zh"),
+     ("MODEL_a-b_DATASET_x-minimax_eval_tts_yue_voice_clone_wavlm_seed_tts.jsonl", "yue"), ("rows.jsonl", "")],
+)  # fmt: skip
+def test_the_language_is_in_the_name(name: str, language: str) -> None:
+    assert named(Path(name)).language == language
+
+
+def test_a_list_of_chinese_texts_without_a_language_is_chinese() -> None:
+    assert language_of(Path("rows.jsonl"), ["你好", "hello", ""]) == "zh"
+    assert language_of(Path("rows.jsonl"), ["你好", "hello", "there"]) == "en"
+
+
+def test_percentiles_are_ranks_rounded_half_to_even() -> None:
+    for count, wanted in ((10, (5, 9, 10)), (497, (249, 447, 472))):
+        values = list(range(1, count + 1))
+        assert tuple(percentile(values, share) for share in (0.5, 0.9, 0.95)) == wanted
+    assert [percentile([1, 2], share) for share in (0.5, 0.9, 0.95)] == [1, 2, 2]
+
+
+def stream(first: float, total: float = 2.0) -> Synthesis:
+    return Synthesis("a", "a.wav", sample_rate=10, seconds=4.0, total=total, chunks=(Chunk(first, 5), Chunk(total, 5)))
+
+
+def test_the_sidecar_drops_the_first_three_rows_and_judges_the_stream() -> None:
+    data = sidecar([*[stream(1.9)] * 3, stream(0.1), stream(0.2), stream(0.3)])
+    assert data["ttfa_ms"] == {"n": 3, "p50": 200.0, "p90": 300.0, "p95": 300.0, "min": 100.0, "max": 300.0}
+    assert data["streaming"] and data["ttfa_frac_of_gen"] == 0.1 and data["rtfx_batch1"] == 2.0
+    late = sidecar([stream(1.95)] * 5)
+    assert not late["streaming"] and late["first_reported_but_not_early"]
+    whole = sidecar([Synthesis("a", "a.wav", sample_rate=10, seconds=4.0, total=2.0, chunks=(Chunk(1.99, 40),))] * 4)
+    assert not whole["streaming"] and not whole["first_reported_but_not_early"] and whole["ttfa_ms"]["p50"] == 2000.0

@@ -1,0 +1,28 @@
+"""write runs as the files of other tools"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ttsbench import exchange
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `ttsbench export`."""
+    known = "; ".join(f"{name}: {exchange.format_named(name).ABOUT}" for name in exchange.names())
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders")
+    parser.add_argument(
+        "--to", required=True, metavar="FORMAT", choices=exchange.names(), help=known.replace("%", "%%")
+    )
+    parser.add_argument("--out", type=Path, default=Path("exported"), help="folder of the files (default: exported)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write, and say what was written."""
+    from ttsbench.store import Run
+
+    files = exchange.format_named(options.to).write([Run.open(folder) for folder in options.runs], options.out)
+    for file in files:
+        print(file)
+    return 0
