@@ -18,6 +18,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from ttsbench.systems.nn.precision import has_bf16
 from ttsbench.systems.training import curves, log
 
 Loss = dict[str, Tensor]  # the first entry is minimised, the rest is only logged
@@ -77,7 +78,7 @@ def train(
     """Train `model` in place and return it with its averaged (EMA) weights; goes on from `folder` if it holds a run.
 
     `batches(n)` gives the n-th batch (one a step, or `accumulate` of them); `loss(batch, n)` its losses (the first is
-    minimised, under bf16 autocast). Batches are moved to the model's device.
+    minimised, under bf16 autocast where the device has units for it). Batches are moved to the model's device.
     `evaluate(model)` sees the averaged weights; its first number is minimised to keep `best.safetensors`, or that of
     `listen(model)` where that is given: it costs more, and is asked every `listen_every` steps. `also`: other objects
     with `state_dict`, saved along (a discriminator and its optimiser). Writes state.pt, log.csv, curve.png,
@@ -145,7 +146,7 @@ def _gradients(
     means: dict[str, float] = {}
     for number in range(step * settings.accumulate, (step + 1) * settings.accumulate):
         batch = moved(batches(number), device)
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=settings.bf16):
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=settings.bf16 and has_bf16(str(device))):
             losses = loss(batch, number)
         total = next(iter(losses.values()))
         if not torch.isfinite(total):
