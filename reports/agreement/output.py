@@ -16,8 +16,8 @@ from ttsbench.records import Metric
 from ttsbench.reports.agreement.join import Comparison, Row, Spot
 from ttsbench.reports.agreement.measure import Agreement, Figure
 from ttsbench.reports.charts import Point, Scatter, axis
-from ttsbench.reports.frame import csv_text, frame
 from ttsbench.reports.render import render
+from ttsbench.reports.sheets import csv_text
 from ttsbench.reports.tables import plain
 from ttsbench.reports.values import heading, number, scale
 from ttsbench.store import write_atomically
@@ -35,7 +35,7 @@ def write(found: Sequence[Comparison], out: Path) -> Path:
          over, got.count, got.reliability, *_cells(got))
         for each in found for row in each.rows for over, got in (("systems", row.systems), ("utterances", row.clips))
     ]  # fmt: skip
-    write_atomically(out / "agreement.csv", csv_text(frame(columns, rows)).encode())
+    write_atomically(out / "agreement.csv", csv_text(columns, rows).encode())
     text = render(
         "agreement.html", title="Metrics and listeners", found=found, text=text_of, percent=percent, titles=TITLES,
         figures=FIGURES, plots=[[(row, _scatter(row, True), _scatter(row, False)) for row in c.rows] for c in found],
