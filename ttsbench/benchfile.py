@@ -154,7 +154,16 @@ def _example(action: argparse.Action) -> Any:
         return 1
     if action.type is arguments.words:
         return ["wer", "sim-o"]
-    return [] if _listed(action) else action.metavar or action.dest.upper()
+    if _listed(action):
+        return []
+    return next(each for each in (action.metavar or action.dest.upper(), 1, "1/2") if _takes(action, str(each)))
+
+
+def _takes(action: argparse.Action, word: str) -> bool:
+    try:
+        return not callable(action.type) or action.type(word) is not None
+    except argparse.ArgumentTypeError:
+        return False
 
 
 def toml(value: Any) -> str:

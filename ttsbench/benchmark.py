@@ -46,6 +46,7 @@ class Plan:
     again: bool = False
     retry: bool = False
     shared_machine: bool = False
+    machine_price: float | None = None
     shard: tuple[int, int] | None = None
     ray: str | None = None
     title: str = ""
@@ -105,6 +106,9 @@ def score_run(run: Run, plan: Plan, progress: Progress) -> None:
 
 def _score(run: Run, plan: Plan, progress: Progress) -> None:
     jobs = plan.score_jobs or os.cpu_count() or 1
+    if plan.machine_price is not None and plan.machine_price != run.info.get("machine_price"):
+        run.info["machine_price"] = plan.machine_price
+        run.save_info()
     try:
         scoring.score(
             run,

@@ -58,7 +58,8 @@ def bench(plan: Plan, specs: Sequence[str], testsets: Sequence[str], names: Mapp
             progress.say(f"cannot be computed here and will count as failed: {line}")
     else:
         scoring.protocols_of(plan.protocols, plan.metrics)
-    thresholds.check(dict(plan.threshold), scoring.protocols_of(plan.protocols, plan.metrics))
+    known = [*scoring.protocols_of(plan.protocols, plan.metrics), *scoring.protocols_of((), ("cost",))]
+    thresholds.check(dict(plan.threshold), known)
     sets = [repeated(limited(load_testset(spec), plan.limit), plan.seeds) for spec in dict.fromkeys(testsets)]
     if plan.shard:
         sets = [piece(testset, *plan.shard) for testset in sets]

@@ -19,6 +19,7 @@ from ttsbench.errors import UserError, unknown
 from ttsbench.execute import Executor
 from ttsbench.execute.local import Local
 from ttsbench.features import Features, Progress
+from ttsbench.metrics import cost
 from ttsbench.metrics.models import version
 from ttsbench.metrics.weights import BY_NAME
 from ttsbench.records import Card, Feature, Item, Measure, Protocol, Request, Sample, Score, Synthesis
@@ -52,6 +53,7 @@ def score(
     """
     protocols = protocols_of(names, only)
     items = _items(run)
+    protocols = _priced(protocols, items)
     texts: dict[str, str] | None = None
     if transcripts is not None:
         texts = read_transcripts(transcripts, [item.sample.id for item in items])
@@ -162,15 +164,31 @@ def _examples(protocol: Protocol) -> Iterable[Item]:
 def _items(run: Run) -> list[Item]:
     syntheses = run.syntheses
     card = msgspec.convert(run.info["system"]["card"], Card)
-    untimed = _untimed(run)
+    untimed, hour = _untimed(run), _hour(run)
     items = []
     for sample in run.samples:
         row = syntheses.get(sample.id)
         if row is None:
             row = Synthesis(sample.id, error=NOT_SPOKEN)
         resynthesis = (run.path / row.resynthesis).resolve() if row.resynthesis else None
-        items.append(Item(sample, row, card, run.audio(row), resynthesis, untimed))
+        items.append(Item(sample, row, card, run.audio(row), resynthesis, untimed, hour))
     return items
+
+
+def _priced(protocols: list[Protocol], items: list[Item]) -> list[Protocol]:
+    """The protocols with a column of cost beside that of the real-time factor, where a price is known."""
+    if not any(map(cost.known, items)):
+        return protocols
+    timed = [{"rtf"} == {each.metric.name for each in protocol.measures} & {"rtf", "cost"} for protocol in protocols]
+    more = cost.measures()
+    return [replace(p, measures=(*p.measures, *more)) if add else p for p, add in zip(protocols, timed, strict=True)]
+
+
+def _hour(run: Run) -> float | None:
+    """USD for an hour of the machine, per utterance that is spoken at once; None where no price was given."""
+    price = run.info.get("machine_price")
+    devices = str(run.info.get("device", "")).split(",")
+    return None if price is None else float(price) / max(int(run.info.get("jobs", 1)), len(devices))
 
 
 def _untimed(run: Run) -> str:

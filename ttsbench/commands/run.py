@@ -76,6 +76,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--shard", type=arguments.shard, metavar="I/N", help="only every N-th sample from the I-th; see merge"
     )
     parser.add_argument(
+        "--machine-price", type=arguments.number(0), metavar="USD", help="of this machine for an hour: adds the cost"
+    )
+    parser.add_argument(
         "--ray", nargs="?", const="", metavar="ADDRESS", help="spread over a Ray cluster (no address: one here)"
     )
     parser.add_argument(

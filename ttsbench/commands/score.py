@@ -48,6 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="cpu, cuda, mps, or several: cuda:0,cuda:1 (default: cpu)",
     )
     parser.add_argument(
+        "--machine-price", type=arguments.number(0), metavar="USD", help="of this machine for an hour: adds the cost"
+    )
+    parser.add_argument(
         "--ray", nargs="?", const="", metavar="ADDRESS", help="spread over a Ray cluster (no address: one here)"
     )
     parser.add_argument(
@@ -128,6 +131,7 @@ def _again(options: argparse.Namespace, folders: list[Path]) -> int:
         timeout=options.timeout,
         device=options.device,
         ray=options.ray,
+        machine_price=options.machine_price,
     )
     progress = Progress()
     for folder in folders:
