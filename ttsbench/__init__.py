@@ -12,17 +12,23 @@ The functions are loaded when first used: this import takes no time.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ttsbench.version import __version__
 
+if not (Path(__file__).parent / "systems").is_dir():  # a checkout without links: the folders lie beside the package
+    __path__.append(str(Path(__file__).parent.parent))
+
 if TYPE_CHECKING:
-    from ttsbench.api import Result, compare, load_system, load_testset, report, score, score_clip, speak
+    from ttsbench.api import Result, compare, export, frame, load_system, load_testset, report, score, score_clip, speak
 
 __all__ = [
     "Result",
     "__version__",
     "compare",
+    "export",
+    "frame",
     "load_system",
     "load_testset",
     "report",

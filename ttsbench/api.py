@@ -15,8 +15,9 @@ from typing import Any
 
 import pandas
 
-from ttsbench import audio, benchmark, reports, scoring, systems, testsets
+from ttsbench import audio, benchmark, exchange, reports, scoring, systems, testsets
 from ttsbench.errors import UserError
+from ttsbench.exchange import _frames as frames
 from ttsbench.progress import Progress
 from ttsbench.records import Recorded, Sample, Score, System, TestSet
 from ttsbench.reports.comparison import judge, thresholds
@@ -247,6 +248,25 @@ def report(results: Iterable[Result | Path | str], out: Path | str) -> Path:
     'report.html'
     """
     return reports.write_report(reports.load([_result(each).folder for each in results]), Path(out))
+
+
+def frame(results: Iterable[Result | Path | str]) -> pandas.DataFrame:
+    """The numbers of scored runs: one row a system, test set, protocol and metric, with interval; rates are fractions.
+
+    >>> result = score(speak("silence", load_testset("seed-mini", limit=2), "runs"), only=["wer"])
+    >>> frame([result])[["system", "metric", "value"]].values.tolist()
+    [['silence', 'wer', 1.0]]
+    """
+    return frames.results([Run.open(_result(each).folder) for each in results])
+
+
+def export(results: Iterable[Result | Path | str], to: str, out: Path | str = "exported") -> list[Path]:
+    """Write runs in another format, as `ttsbench export --to`: csv, parquet, latex, model-index, mlflow, wandb, ...
+
+    Returns the files below `out`. Raises UserError for an unknown format, and where its package is not installed.
+    """
+    runs = [Run.open(_result(each).folder) for each in results]
+    return exchange.format_named(to).write(runs, Path(out))
 
 
 def compare(base: Result | Path | str, new: Result | Path | str, fail_on: str = "", alpha: float = 0.01) -> Comparison:

@@ -6,17 +6,16 @@ A module has `ABOUT` (one line) and `write(runs, out) -> files`; with `PROTOCOL`
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import Protocol, cast
 
 from ttsbench.errors import UserError, unknown
 from ttsbench.records import TestSet
-
-if TYPE_CHECKING:
-    from ttsbench.store import Run  # numpy, which the help of the command does not need
+from ttsbench.store import Run
 
 
 class Format(Protocol):
@@ -42,6 +41,15 @@ class Reader(Protocol):
 def names() -> list[str]:
     """Names of the formats, for `--to`."""
     return sorted(found.name.replace("_", "-") for found in pkgutil.iter_modules(__path__) if found.name[0] != "_")
+
+
+def about(name: str) -> str:
+    """The one line of a format, read from its file: some import pandas, which a help text should not wait for."""
+    tree = ast.parse(Path(__file__).with_name(f"{name.replace('-', '_')}.py").read_text(encoding="utf-8"))
+    found = (
+        node.value for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "ABOUT"
+    )
+    return str(ast.literal_eval(next(found)))
 
 
 def format_named(name: str) -> Format:
