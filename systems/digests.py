@@ -112,6 +112,9 @@ def _imports(path: Path) -> Iterator[str]:
 
 def _file(name: str, root: Path) -> Path | None:
     """The file of module `name` (dotted below `root`, or the absolute path of a relative import), if there is one."""
+    inside = name.removeprefix("ttsbench.systems.")
+    if root == ROOT and inside != name:
+        root, name = HERE, inside  # which lies beside the package in a checkout without links
     base = Path(name) if name.startswith("/") else root / name.replace(".", "/")
     candidates = (base.with_name(base.name + ".py"), base / "__init__.py")
     return next((path for path in candidates if path.is_file()), None)
