@@ -85,3 +85,13 @@ def test_training_does_not_begin_without_the_ear_that_it_will_need(monkeypatch: 
     for words in (["kalle", "--listen", "0"], ["vocoder"], ["kalle", "--preset", "paper"]):
         assert train.run(parser.parse_args(words)) == 0
     assert begun == ["kalle", "vocoder", "kalle"]
+
+
+def test_what_whisper_says_again_and_again_is_said_once() -> None:
+    cut = ear.without_loops
+    assert cut("Keep an eye on him. Keep an eye on him. Keep an eye on") == "Keep an eye on him."
+    assert cut("and just going. I'm going to hit. I'm going to hit.") == "and just going. I'm going to hit."
+    assert cut("talk shop Ruth charged him Ruth charged him Ruth charged him Ruth") == "talk shop Ruth charged him"
+    for text in ("It was very very good.", "He said no, no.", "", "the man and the dog and the man", "one"):
+        assert cut(text) == text
+    assert cut("设定二十九度设定二十九度设定") == "设定二十九度"
