@@ -91,7 +91,8 @@ def without_loops(text: str) -> str:
     for first in range(len(words)):
         for size in range(2, (len(words) - first) // 2 + 1):
             rest = plain[first + size :]
-            if all(word == plain[first + place % size] for place, word in enumerate(rest)):
+            wanted = [plain[first + place % size] for place in range(len(rest))]
+            if rest[:-1] == wanted[:-1] and wanted[-1].startswith(rest[-1]):  # the last word may be cut off
                 return (" " if spaced else "").join(words[: first + size])
     return text
 

@@ -92,6 +92,7 @@ def test_what_whisper_says_again_and_again_is_said_once() -> None:
     assert cut("Keep an eye on him. Keep an eye on him. Keep an eye on") == "Keep an eye on him."
     assert cut("and just going. I'm going to hit. I'm going to hit.") == "and just going. I'm going to hit."
     assert cut("talk shop Ruth charged him Ruth charged him Ruth charged him Ruth") == "talk shop Ruth charged him"
+    assert cut("Lord Levy said. Lord Levy said. Lord Le") == "Lord Levy said."
     for text in ("It was very very good.", "He said no, no.", "", "the man and the dog and the man", "one"):
         assert cut(text) == text
     assert cut("设定二十九度设定二十九度设定") == "设定二十九度"
