@@ -1,10 +1,11 @@
 """Time to write pages, with the start of the program, and to open the largest of them.
 
-    python benchmarks/pages.py [report] [large] [leaderboard]
+    python benchmarks/pages.py [report] [large] [leaderboard] [history]
 
 report: 72 rows of one system and the recordings, 5 s each, nothing kept from before, then the same again;
 large: 10 systems on 2,020 rows; leaderboard: 30 systems on 500 rows. Runs are drawn. Each line has seconds by the clock
-and of processor, since other programs share the machine. `large` is opened in headless Chromium three times.
+and of processor, since other programs share the machine. history: 1,000 points of four metrics. `large` and
+it are opened in headless Chromium three times; a history is ready when its two points stand side by side.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import numpy as np
 
 from ttsbench import audio
 from ttsbench.records import Metric, Sample, Score, Synthesis
+from ttsbench.reports.history.points import Figure, Point
 from ttsbench.store import Run, write_lines
 
 METRICS = [
@@ -108,6 +110,35 @@ def opened(page: Path, chromium: str) -> tuple[float, float, float]:
     return (first[0] / 1000 if first else float("nan")), ready, sort
 
 
+def past(count: int, path: Path) -> None:
+    """A history file of drawn points: one system, a level that changes every hundred points."""
+    dice, points = np.random.default_rng(0), []
+    for number in range(count):
+        values = dice.normal(0.5 + 0.1 * (number // 100 % 2), 0.01, len(METRICS))
+        figures = [Figure(m, v, v - 0.02, v + 0.02, 0, 72) for m, v in zip(METRICS, map(float, values), strict=True)]
+        when = f"{2000 + number // 336}-{1 + number // 28 % 12:02d}-{1 + number % 28:02d}T10:00:00"
+        about = ("a", "1", "large", "d", "drawn", 1, "box", f"runs/{number}")
+        points.append(Point(when, f"{number:040x}", *about, tuple(figures)))
+    write_lines(path, points)
+
+
+def looked_at(page: Path, chromium: str) -> tuple[float, float]:
+    """Seconds to the first contentful picture of a history, and until two points stand side by side."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as engine:
+        browser = engine.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        tab = browser.new_page(viewport={"width": 1280, "height": 900})
+        start = time.perf_counter()
+        tab.goto(page.resolve().as_uri())
+        tab.locator(".two table").wait_for()
+        ready = time.perf_counter() - start
+        paints = "performance.getEntriesByName('first-contentful-paint').map((entry) => entry.startTime)"
+        first = tab.evaluate(paints)
+        browser.close()
+    return (first[0] / 1000 if first else float("nan")), ready
+
+
 def command(*words: object) -> str:
     """Run `ttsbench`; seconds by the clock and of processor, as text."""
     start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -119,7 +150,7 @@ def command(*words: object) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cases", nargs="*", default=["report", "large", "leaderboard"])
+    parser.add_argument("cases", nargs="*", default=["report", "large", "leaderboard", "history"])
     parser.add_argument("--chromium", default="/usr/bin/chromium")
     options = parser.parse_args()
     print(f"load average {os.getloadavg()[0]:.1f}, {len(os.sched_getaffinity(0))} cores")
@@ -140,6 +171,14 @@ def main() -> int:
             for _ in range(3):
                 first, ready, sort = opened(page, options.chromium)
                 print(f"  opened: first picture {first:.2f} s, ready {ready:.2f} s, all rows sorted {sort:.2f} s")
+        if "history" in options.cases:
+            page = Path(place, "history.html")
+            past(1000, Path(place, "history.jsonl"))
+            taken = command("history", "--append", Path(place, "history.jsonl"), "--out", page)
+            print(f"history, 1,000 points of {len(METRICS)} metrics: {taken}, {page.stat().st_size / 1e6:.1f} MB")
+            for _ in range(3):
+                first, ready = looked_at(page, options.chromium)
+                print(f"  opened: first picture {first:.2f} s, two points side by side {ready:.2f} s")
     return 0
 
 

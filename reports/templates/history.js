@@ -49,6 +49,10 @@ function show(section) {
       below.append(' · ', link);
     }
   }
+  const link = element('a', 'Link to these two points'), place = [section.dataset.series, ...[...section.querySelectorAll('select')].map((select) => select.value)];
+  link.href = '#two-' + place.join('-');
+  if (below.childNodes.length) below.append(' · ');
+  below.append(link);
   mark(section, [...section.querySelectorAll('select')][1].value);
 }
 
@@ -60,6 +64,16 @@ function mark(section, index) {
     const x = (svg.viewBox.baseVal.width * (Number(index) + 0.5)) / count, line = svg.querySelector('.here');
     line.setAttribute('x1', x); line.setAttribute('x2', x);
   }
+}
+
+// An address that ends in #two-SERIES-BEFORE-AFTER opens the page at these two points.
+function open() {
+  const [, series, ...chosen] = /^#two-(\d+)-(\d+)-(\d+)$/.exec(location.hash) || [];
+  const section = document.getElementById('s' + series);
+  if (!section || chosen.some((index) => !(index in points[series]))) return;
+  [...section.querySelectorAll('select')].forEach((select, at) => { select.value = chosen[at]; });
+  show(section);
+  section.scrollIntoView();
 }
 
 for (const section of document.querySelectorAll('section.history')) {
@@ -75,3 +89,5 @@ for (const section of document.querySelectorAll('section.history')) {
   }
   show(section);
 }
+open();
+addEventListener('hashchange', open);

@@ -147,4 +147,12 @@ def test_a_thousand_points_open_and_two_of_them_are_compared(tmp_path: Path, bro
     tab.locator(".timeline svg").first.click(position={"x": 5, "y": 40})
     assert tab.locator(".two").inner_text() != before and not faults
     assert "ttsbench compare" in tab.locator(".command").inner_text()
+    chosen = tab.locator(".two").inner_text()
+    link = tab.get_by_text("Link to these two points").evaluate("link => link.href")
     tab.close()
+    again = browser.new_page(viewport={"width": 390, "height": 800})
+    again.goto(link)
+    assert again.locator(".two").inner_text() == chosen
+    again.goto(path.as_uri() + "#two-0-4000-1")  # no such point
+    assert again.locator(".two tbody tr").count() == 3
+    again.close()
