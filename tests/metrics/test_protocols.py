@@ -31,7 +31,7 @@ def test_a_protocol_explains_itself_and_names_its_models(name):
     found = metrics.protocol(name)
     assert found.name == name
     assert set(found.models) <= set(weights.BY_NAME)
-    if name not in ("embedded", "llasa-emotion"):
+    if name not in ("embedded", "llasa-emotion", "prosody"):
         assert "1. " in found.explain and "Missing rows" in found.explain
     sample = Sample("a", "some words", found.languages[0] if found.languages else "en", prompt=Path("/p"))
     item = Item(sample, Synthesis("a", "a.wav"), Card("x"), Path("/a"))
@@ -135,7 +135,7 @@ def test_doctor_knows_what_runs(nowhere, capsys):
     assert runs["embedded"] and not runs["seed-tts-eval"]
     assert all(row["sha256"] or row["here"] for row in found["models"])
     assert doctor.run(parser.parse_args(["--protocol", "seed-tts-eval"])) == 1
-    assert "1 of" in capsys.readouterr().out
+    assert "2 of" in capsys.readouterr().out
 
 
 def test_fetch_without_a_network_says_what_to_do(nowhere, monkeypatch):
