@@ -26,8 +26,10 @@ from ttsbench.records import Card, Retry, Sample
 from ttsbench.systems.adapters import sound
 from ttsbench.systems.adapters.request import Options, Request
 from ttsbench.systems.errors import SpeechError
+from ttsbench.wav import RIFFS
 
 LONGEST_PAUSE = 10.0  # seconds between two tries, where the server does not say how long to wait
+SHOWN = 300  # characters of an answer that is no audio
 SHORTEST_WAIT = 1.0  # seconds; a shorter one that a server asks for counts as a try
 
 
@@ -136,7 +138,7 @@ class Server:
                 declared = sound.Declared(self.rate, self.card.sample_rate, kind, answer.headers)
                 decoder = sound.Guess(declared)
                 field = self.options.answer
-                for data in _audio_in(answer, field) if field else answer.iter_bytes():
+                for data in _audio_in(answer, field) if field else _sound(answer):
                     chunk = decoder.feed(data)
                     if chunk.size:
                         self._learn(decoder.rate)
@@ -172,22 +174,14 @@ class Server:
             self.card = replace(self.card, sample_rate=rate)
 
     def _check(self, answer: httpx.Response) -> None:
-        """Raise for anything but audio, or events that may hold some."""
+        """Raise for a status that is no success, and for an address that moved for good."""
         for step in answer.history:
             if step.status_code not in (307, 308):  # of which httpx makes a GET
                 place = step.headers.get("location", "")
                 raise SpeechError(f"status {step.status_code}: the address moved to {place!r}: give that one")
-        kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind.endswith("json") and self.options.answer and answer.status_code == 200:
+        if 200 <= answer.status_code < 300:
             return
-        text_only = kind.endswith("json") or (kind.startswith("text/") and kind != sound.EVENTS)
-        fine = 200 <= answer.status_code < 300
-        if fine and not text_only:
-            return
-        said = _start(answer)
-        text = f"status {answer.status_code} {answer.reason_phrase}: {said!r}"
-        if fine:
-            raise SpeechError(f"the server sent {kind} in place of audio: {said!r}")
+        text = f"status {answer.status_code} {answer.reason_phrase}: {_start(answer)!r}"
         if answer.status_code == 429 or answer.status_code >= 500:
             raise Again(text, _asked(answer.headers))
         raise SpeechError(text)
@@ -247,7 +241,24 @@ def _audio_in(answer: httpx.Response, field: str) -> Iterator[bytes]:
         raise SpeechError(f"the answer has no audio in its field {field!r}: {data[:300]!r}") from fault
 
 
-def _start(answer: httpx.Response, characters: int = 300) -> str:
+def _sound(answer: httpx.Response) -> Iterator[bytes]:
+    """The bytes as they come. Raises SpeechError for an answer that is called text and is no WAV: Piper's own server
+    calls its WAV text/html."""
+    pieces, start = answer.iter_bytes(), b""
+    kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind.endswith("json") or (kind.startswith("text/") and kind != sound.EVENTS):
+        for piece in pieces:
+            start += piece
+            if start.startswith(RIFFS) or len(start) >= SHOWN:
+                break
+        if not start.startswith(RIFFS):
+            said = start[:SHOWN].decode("utf-8", "replace").strip()
+            raise SpeechError(f"the server sent {kind} in place of audio: {said!r}")
+        yield start
+    yield from pieces
+
+
+def _start(answer: httpx.Response, characters: int = SHOWN) -> str:
     """The first characters of an answer that is no audio, however long it is."""
     found = b""
     with contextlib.suppress(httpx.HTTPError):

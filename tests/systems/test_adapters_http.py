@@ -205,6 +205,13 @@ def test_sample_formats(tmp_path: Path, peer: Peer, data: bytes, expected: list[
     assert speak(client(tmp_path, peer, "format = 'wav'")).tolist() == expected
 
 
+@pytest.mark.parametrize("label", ["text/html; charset=utf-8", "application/json", "text/plain"])
+def test_a_wav_is_one_whatever_it_is_called(tmp_path: Path, peer: Peer, label: str) -> None:
+    """Piper's own server calls it text/html."""
+    peer.act = lambda handler: refuse(handler, 200, header(len(PCM)) + PCM, label)
+    assert speak(client(tmp_path, peer)).size == len(PCM) // 2
+
+
 @pytest.mark.parametrize(
     ("act", "message", "requests"),
     [
