@@ -6,6 +6,7 @@ after the system's own codec. Only numbers of one speaker model can be compared.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -28,15 +29,17 @@ def cosine(left: Feature, right: Feature) -> float:
 
 def sim(
     model: str,
-    against: Literal["prompt", "resynthesised prompt"] = "prompt",
+    against: Literal["prompt", "resynthesised prompt", "recording"] = "prompt",
     name: str = "sim-o",
     title: str = "SIM-o",
     settings: tuple[tuple[str, str], ...] = (),
     citation: str = "",
+    threshold: float | None = None,
 ) -> Measure:
     """SIM by one speaker model; in a continuation the prompt is cut off the output first.
 
-    `against`: SIM-o compares with the recorded prompt, SIM-r with the prompt after the system's own codec.
+    `against`: SIM-o compares with the recorded prompt, SIM-r with the prompt after the system's own codec; "recording":
+    with the recording of the same text. `threshold`: the column is the share of rows above it (one speaker or two).
     """
     metric = Metric(
         name=name,
@@ -50,9 +53,15 @@ def sim(
         citation=citation,
     )
 
+    if threshold is not None:
+        about = f"share of rows whose {metric.about} is above {threshold:g}"
+        metric = replace(metric, unit="%", low=0.0, high=1.0, about=about)
+
     def anchor(item: Item) -> Path | None:
         if against == "resynthesised prompt":
             return item.resynthesis
+        if against == "recording":
+            return item.sample.truth
         return item.sample.truth if item.sample.task == "resynthesis" else item.sample.prompt
 
     def na(item: Item) -> str:
@@ -78,7 +87,8 @@ def sim(
         if error:
             return Score(item.sample.id, error=error)
         try:
-            return Score(item.sample.id, value=cosine(*features))
+            value = cosine(*features)
+            return Score(item.sample.id, value=value if threshold is None else float(value > threshold))
         except UserError as fault:
             return Score(item.sample.id, error=str(fault))
 

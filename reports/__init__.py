@@ -31,9 +31,9 @@ def write_report(
 
     `title`: its heading; "" for the names of the systems.
     """
-    from ttsbench.reports import frame, report_page  # pandas and matplotlib, needed for a page alone
+    from ttsbench.reports import report_page, sheets  # Pillow and Jinja, needed for a page alone
 
-    write_atomically(out / "results.csv", frame.csv_text(frame.results_frame(tables)).encode())
+    write_atomically(out / "results.csv", sheets.csv_text(sheets.COLUMNS, sheets.results(tables)).encode())
     return report_page.write_page(tables, out, note=note, title=title)
 
 

@@ -12,6 +12,8 @@ from ttsbench.records import Score
 from ttsbench.reports.tables import TRUTH, ReportError, find, is_truth
 from ttsbench.store import Run, write_atomically, write_lines
 
+KEPT = ("others", "checks", "unsure")  # of a score's detail on a leaderboard: what a row was marked for, no transcript
+
 
 def strip(run: Run, target: Path, base: bool = False) -> None:
     """Copy the scores of `run` into folder `target`: no audio, no features, no paths of the machine it ran on.
@@ -43,7 +45,7 @@ def strip(run: Run, target: Path, base: bool = False) -> None:
 
 
 def _plain(rows: Sequence[Score]) -> list[Score]:
-    return [Score(row.sample, row.value, row.weight, row.error, row.na) for row in rows]
+    return [replace(row, detail={key: row.detail[key] for key in KEPT if key in row.detail}) for row in rows]
 
 
 def accept(new: Path, base: Path) -> list[Path]:

@@ -44,6 +44,11 @@ class Entry:
         return card_of(self.run)
 
     @property
+    def asked(self) -> int:
+        """Rows that it was asked for: of a test set in several languages, those in its own."""
+        return max((cell.asked for cell in self.cells.values()), default=0)
+
+    @property
     def anchor(self) -> bool:
         """Whether this is a known extreme (the prompt copied, silence) and no system."""
         return (self.run.info.get("system") or {}).get("spec") in ANCHORS

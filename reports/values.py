@@ -110,7 +110,8 @@ def arrow(metric: Metric) -> str:
 
 def heading(metric: Metric) -> str:
     """Title, unit and better direction, on one line."""
-    unit = f" {metric.unit}" if metric.unit and metric.unit.lower() not in metric.title.lower() else ""
+    told = metric.unit == "" or (metric.unit != "s" and metric.unit.lower() in metric.title.lower())  # 'DistillMOS'
+    unit = "" if told else f" {metric.unit}"
     return f"{metric.title}{unit} {arrow(metric)}".strip()
 
 

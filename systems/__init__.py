@@ -211,6 +211,7 @@ def _from_card(path: Path, device: str) -> System | Recorded:
     from ttsbench.systems import cards
 
     card, options = cards.read(path)
+    rate_known = "sample_rate" in cards.given(path)
     for name in ("install", "weights", "packages", "variables"):
         options.pop(name, None)
     adapter = options.pop("adapter", None)
@@ -218,15 +219,15 @@ def _from_card(path: Path, device: str) -> System | Recorded:
     if adapter == "command":
         from ttsbench.systems.adapters import command
 
-        return command.Program(card, cards.convert(options, command.Options, path), folder)
+        return command.Program(card, cards.convert(options, command.Options, path), folder, rate_known)
     if adapter == "json-lines":
         from ttsbench.systems.adapters import lines
 
-        return lines.Speaker(card, cards.convert(options, lines.Options, path), folder)
+        return lines.Speaker(card, cards.convert(options, lines.Options, path), folder, rate_known)
     if adapter == "http":
         from ttsbench.systems.adapters import http, request
 
-        return http.Server(card, cards.convert(options, request.Options, path), "sample_rate" in cards.given(path))
+        return http.Server(card, cards.convert(options, request.Options, path), rate_known)
     if adapter == "python":
         from ttsbench.systems.adapters import python
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from ttsbench.testsets.faults import Fault, TestSetError
 from ttsbench.testsets.layouts import LAYOUTS
-from ttsbench.testsets.published import PARTS, PUBLISHED, here
+from ttsbench.testsets.published import PARTS, PUBLISHED, here, root
 
 SHIPPED = Path(__file__).parent / "embedded"
 GROUP = "ttsbench.testsets"
@@ -85,12 +85,14 @@ def listing() -> list[dict[str, Any]]:
         facts = _row("ready", name, card.rows, card.seconds, card.languages, card.licence, where, name, card.about)
         rows.append(facts)
     for name, wanted in PUBLISHED.items():
-        get = {"here": here(name), "get": wanted.get}
+        get = {"here": here(name), "get": wanted.get.format(root())}
         if name in LAYOUTS:
             rows.append(_row_of(name, "published") | get)
         else:
-            part = PARTS[wanted.parts[0]]
-            facts = _row("published", name, None, None, ("en",), part.licence, part.url, name, wanted.about)
+            part = PARTS[wanted.parts[0]] if wanted.parts else None
+            licence, where = (part.licence, part.url) if part else (wanted.licence, wanted.source)
+            rows_of = None if part else wanted.count
+            facts = _row("published", name, rows_of, None, wanted.languages, licence, where, name, wanted.about)
             rows.append(facts | get)
     return rows + [_row_of(name, "layout") for name in LAYOUTS if name not in PUBLISHED]
 

@@ -21,12 +21,12 @@ def kaldi(draft: Draft, folder: Path, language: str) -> None:
     if (folder / "segments").exists():
         remedy = "cut the recordings into one file an utterance, name those in wav.scp and remove segments"
         draft.fault(folder / "segments", 0, "segments", "pieces of longer recordings are not read", remedy)
-    texts = _values(draft, folder / "text")
+    texts = values(draft, folder / "text")
     files = ("wav.scp", "prompt_wav.scp", "prompt_text", "utt2spk")
-    there = {name: _values(draft, folder / name) for name in files if (folder / name).exists()}
+    there = {name: values(draft, folder / name) for name in files if (folder / name).exists()}
     audio = {name: wav_scp(draft, folder / name, there[name]) for name in files[:2] if name in there}
-    for name, values in there.items():
-        _paired(draft, folder, name, texts, values)
+    for name, own in there.items():
+        _paired(draft, folder, name, texts, own)
     for utt, (line, text) in texts.items():
         sample = Sample(
             id=utt,
@@ -40,11 +40,11 @@ def kaldi(draft: Draft, folder: Path, language: str) -> None:
         draft.add(folder / "text", line, sample)
 
 
-def wav_scp(draft: Draft, file: Path, values: Values | None = None) -> dict[str, Path]:
+def wav_scp(draft: Draft, file: Path, given: Values | None = None) -> dict[str, Path]:
     """Key -> audio file of a `wav.scp`. A path is relative to the file's folder or, as Kaldi has it, to where the
     command is given. Commands and entries of archives are faults of `draft`."""
     found = {}
-    for utt, (line, value) in (_values(draft, file) if values is None else values).items():
+    for utt, (line, value) in (values(draft, file) if given is None else given).items():
         if value.endswith("|") or value.startswith("|"):
             draft.fault(file, line, value, "a command, which is never run", "write its audio to a file and name that")
         elif ARCHIVE.match(value):
@@ -55,7 +55,8 @@ def wav_scp(draft: Draft, file: Path, values: Values | None = None) -> dict[str,
     return found
 
 
-def _values(draft: Draft, file: Path) -> Values:
+def values(draft: Draft, file: Path) -> Values:
+    """Key -> line, value of one of its files; a key that stands twice is a fault."""
     found: Values = {}
     for number, line in read_lines(file, draft):
         key, *rest = line.strip().split(maxsplit=1)
@@ -67,9 +68,9 @@ def _values(draft: Draft, file: Path) -> Values:
     return found
 
 
-def _paired(draft: Draft, folder: Path, name: str, texts: Values, values: Values) -> None:
+def _paired(draft: Draft, folder: Path, name: str, texts: Values, theirs: Values) -> None:
     """Every key of `text` must be in the other file, and the other way round, as Kaldi's own check has it."""
-    for file, own, other, others in (("text", texts, name, values), (name, values, "text", texts)):
+    for file, own, other, others in (("text", texts, name, theirs), (name, theirs, "text", texts)):
         for key, (line, _) in own.items():
             if key not in others:
                 draft.fault(folder / file, line, key, f"not in {other}", f"add it to {other} or remove this line")

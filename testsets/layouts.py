@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ttsbench.names import id_problem
-from ttsbench.testsets import kaldi, lists, manifests, trees
+from ttsbench.testsets import evaluations, kaldi, lists, manifests, trees
 from ttsbench.testsets.faults import Draft, Row, read_lines
 
 Options = dict[str, str]
@@ -133,6 +133,18 @@ def _kaldi(draft: Draft, path: Path, options: Options) -> None:
     kaldi.kaldi(draft, path, options.get("language", "en"))
 
 
+def _cv3(draft: Draft, path: Path, options: Options) -> None:
+    evaluations.cv3(draft, path)
+
+
+def _minimax(draft: Draft, path: Path, options: Options) -> None:
+    evaluations.minimax(draft, path)
+
+
+def _rvcbench(draft: Draft, path: Path, options: Options) -> None:
+    evaluations.rvcbench(draft, path, _path(options, "targets"))
+
+
 def _path(options: Options, key: str) -> Path | None:
     return Path(options[key]).expanduser() if key in options else None
 
@@ -243,5 +255,34 @@ LAYOUTS = {
         "your own data folder",
         "that of your files",
         (),
+    ),
+    "cv3": Layout(
+        _cv3,
+        ("audio",),
+        "cv3=DIR/data/zero_shot/en",
+        "CV3-Eval: zero_shot in nine languages (500 each), hard_en (64), hard_zh (560), cross_lingual_zeroshot to_en, "
+        "to_zh, to_ja, to_ko (600 each), to_hard_en (64), to_hard_zh (60); rows are counted",
+        "git clone https://github.com/FunAudioLLM/CV3-Eval",
+        "no licence that allows passing it on is given; for your own use",
+        ("en", "zh", "fr", "es", "ja", "ko", "it", "de", "ru"),
+    ),
+    "minimax": Layout(
+        _minimax,
+        ("audio",),
+        "minimax=DIR/text/english.txt",
+        "MiniMax multilingual: 24 languages, 100 sentences and two voices each; rows are counted",
+        "huggingface.co/datasets/MiniMaxAI/TTS-Multilingual-Test-Set",
+        "CC BY-SA 4.0; voices of Common Voice (CC0)",
+        tuple(evaluations.MINIMAX),
+    ),
+    "rvcbench": Layout(
+        _rvcbench,
+        ("audio", "targets"),
+        "rvcbench=DIR/prompts.jsonl[,targets=DIR]",
+        "RVCBench's prompts: onboarding (52), core (480), full (12,724); rows are counted by suite.json beside; its "
+        "prompts.tsv and prompts.lst are read as zipvoice= and seed-en=",
+        "pip install rvcbench; rvcbench prompts --suite core-v1",
+        "the package CC0; the recordings those of LibriTTS, VCTK, AISHELL and others",
+        ("en", "zh", "fr"),
     ),
 }

@@ -33,7 +33,8 @@ def load(spec: str) -> TestSet:
     if not equals and name in PUBLISHED:
         if gone := lacking(name):
             own = f", or give your copy as {LAYOUTS[name].spec}" if name in LAYOUTS else ""
-            remedy = f"{PUBLISHED[name].command} gets it{own}; TTSBENCH_DATA names the folder of data (now {root()})"
+            command = PUBLISHED[name].command.format(root())
+            remedy = f"{command} gets it{own}; TTSBENCH_DATA names the folder of data (now {root()})"
             raise TestSetError([Fault(name, 0, str(gone[0]), "the published set is not here", remedy)])
         return load(spec_of(name))
     if not equals or name not in LAYOUTS or not rest:

@@ -13,6 +13,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from ttsbench.testsets.evaluations import CV3_ROWS, MINIMAX, MINIMAX_ROWS
+
 SUFFIXES = (".flac", ".wav")  # of the published recordings
 SEED_ADDRESS = "https://drive.google.com/file/d/1GlSjVfSHkW3-leKKBlfrjuuTGqQ_xaLP/view"
 SEED_FOLDER = "seedtts_testset"
@@ -49,17 +51,22 @@ class Published:
     count: int
     command: str
     about: str = ""
+    licence: str = ""
+    languages: tuple[str, ...] = ("en",)
+    source: str = ""
 
     @property
     def unit(self) -> str:
         """What `count` counts."""
-        return "rows" if self.counted.endswith(".lst") else "recordings"
+        return "rows" if self.counted.endswith((".lst", "/text", ".txt")) else "recordings"
 
     @property
     def get(self) -> str:
         """The command that has it here, and how large it is."""
         size = sum(PARTS[part].size for part in self.parts)
-        return f"{self.command} ({size / 10**6:,.0f} MB)" if size else f"{self.command} (1,200 MB, by hand)"
+        if size:
+            return f"{self.command} ({size / 10**6:,.0f} MB)"
+        return self.command if self.licence else f"{self.command} (1,200 MB, by hand)"
 
 
 def _archive(number: int, name: str, size: int, md5: str, recordings: int, unpacked: int) -> Part:
@@ -108,6 +115,34 @@ def _seed(spec: str, file: str, rows: int) -> Published:
     return Published(f"{spec}={{}}/{place}", (), place, rows, f"ttsbench fetch {spec}")
 
 
+def _cv3(place: str) -> Published:
+    """A leaf of CV3-Eval's data, in a clone of its repository."""
+    task, language = place.split("/")
+    name = "cv3-" + {"zero_shot": "zero-shot"}.get(task, "cross-lingual") + "-" + language.replace("_", "-")
+    code = language.rpartition("_")[2]
+    how = f"git clone https://{CV3_ADDRESS} {{}}/{CV3}"
+    about = f"CV3-Eval {place}: prompts in the wild, by CosyVoice 3's authors"
+    spec = f"cv3={{}}/{CV3}/data/{place},name={name}"
+    return Published(
+        spec, (), f"{CV3}/data/{place}/text", CV3_ROWS[place], how, about, LICENCES["cv3"], (code,), CV3_ADDRESS
+    )
+
+
+def _minimax(code: str) -> Published:
+    """A language of MiniMax's set, fetched by the hub's own client."""
+    place = f"minimax/text/{MINIMAX[code]}.txt"
+    how = "hf download MiniMaxAI/TTS-Multilingual-Test-Set --repo-type dataset --local-dir {}/minimax"
+    about = f"MiniMax multilingual test set, {MINIMAX[code]}: 100 sentences, two voices"
+    spec = f"minimax={{}}/{place},name=minimax-{code}"
+    return Published(spec, (), place, MINIMAX_ROWS, how, about, LICENCES["minimax"], (code,), MINIMAX_ADDRESS)
+
+
+CV3, CV3_ADDRESS = "CV3-Eval", "github.com/FunAudioLLM/CV3-Eval"
+MINIMAX_ADDRESS = "huggingface.co/datasets/MiniMaxAI/TTS-Multilingual-Test-Set"
+LICENCES = {
+    "cv3": "none given; the benchmark's users keep private copies",
+    "minimax": "CC BY-SA 4.0; voices of Common Voice (CC0)",
+}
 _CROSS = "folder={{}}/{0},prompt=next,shortest=4,longest=10,name={1}"
 PUBLISHED = {
     "seed-en": _seed("seed-en", "en/meta.lst", 1088),
@@ -121,6 +156,7 @@ PUBLISHED = {
         "ttsbench fetch librispeech-pc",
     ),
     "librispeech-continuation": _tree("librispeech-test-clean", "librispeech-continuation={}/LibriSpeech/test-clean"),
+    **{each.spec.partition("name=")[2]: each for each in [*map(_cv3, CV3_ROWS), *map(_minimax, MINIMAX)]},
     **{name: _tree(name, _CROSS.format(PARTS[name].folder, name)) for name in PARTS if name != PC_LIST},
 }
 

@@ -24,9 +24,21 @@ def fetch(name: str, progress: Progress) -> Path:
     """Have the published set `name` here; where it lies. Raises UserError with what to do."""
     if name in SEED:
         return seed((name,), progress)
+    if not PUBLISHED[name].parts:
+        return by_hand(name)
     for part in PUBLISHED[name].parts:
         _get(part, PARTS[part], progress)
     return published.root() / PUBLISHED[name].counted
+
+
+def by_hand(name: str) -> Path:
+    """Where a set lies that its publisher's own tool fetches, counted. Raises MissingFile with the command."""
+    wanted = PUBLISHED[name]
+    if published.lacking(name):
+        command = wanted.command.format(published.root())
+        raise MissingFile(f"{name} is not here; its publisher has it by: {command} (licence: {wanted.licence})")
+    testsets.load(name)  # rows as published, and every prompt is there and is audio
+    return published.root() / wanted.counted
 
 
 def seed(names: tuple[str, ...], progress: Progress) -> Path:

@@ -120,6 +120,7 @@ class Run:
     def __init__(self, path: Path, info: dict[str, Any]) -> None:
         self.path = path
         self.info = info
+        self._place = path.resolve()  # once: a page asks for the audio of 20,000 rows
         self._read: dict[str, tuple[tuple[int, int], list[Any]]] = {}
 
     @classmethod
@@ -174,7 +175,7 @@ class Run:
 
     def audio(self, synthesis: Synthesis) -> Path | None:
         """The absolute path of an output, or None where there is none."""
-        return (self.path / synthesis.audio).resolve() if synthesis.audio and not synthesis.error else None
+        return self._place / synthesis.audio if synthesis.audio and not synthesis.error else None
 
     def protocols(self) -> list[str]:
         """Names of the protocols this run has scores for."""

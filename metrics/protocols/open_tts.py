@@ -33,7 +33,7 @@ LINES = (
     "rule. A system streams where the median of first chunk's share is under 0.95.",
     "Theirs: rows that are not in a list are not counted, an empty transcript is all deletions, averages run over"
     " the languages that are there. " + BESIDE,
-    "Simplified characters: OpenCC t2s, theirs zhconv (GPL); docs/protocols.md lists the characters that differ. "
+    "Simplified characters: OpenCC tw2s, theirs zhconv (GPL); docs/protocols.md lists the characters that differ. "
     "Languages other than those printed below have the rules of open-tts-de with numbers in their own words.",
 )
 

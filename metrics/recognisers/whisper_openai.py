@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ttsbench.metrics import weights
-from ttsbench.metrics.models import MissingModel, short, version
+from ttsbench.metrics.models import MissingModel, one_by_one, short, version
 from ttsbench.metrics.recognisers.batches import in_batches
 from ttsbench.metrics.recognisers.guards import WINDOW, flags
+from ttsbench.metrics.resample import read
 from ttsbench.records import Feature, Request
 
 if TYPE_CHECKING:
@@ -25,7 +26,11 @@ def identity(settings: dict[str, str]) -> dict[str, str]:
 
 
 def load(settings: dict[str, str], device: str = "cpu") -> Callable[[Sequence[Request]], list[Feature]]:
-    """`extract(requests)`: features with `text`, `flags`, `logprob`, `no_speech`. Settings: model, language, beam."""
+    """`extract(requests)`: `text`, `flags`, `logprob`, `no_speech` of each. Settings: model, language, beam.
+
+    With `windows` "all": the package's own `transcribe`, which goes on after 30 s and hears a doubtful window again at
+    higher temperatures (sampled, seeded anew for each file); features with `text` and `flags`.
+    """
     path = weights.weights_file(settings["model"])
     try:
         import torch
@@ -38,6 +43,8 @@ def load(settings: dict[str, str], device: str = "cpu") -> Callable[[Sequence[Re
     model.load_state_dict(checkpoint["model_state_dict"])
     model = model.to(device).eval()
     beam = int(settings["beam"]) if "beam" in settings else None
+    if settings.get("windows") == "all":
+        return one_by_one(lambda request: _whole(model, request, settings))
     options = whisper.DecodingOptions(
         language=settings.get("language", "en"), without_timestamps=True, fp16=False, temperature=0.0, beam_size=beam
     )
@@ -51,6 +58,18 @@ def load(settings: dict[str, str], device: str = "cpu") -> Callable[[Sequence[Re
         ]
 
     return in_batches(recognise, RATE, settings.get("resampling", "soxr"))
+
+
+def _whole(model: Any, request: Request, settings: dict[str, str]) -> dict[str, Any]:
+    """A file of any length by `whisper.transcribe` as it is, without timestamps or its own words as context."""
+    import torch
+    import whisper
+
+    wave = read(request.audio, RATE, settings.get("resampling", "soxr"), start=request.start)
+    torch.manual_seed(0)
+    plain = {"task": "transcribe", "condition_on_previous_text": False, "without_timestamps": True, "fp16": False}
+    text = whisper.transcribe(model, wave, language=settings.get("language", "en"), **plain)["text"].strip()
+    return {"text": text, "flags": flags(text, 0.0, WINDOW)}
 
 
 def describe(found: Any, samples: int) -> dict[str, Any]:

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 from ttsbench.errors import UserError
-from ttsbench.metrics.text import open_tts, plain, seed, whisper
+from ttsbench.metrics.text import open_tts, plain, rvcbench, seed, whisper
 from ttsbench.metrics.text.steps import Rules
 
 __all__ = ["RULES", "Rules", "rules"]
 
-RULES: dict[str, Rules] = {each.name: each for each in (*plain.RULES, *seed.RULES, *whisper.RULES, *open_tts.RULES)}
+_TABLES = (plain, seed, whisper, open_tts, rvcbench)
+RULES: dict[str, Rules] = {each.name: each for table in _TABLES for each in table.RULES}
 
 
 def rules(name: str) -> Rules:

@@ -3,7 +3,7 @@
 English as the Open ASR leaderboard's, hyphens to spaces after. Chinese, Japanese, Korean by characters: the strict
 rules, and the lenient ones with written differences that are not heard folded together; each fold keeps the length.
 Other languages by words, numbers spelled, and words that are joined on one side alone joined on both. Chinese is
-simplified by OpenCC (t2s); theirs is zhconv (zh-cn), which is GPL: docs/protocols.md says where the two differ.
+simplified by OpenCC (tw2s); theirs is zhconv (zh-cn), which is GPL: docs/protocols.md says where the two differ.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-from ttsbench.metrics.text.steps import Both, Rules, Step, compose, lower, no_spaces, replace, simplify, spaces
+from ttsbench.metrics.text.steps import Both, Rules, Step, compose, lower, no_spaces, replace, simplify_taiwan, spaces
 from ttsbench.metrics.text.whisper import HEAD, OPEN_ASR
 
 SOURCE = "huggingface/open-tts-leaderboard beda09e, 0d6afb7"
 JAPANESE_OR_KOREAN = re.compile("[\u3040-\u30ff\uac00-\ud7af]")  # kana, Hangul syllables
 CJK = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002ffff\u3040-\u30ff\uac00-\ud7af]")
+PRONOUNS = str.maketrans("妳牠", "你它")  # as zhconv has them; OpenCC takes them for simplified
 HOMOPHONES = str.maketrans("地得她它", "的的他他")
 HIRAGANA = str.maketrans({code: code - 0x60 for code in range(0x30A1, 0x30F7)})
 NUMERALS = str.maketrans(
@@ -80,8 +81,8 @@ def joined(reference: str, hypothesis: str) -> tuple[str, str]:
 
 
 simplify_chinese = Step(
-    "traditional to simplified characters (OpenCC t2s), both sides; not in a text with kana or Hangul",
-    chinese_only(simplify.do),
+    "traditional to simplified on both sides (OpenCC tw2s; 妳 to 你, 牠 to 它); not where kana or Hangul stand",
+    chinese_only(lambda text: simplify_taiwan.do(text).translate(PRONOUNS)),
 )
 marks = Step(
     "marks, symbols, punctuation out (Unicode M, S, P), the straight apostrophe stays",

@@ -49,6 +49,30 @@ def spell_numbers(text: str) -> str:
     return NUMBER.sub(spell, text)
 
 
+UNITS = "one two three four five six seven eight nine".split()
+TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+TEENS = "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()
+_BELOW = f"(?:(?:{'|'.join(TENS)})(?: (?:{'|'.join(UNITS)}))?|{'|'.join(TEENS)})"
+YEAR = re.compile(
+    rf"\b(?P<first>{'|'.join(TEENS)}|twenty) (?:(?:oh|o) (?P<unit>{'|'.join(UNITS)})|(?P<rest>{_BELOW})|hundred)\b"
+)
+
+AND = re.compile(rf"\b(hundred|thousand) and (?=(?:{'|'.join([*UNITS, *TENS, *TEENS])})\b)")
+
+
+def as_numbers(text: str) -> str:
+    """Years read in pairs as the number they are: nineteen eighty four -> one thousand nine hundred eighty four."""
+
+    def number(match: re.Match[str]) -> str:
+        first = match["first"]
+        pair = 20 if first == "twenty" else 10 + TEENS.index(first)
+        thousand, hundred = divmod(pair, 10)
+        words = [UNITS[thousand - 1], "thousand"] + ([UNITS[hundred - 1], "hundred"] if hundred else [])
+        return " ".join([*words, *filter(None, (match["unit"], match["rest"]))])
+
+    return AND.sub(r"\1 ", YEAR.sub(number, text))
+
+
 def read_signs(text: str) -> str:
     """Signs as English words: 50% -> 50 percent, $5 -> 5 dollars, .5 -> point 5, -5 -> minus 5, & -> and."""
 
@@ -76,7 +100,11 @@ apostrophes = Step(
     lambda text: text.translate(APOSTROPHES),
 )
 signs = Step("percent, dollars, pounds, euros, a leading point or minus, and & become English words", read_signs)
-counted = "numbers in digits become English words, without `and`; years and amounts of two units are read as any number"
+counted = "numbers in digits become English words, without `and`; amounts of two units are read one after the other"
+years = Step(
+    "years read in pairs become numbers: one thousand nine hundred eighty four; `and` in numbers goes",
+    as_numbers,
+)
 numbers = Step("numbers in digits become English words, without `and`", spell_numbers)
 accents = Step("accents off", without_accents)
 marks = replace(r"[^\w']|_", " ", "all but letters, digits and apostrophes become spaces")
@@ -89,9 +117,21 @@ OURS = "ttsbench"
 RULES = (
     Rules(
         "plain-en",
-        (unseen, apostrophes, compose, lower, signs, Step(counted, spell_numbers), accents, marks, quotes, spaces),
+        (
+            unseen,
+            apostrophes,
+            compose,
+            lower,
+            signs,
+            Step(counted, spell_numbers),
+            accents,
+            marks,
+            quotes,
+            spaces,
+            years,
+        ),
         OURS,
-        2,
+        3,
     ),
     Rules(
         "keonlee",

@@ -10,7 +10,6 @@ from ttsbench.errors import unknown
 from ttsbench.records import Metric
 from ttsbench.reports import beside, breakdown, charts, ranking, reported
 from ttsbench.reports.clips import Clips
-from ttsbench.reports.frame import csv_text
 from ttsbench.reports.leaderboard import entries, formats
 from ttsbench.reports.markdown import escaped
 from ttsbench.reports.ranking import View
@@ -38,7 +37,7 @@ def write(out: Path, by: str = "", title: str = "") -> list[tuple[Table, list[Vi
         sections.append(_section(table, views, metric, clips, index) | {"reported": fitting})
     write_atomically(out / "leaderboard.md", "\n".join(markdown).encode())
     write_atomically(out / "leaderboard.tex", "\n".join(latex).encode())
-    write_atomically(out / "leaderboard.csv", csv_text(formats.board_frame(parts, published)).encode())
+    write_atomically(out / "leaderboard.csv", formats.board_csv(parts, published).encode())
     others = [each for each in published if not any(each in section["reported"] for section in sections)]
     text = render(
         "leaderboard.html", ("player.js", "diff.js", "sort.js", "board.js", "page.js"), {"audio": clips.urls()},

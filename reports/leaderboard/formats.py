@@ -9,9 +9,9 @@ import pandas as pd
 from ttsbench.records import Metric
 from ttsbench.reports import markdown as md
 from ttsbench.reports import ranking
-from ttsbench.reports.frame import frame
 from ttsbench.reports.ranking import View
 from ttsbench.reports.reported import Reported
+from ttsbench.reports.sheets import csv_text
 from ttsbench.reports.tables import Table
 from ttsbench.reports.values import (
     CODEC_TITLES,
@@ -83,7 +83,7 @@ HEADER = (
 )  # fmt: skip
 
 
-def board_frame(parts: Sequence[tuple[Table, list[View]]], reported: Sequence[Reported]) -> pd.DataFrame:
+def board_csv(parts: Sequence[tuple[Table, list[View]]], reported: Sequence[Reported]) -> str:
     """Measured rows of every view, then the reported rows (kind 'reported'), one value a line."""
     rows: list[tuple[object, ...]] = []
     for table, views in parts:
@@ -106,17 +106,17 @@ def board_frame(parts: Sequence[tuple[Table, list[View]]], reported: Sequence[Re
                     rows.append(
                         ("reported", each.name, "as published", "", "all", row[0], "", "", "", name, value) + ("",) * 6
                     )
-    return frame(HEADER, rows)
+    return csv_text(HEADER, rows)
 
 
 def latex(table: Table, view: View, by: Metric) -> str:
     """A booktabs table: bold who is alone in the first rank of a metric, underlined who is alone in the second."""
     metrics, entries = table.columns, ranking.order(table, view, by)
     cells = {entry.name: view.cells[entry.name] for entry in entries}
-    data = frame(
-        ["System", *map(heading, metrics)],
+    data = pd.DataFrame(
         [[entry.name, *(value_text(m, cells[entry.name][m.name]) for m in metrics)] for entry in entries],
-    )
+        columns=["System", *map(heading, metrics)], dtype=object,
+    )  # fmt: skip
     marked = pd.DataFrame("", index=data.index, columns=data.columns)
     for column, metric in enumerate(metrics, 1):
         for row, entry in enumerate(entries):

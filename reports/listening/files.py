@@ -19,12 +19,12 @@ from rich.text import Text
 from ttsbench import audio
 from ttsbench.reports import charts
 from ttsbench.reports.clips import RATE
-from ttsbench.reports.frame import csv_text, frame
 from ttsbench.reports.listening import plan, workbook
 from ttsbench.reports.listening.analysis import Result
 from ttsbench.reports.listening.plan import Design, Study
 from ttsbench.reports.listening.workbook import Answers
 from ttsbench.reports.render import render
+from ttsbench.reports.sheets import csv_text
 from ttsbench.reports.tables import ReportError, plain
 from ttsbench.store import write_atomically
 
@@ -157,7 +157,7 @@ def write_result(result: Result, out: Path) -> None:
         (r.rater, r.item, r.sample, r.category, " against ".join(r.systems), r.role, r.value) for r in result.ratings
     ]
     head = ("rater", "item", "sample", "category", "system", "role", "value")
-    write_atomically(out / "ratings.csv", csv_text(frame(head, rows)).encode())
+    write_atomically(out / "ratings.csv", csv_text(head, rows).encode())
     cuts = result.categories or [""]
     limits = result.metric.low, result.metric.high
     bars = []

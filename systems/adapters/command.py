@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -46,8 +46,11 @@ class Options:
 class Program:
     """The adapter: `synthesize` runs the program and yields what it says."""
 
-    def __init__(self, card: Card, options: Options, folder: Path) -> None:
-        """`folder` is the program's working directory and {here}. Raises ValueError for a card that cannot work."""
+    def __init__(self, card: Card, options: Options, folder: Path, rate_known: bool = True) -> None:
+        """`folder` is the program's working directory and {here}. Raises UserError for a card that cannot work.
+
+        `rate_known`: the card says the sample rate; else it is what the program's files or streams say.
+        """
         where = f"card {card.name!r}"
         if not options.argv:
             raise UserError(f"{where}: argv is empty; give the program and its arguments as a list")
@@ -57,7 +60,10 @@ class Program:
             raise UserError(f"{where}: output = {options.output!r}; {{output}} in argv goes with 'file' alone")
         if options.suffix not in audio.SUFFIXES:
             raise UserError(f"{where}: suffix = {options.suffix!r}; it must be one of {', '.join(audio.SUFFIXES)}")
+        if options.output == "pcm" and not rate_known:
+            raise UserError(f"{where}: output = 'pcm' has no header: give the card's sample_rate")
         self.card = card
+        self.rate = card.sample_rate if rate_known else None
         self.options = options
         self.folder = folder
 
@@ -77,7 +83,9 @@ class Program:
                     yield from self._stream(running, until)
                 running.wait(until)
                 if self.options.output == "file":
-                    yield read_output(output, self.card.sample_rate, running)
+                    samples, rate = read_output(output, self.rate, running)
+                    self._learn(rate)
+                    yield samples
             finally:
                 running.end()
 
@@ -96,16 +104,18 @@ class Program:
 
     def _stream(self, running: Running, until: float) -> Iterator[np.ndarray | str]:
         """Standard output, decoded as it comes."""
-        rate = self.card.sample_rate
-        decoder = Wav(rate) if self.options.output == "wav" else Pcm(Format(rate), strict=True)
+        raw = Pcm(Format(self.card.sample_rate), strict=True)
+        decoder = Wav(self.rate) if self.options.output == "wav" else raw
         try:
             while data := running.read(until):
                 chunk = decoder.feed(data)
                 if chunk.size:
+                    self._learn(decoder.form.rate if decoder.form else self.card.sample_rate)
                     yield chunk
             running.wait(until)  # how it ended says more than what is missing
             chunk = decoder.finish()
             if chunk.size:
+                self._learn(decoder.form.rate if decoder.form else self.card.sample_rate)
                 yield chunk
             yield from decoder.notes
         except (SpeechError, AudioError) as fault:
@@ -113,9 +123,17 @@ class Program:
                 raise
             raise SpeechError(f"{running.name}: {fault}{running.last_words()}") from fault
 
+    def _learn(self, rate: int) -> None:
+        """Where no card spoke, the sound says what the sample rate is."""
+        if rate != self.card.sample_rate:
+            self.card = replace(self.card, sample_rate=rate)
 
-def read_output(path: Path, rate: int, running: Running) -> np.ndarray:
-    """The file a program wrote, float32 (n,). Raises SpeechError where it is absent, broken or cut short."""
+
+def read_output(path: Path, rate: int | None, running: Running) -> tuple[np.ndarray, int]:
+    """The file a program wrote, float32 (n,), and its rate; `rate`: what that must be.
+
+    Raises SpeechError where the file is absent, broken, cut short or of another rate.
+    """
     if not path.is_file():
         raise SpeechError(f"{running.name} ended well but wrote no file{running.last_words()}")
     try:
@@ -126,6 +144,6 @@ def read_output(path: Path, rate: int, running: Running) -> np.ndarray:
     if cut := [note for note in found.notes if "cut short" in note or "size is wrong" in note]:
         raise SpeechError(f"{running.name}: its output: {cut[0]}{running.last_words()}")
     samples, own = found.samples, found.rate
-    if own != rate:
+    if rate is not None and own != rate:
         raise SpeechError(f"{running.name}: the audio has {own} Hz, the card says {rate}: correct sample_rate")
-    return samples
+    return samples, own

@@ -24,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,12 +60,15 @@ class Options:
 class Speaker:
     """The adapter. The program starts with it, and again after it died or overran its time."""
 
-    def __init__(self, card: Card, options: Options, folder: Path) -> None:
+    def __init__(self, card: Card, options: Options, folder: Path, rate_known: bool = True) -> None:
+        """`rate_known`: the card says the sample rate; else files have their own, and `pcm` is as the request asks."""
         if not options.argv:
             raise UserError(f"card {card.name!r}: argv is empty; give the program and its arguments as a list")
         for template in options.argv:
             fill.check(template, f"card {card.name!r}", ("python", "here"))
         self.card = card
+        self.rate = card.sample_rate if rate_known else None
+        self.asked_rate = card.sample_rate
         self.options = options
         self.folder = folder
         self.requests = 0
@@ -115,7 +118,7 @@ class Speaker:
         message: dict[str, Any] = {"request": self.requests, "id": sample.id, "task": sample.task}
         values = fill.values(sample, seed, self.options.language_names)
         message.update({name: values[name] for name in ("text", "language", "prompt_text")})
-        message.update(prompt=values.get("prompt"), seed=seed, sample_rate=self.card.sample_rate)
+        message.update(prompt=values.get("prompt"), seed=seed, sample_rate=self.asked_rate)
         try:
             self.running.process.stdin.write(json.dumps(message).encode() + b"\n")
             self.running.process.stdin.flush()
@@ -125,7 +128,7 @@ class Speaker:
     def _answers(self, until: float) -> Iterator[np.ndarray]:
         """The audio of the request now open, up to its `done`."""
         assert self.running is not None
-        decoder = Pcm(Format(self.card.sample_rate), strict=True)
+        decoder = Pcm(Format(self.asked_rate), strict=True)
         came = False
         while True:
             message = self._message(until)
@@ -135,12 +138,15 @@ class Speaker:
                 raise SpeechError(f"{self.running.name}: {message['error']}")
             if "pcm" in message:
                 chunk = decoder.feed(_bytes(message["pcm"], self.running.name))
+                self._learn(self.asked_rate)
                 came = came or chunk.size > 0
                 if chunk.size:
                     yield chunk
             elif "file" in message:
                 came = True
-                yield read_output(self.folder / str(message["file"]), self.card.sample_rate, self.running)
+                samples, rate = read_output(self.folder / str(message["file"]), self.rate, self.running)
+                self._learn(rate)
+                yield samples
             elif message.get("done") is True:
                 break
         if not came or decoder.rest:
@@ -148,6 +154,11 @@ class Speaker:
                 decoder.finish()
             except AudioError as fault:
                 raise SpeechError(f"{self.running.name}: {fault}{self.running.last_words()}") from fault
+
+    def _learn(self, rate: int) -> None:
+        """The rate of what comes now, where no card said it."""
+        if rate != self.card.sample_rate:
+            self.card = replace(self.card, sample_rate=rate)
 
     def _message(self, until: float) -> dict[str, Any]:
         """The next JSON object on standard output, whatever else is printed there."""

@@ -9,6 +9,7 @@ from typing import Any
 from ttsbench import reports
 from ttsbench.records import Cell
 from ttsbench.reports.comparison import judge
+from ttsbench.reports.leaderboard import entries
 from ttsbench.store import Run, write_lines
 
 
@@ -34,3 +35,10 @@ def test_terminal_page_and_comparison_say_how_many(make_run: Any, tmp_path: Path
     assert cells["some"].value and cells["every"].value is None
     row = next(r for r in judge.compare([some], [every]).rows if r.metric.name == "rtf")
     assert row.mark == "x" and "NEW timed while other programs used the machine" in row.reason
+
+
+def test_a_leaderboard_keeps_the_marks(make_run: Any, tmp_path: Path) -> None:
+    run = marked(make_run(tmp_path, "some", sound=False), range(5))
+    entries.add([run], tmp_path / "board")
+    kept, own = entries.load(tmp_path / "board")[0].entries[0].cells, reports.load([run])[0].entries[0].cells
+    assert kept["rtf"] == own["rtf"] and kept["rtf"].busy == 5

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ttsbench.records import Cell, Metric, Sample, Score
-from ttsbench.reports import breakdown, frame, values, words
+from ttsbench.reports import breakdown, sheets, values, words
 
 WER = Metric("wer", "WER", "%", "lower", 0, None, "intelligibility", "", shown="corpus")
 SIM = Metric("sim", "SIM", "cosine", "higher", -1, 1, "similarity", "")
@@ -47,7 +47,7 @@ def test_the_other_average_is_named_where_it_differs():
     )
 )
 def test_no_csv_cell_is_a_formula_and_none_is_lost(text):
-    rows = list(csv.reader(io.StringIO(frame.csv_text(frame.frame(["a", "b"], [[text, 1.5]])), newline="")))
+    rows = list(csv.reader(io.StringIO(sheets.csv_text(["a", "b"], [[text, 1.5]]), newline="")))
     cell = rows[1][0]
     assert len(rows) == 2 and rows[1][1] == "1.5" and cell in (text, "'" + text)
     assert not cell.startswith(("\t", "\r", "\n"))

@@ -13,6 +13,7 @@ import pytest
 import soundfile
 
 from ttsbench import systems
+from ttsbench.errors import UserError
 from ttsbench.records import Sample, System
 from ttsbench.systems.errors import SpeechError
 
@@ -23,7 +24,7 @@ def program(tmp_path: Path, body: str, **fields: object) -> object:
     """A command system whose program is a Python script that has `output` at hand."""
     script = tmp_path / "program.py"
     script.write_text("import sys, time, os, wave\noutput = sys.argv[1]\n" + body)
-    told = {"seconds": 10, "output": "file", **fields}
+    told = {"seconds": 60, "output": "file", **fields}
     given = "{output}" if told["output"] == "file" else "none"
     lines = [f"{name} = {value!r}" for name, value in told.items()]
     card = tmp_path / "card.toml"
@@ -78,7 +79,9 @@ def test_real_programs_speak_whatever_the_text_holds(name: str, text: str) -> No
 def test_espeak_streams_and_speaks_chinese() -> None:
     system = systems.load("espeak-ng")
     assert isinstance(system, System)
-    assert len(list(system.synthesize(Sample("a", "今天天气很好。", language="zh"), 0))) > 3
+    chunks = [np.asarray(chunk) for chunk in system.synthesize(Sample("a", "今天天气很好。" * 6, language="zh"), 0)]
+    # a pipe holds 64 KiB, so that no piece is longer, however long the reader was kept waiting
+    assert len(chunks) >= 4 and max(chunk.size for chunk in chunks) <= 33000
 
 
 @needs("espeak-ng")
@@ -103,7 +106,21 @@ def test_five_thousand_characters() -> None:
 )
 def test_each_way_a_program_fails_is_told(tmp_path: Path, body: str, message: str) -> None:
     with pytest.raises(SpeechError, match=message):
-        speak(program(tmp_path, body))
+        speak(program(tmp_path, body, sample_rate=16000))
+
+
+@pytest.mark.parametrize("output", ["file", "wav"])
+def test_the_sound_says_its_rate_where_the_card_does_not(tmp_path: Path, output: str) -> None:
+    body = WRITE.replace("16000", "22050")
+    if output == "wav":
+        body = body.replace("output, 'wb'", "sys.stdout.buffer")
+    system = program(tmp_path, body, output=output)
+    assert speak(system).size == 8000 and system.card.sample_rate == 22050  # type: ignore[attr-defined]
+
+
+def test_raw_samples_need_a_rate(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="output = 'pcm' has no header: give the card's sample_rate"):
+        program(tmp_path, "pass", output="pcm")
 
 
 def test_a_program_that_does_not_exist_or_needs_a_prompt(tmp_path: Path) -> None:
@@ -151,7 +168,7 @@ def test_children_die_when_the_harness_worker_is_killed(tmp_path: Path) -> None:
 
 def test_raw_samples_come_as_they_are_written(tmp_path: Path) -> None:
     body = "for n in range(4):\n    os.write(1, b'\\0\\x40' * 1000 + b'\\0'); time.sleep(0.15); os.write(1, b'\\x40')\n"
-    system = program(tmp_path, body, output="pcm")
+    system = program(tmp_path, body, output="pcm", sample_rate=16000)
     assert isinstance(system, System)
     start, arrivals, pieces = time.monotonic(), [], []
     for chunk in system.synthesize(HELLO, 0):
@@ -162,7 +179,9 @@ def test_raw_samples_come_as_they_are_written(tmp_path: Path) -> None:
 
 
 def test_a_stream_that_fails_midway_is_an_error_after_its_chunks(tmp_path: Path) -> None:
-    system = program(tmp_path, "os.write(1, b'\\0\\x40' * 1000); sys.exit('out of memory')", output="pcm")
+    system = program(
+        tmp_path, "os.write(1, b'\\0\\x40' * 1000); sys.exit('out of memory')", output="pcm", sample_rate=16000
+    )
     assert isinstance(system, System)
     chunks = system.synthesize(HELLO, 0)
     assert next(chunks).size == 1000
@@ -180,12 +199,12 @@ def test_a_stream_that_fails_midway_is_an_error_after_its_chunks(tmp_path: Path)
 )
 def test_broken_streams(tmp_path: Path, body: str, message: str) -> None:
     with pytest.raises(SpeechError, match=message):
-        speak(program(tmp_path, body, output="pcm"))
+        speak(program(tmp_path, body, output="pcm", sample_rate=16000))
 
 
 def test_giving_up_early_ends_the_program(tmp_path: Path) -> None:
     body = "import os; os.write(1, (b'%06d' % os.getpid()) * 100); time.sleep(60)"
-    system = program(tmp_path, body, output="pcm")
+    system = program(tmp_path, body, output="pcm", sample_rate=16000)
     assert isinstance(system, System)
     chunks = system.synthesize(HELLO, 0)
     number = int((next(chunks) * 32768).astype("<i2").tobytes()[:6])
@@ -207,7 +226,7 @@ def lines(tmp_path: Path, body: str, **fields: object) -> object:
         "for line in sys.stdin:\n    ask = json.loads(line); r = ask['request']\n"
         + "".join(f"    {line}\n" for line in body.splitlines())
     )
-    told = {"seconds": 5, "start_seconds": 10, **fields}
+    told = {"seconds": 60, "start_seconds": 60, **fields}
     (tmp_path / "card.toml").write_text(
         "name = 'l'\nadapter = 'json-lines'\nargv = ['{python}', '-u', '{here}/program.py']\n"
         + "\n".join(f"{name} = {value!r}" for name, value in told.items())
@@ -229,6 +248,11 @@ def test_a_file_may_answer(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "out.wav", tone(0.25), 16000)
     body = "say(request=r, file='out.wav'); say(request=r, done=True)"
     assert speak(lines(tmp_path, body)).size == 4000
+    soundfile.write(tmp_path / "out.wav", tone(0.25), 24000)
+    system = lines(tmp_path, body)
+    assert speak(system).size == 4000 and system.card.sample_rate == 24000  # type: ignore[attr-defined]
+    with pytest.raises(SpeechError, match="24000 Hz, the card says 16000"):
+        speak(lines(tmp_path, body, sample_rate=16000))
 
 
 def test_one_utterance_fails_and_the_next_is_spoken(tmp_path: Path) -> None:
@@ -242,7 +266,7 @@ def test_one_utterance_fails_and_the_next_is_spoken(tmp_path: Path) -> None:
         "if t == 'garbage': say(request=r, pcm='***'); say(request=r, done=True); continue\n"
         "say(request=r, pcm=pcm(10)); say(request=r, done=True)"
     )
-    system = lines(tmp_path, body, seconds=1.0)
+    system = lines(tmp_path, body, seconds=3.0)
     for text, message in [
         ("error", "too long"),
         ("die", "status 9; it said: cuda gone"),

@@ -68,7 +68,7 @@ def _import(options: argparse.Namespace) -> int:
 
     key = plan.load_key(options.key)
     design = plan.DESIGNS[str(key["design"])]
-    answers = [files.read(path, design) for path in _files(options.sheets)]
+    answers = [files.read(path, design) for path in sheets(options.sheets)]
     result = analysis.analyse(answers, key, design, options.keep_all)
     if not result.ratings:
         raise UserError("no usable answers: " + "; ".join(result.problems[:5]))
@@ -78,9 +78,9 @@ def _import(options: argparse.Namespace) -> int:
     else:
         files.print_result(result)
     came = {rater.name for rater in result.raters}
-    sheets = key["items"]
-    assert isinstance(sheets, dict)
-    absent = [rater for rater in sheets if rater not in came]
+    handed_out = key["items"]
+    assert isinstance(handed_out, dict)
+    absent = [rater for rater in handed_out if rater not in came]
     out = [rater.name for rater in result.raters if not rater.kept]
     alpha = "not defined" if result.alpha is None else f"{result.alpha:.3f}"
     print(
@@ -94,7 +94,7 @@ def _import(options: argparse.Namespace) -> int:
     return 1 if result.problems else 0
 
 
-def _files(paths: Sequence[Path]) -> list[Path]:
+def sheets(paths: Sequence[Path]) -> list[Path]:
     """The files, and those inside the folders, but hidden ones and listening pages, which hold no answers."""
     found: list[Path] = []
     for path in paths:

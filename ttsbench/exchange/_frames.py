@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from ttsbench.names import parted
-from ttsbench.reports import frame
+from ttsbench.reports import sheets
 from ttsbench.reports.tables import tables
 from ttsbench.reports.values import scale
 from ttsbench.store import Run
@@ -16,7 +16,7 @@ from ttsbench.store import Run
 
 def results(runs: Sequence[Run]) -> pd.DataFrame:
     """One row a system, test set, protocol and metric, as in results.csv; rates are fractions."""
-    return frame.results_frame(tables(runs))
+    return pd.DataFrame(sheets.results(tables(runs)), columns=list(sheets.COLUMNS), dtype=object)
 
 
 def rows(runs: Sequence[Run]) -> pd.DataFrame:

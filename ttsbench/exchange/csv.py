@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ttsbench.exchange import _frames
-from ttsbench.reports.frame import csv_text
+from ttsbench.reports.sheets import csv_text
 from ttsbench.store import Run, write_atomically
 
 ABOUT = "results.csv, a row a number, and rows.csv, a row an utterance and metric"
@@ -16,5 +16,6 @@ def write(runs: Sequence[Run], out: Path) -> list[Path]:
     """Write both files into folder `out`."""
     tables = {"results": _frames.results(runs), "rows": _frames.rows(runs)}
     for name, data in tables.items():
-        write_atomically(out / f"{name}.csv", csv_text(data).encode())
+        cells = data.astype(object).where(data.notna(), None)
+        write_atomically(out / f"{name}.csv", csv_text(list(data), cells.itertuples(index=False)).encode())
     return [out / f"{name}.csv" for name in tables]
