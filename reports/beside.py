@@ -14,10 +14,11 @@ from ttsbench.store import write_atomically
 PAGES = {
     "report.html": "report", "leaderboard.html": "leaderboard", "compare.html": "comparison",
     "profile.html": "latency profile", "history.html": "history", "ratings.html": "listening test",
+    "agreement.html": "agreement of metrics and listeners",
 }  # fmt: skip
 FILES = (
     "results.csv", "leaderboard.csv", "leaderboard.md", "leaderboard.tex", "profile.json", "calibration.json",
-    "history.jsonl", "ratings.csv",
+    "history.jsonl", "ratings.csv", "agreement.csv",
 )  # fmt: skip
 FOLDERS = ("runs", "leaderboard", "profile")  # where the commands put their pages, beside each other
 BLOCK = re.compile(r"<!--beside-->.*?<!--/beside-->", re.DOTALL)

@@ -13,9 +13,10 @@ from rich.table import Table as Lines
 from rich.text import Text
 
 from ttsbench.records import Metric
+from ttsbench.reports import beside
 from ttsbench.reports.agreement.join import Comparison, Row, Spot
 from ttsbench.reports.agreement.measure import Agreement, Figure
-from ttsbench.reports.charts import Point, Scatter, axis
+from ttsbench.reports.charts import HIGH, Point, Scatter, apart, axis
 from ttsbench.reports.render import render
 from ttsbench.reports.sheets import csv_text
 from ttsbench.reports.tables import plain
@@ -40,7 +41,7 @@ def write(found: Sequence[Comparison], out: Path) -> Path:
         "agreement.html", title="Metrics and listeners", found=found, text=text_of, percent=percent, titles=TITLES,
         figures=FIGURES, plots=[[(row, _scatter(row, True), _scatter(row, False)) for row in c.rows] for c in found],
     )  # fmt: skip
-    write_atomically(out / "agreement.html", text.encode())
+    beside.write(out / "agreement.html", text)
     return out / "agreement.html"
 
 
@@ -107,16 +108,18 @@ def _scatter(row: Row, systems: bool) -> Scatter:
     """Mean ratings against the metric: a dot a system, or a clip without a name."""
     spots = row.system_spots if systems else row.clip_spots
     across, up = axis(s.metric * scale(row.metric) for s in spots), axis(s.rating for s in spots)
+    marks = [(across.place(s.metric * scale(row.metric)) or 0.0, 100 - (up.place(s.rating) or 0.0)) for s in spots]
+    tall = systems and len(spots) > 16
+    downs = apart([(*at, s.system) for at, s in zip(marks, spots, strict=True)], HIGH * (1 + tall)) if systems else ()
     points = [
         Point(
-            s.system if systems else "", across.place(s.metric * scale(row.metric)) or 0.0,
-            100 - (up.place(s.rating) or 0.0), systems, _told(s, row.metric),
+            s.system if systems else "", *at, systems, _told(s, row.metric), down,
         )
-        for s in spots
+        for s, at, down in zip(spots, marks, downs or [None] * len(spots), strict=True)
     ]  # fmt: skip
     of = "systems" if systems else "utterances"
     ticks = [(100 - at, label) for at, label in up.labels()]
-    return Scatter(heading(row.metric), f"Mean rating of {of}", points, across.labels(), ticks, [])
+    return Scatter(heading(row.metric), f"Mean rating of {of}", points, across.labels(across=True), ticks, [], tall)
 
 
 def _told(spot: Spot, metric: Metric) -> str:

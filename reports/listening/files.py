@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ttsbench import audio
-from ttsbench.reports import charts
+from ttsbench.reports import beside, charts
 from ttsbench.reports.clips import RATE
 from ttsbench.reports.listening import plan, workbook
 from ttsbench.reports.listening.analysis import Result
@@ -165,4 +165,4 @@ def write_result(result: Result, out: Path) -> None:
         tracks = [(name, cells[cut], name == "ground-truth") for name, cells in result.cells.items()]
         bars.append(charts.chart(result.metric, tracks, cut or "All sentences", bars=True, limits=limits))
     text = render("ratings.html", title="Ratings", result=result, bars=bars)
-    write_atomically(out / "ratings.html", text.encode())
+    beside.write(out / "ratings.html", text)
