@@ -5,6 +5,7 @@ They judge no quality; they point at rows that somebody should listen to.
 
 from __future__ import annotations
 
+from ttsbench.copies import SAID
 from ttsbench.metrics import items
 from ttsbench.metrics.text import rules
 from ttsbench.playback import AUDIBLE
@@ -24,6 +25,7 @@ RULES = {
     "long pause": f"nothing audible for over {LONG_PAUSE:g} s between audible parts",
     "too short": f"under {SHORT:g} times the recording ({SHORT_TEXT:g} times what its text takes without one)",
     "too long": f"over {LONG:g} times the recording ({LONG_TEXT:g} times what its text takes without one)",
+    "copy": "the output is the recording or the prompt, sample by sample",
     "repeated": "the recogniser hears a phrase again at once that the text does not repeat",
 }
 
@@ -62,6 +64,7 @@ def checks(
             )
         truth = features[1] if item.sample.truth else None
         found = _of_audio(features[0].value, None if truth is None or truth.error else truth.value, item)
+        found += ["copy"] if SAID in item.synthesis.note else []
         last = features[-1]
         if recogniser and item.sample.language in texts and not last.error:
             found += _of_words(str(last.value["text"]), item, texts[item.sample.language])

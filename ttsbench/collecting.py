@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ttsbench import audio, systems
+from ttsbench.copies import copy_note
 from ttsbench.files import StoreError
 from ttsbench.outcome import Progress, Say, Spoken, begun, told, unheard
 from ttsbench.records import Recorded, Sample, Synthesis
@@ -80,7 +81,7 @@ def _recording(
         target = run.path / "audio" / (file_name(sample.id) + source.suffix.lower())
         sound = audio.load(source)
         unusual = audio.peculiarities(sound.samples, sound.rate, sound.notes)
-        notes = [unusual, _equal_to(sample, digest) if own else ""]
+        notes = [unusual, copy_note(sample, sound.samples, sound.rate) if own else ""]
         data = source.read_bytes()
     except Exception as fault:  # one bad file, or what a class of recordings throws, costs one row
         return Synthesis(sample.id, error=explain(fault))
@@ -89,11 +90,3 @@ def _recording(
     seconds = sound.samples.size / sound.rate - (sample.prompt_seconds if sample.task == "continuation" else 0.0)
     note = "; ".join(note for note in notes if note)
     return Synthesis(sample.id, name, digest, sound.rate, round(seconds, 6), seed=0, note=note)
-
-
-def _equal_to(sample: Sample, digest: str) -> str:
-    """Whether an output is, byte by byte, what the test set holds already."""
-    for name, path in (("recording", sample.truth), ("prompt", sample.prompt)):
-        if path is not None and file_digest(path) == digest:
-            return f"equal to its {name}"
-    return ""

@@ -25,6 +25,7 @@ import numpy as np
 import soundfile
 
 from ttsbench import audio, systems
+from ttsbench.copies import copy_note
 from ttsbench.errors import UserError
 from ttsbench.execute import Executor, Failed
 from ttsbench.execute.local import Local
@@ -280,6 +281,7 @@ def _store(system: System, job: Job, row: Synthesis, speech: np.ndarray) -> Synt
     if sample.task == "continuation" and sample.prompt is not None:
         speech = np.concatenate([audio.read_at(sample.prompt, row.sample_rate), speech])
     target = job.folder / "audio" / f"{job.name}.flac"
+    copy = copy_note(sample, speech, row.sample_rate)
     audio.write(target, speech, row.sample_rate)
     resynthesis = ""
     if isinstance(system, Resynthesizer) and sample.prompt is not None and sample.task != "resynthesis":
@@ -289,7 +291,7 @@ def _store(system: System, job: Job, row: Synthesis, speech: np.ndarray) -> Synt
         audio=target.relative_to(job.folder).as_posix(),
         digest=file_digest(target),
         resynthesis=resynthesis,
-        note=audio.peculiarities(speech, row.sample_rate, [row.note] if row.note else []),
+        note=audio.peculiarities(speech, row.sample_rate, filter(None, (row.note, copy))),
     )
 
 

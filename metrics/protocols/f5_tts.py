@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ttsbench.metrics.copied import copied
 from ttsbench.metrics.protocols._common import BESIDE, FASTER, PARAFORMER, explain, utmos, wavlm
 from ttsbench.metrics.timing import first_chunk, rtf
 from ttsbench.metrics.wer import wer
@@ -35,6 +36,7 @@ def make() -> Protocol:
             utmos(),
             rtf(),
             first_chunk(),
+            copied(),
         ),
         languages=("en", "zh"),
         models=("faster-whisper-large-v3", "paraformer-zh", "wavlm-large-finetune", "utmos22-strong"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ttsbench.metrics.copied import copied
 from ttsbench.metrics.intrusive import intrusive
 from ttsbench.metrics.protocols._common import SEED_LINES, SEED_MODELS, explain, seed_columns, utmos, wavlm
 from ttsbench.metrics.timing import rtf
@@ -26,6 +27,7 @@ def make() -> Protocol:
             utmos(),
             *(intrusive(key) for key in ("stoi", "wb", "nb")),
             rtf(),
+            copied(),
         ),
         languages=("en", "zh"),
         models=(*SEED_MODELS, "utmos22-strong"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ttsbench.metrics.copied import copied
 from ttsbench.metrics.mos import dnsmos
 from ttsbench.metrics.protocols._common import CTC, HUBERT, LARGE_V3, OURS, SINC, WHISPER, explain
 from ttsbench.metrics.sim import sim
@@ -39,6 +40,7 @@ def make() -> Protocol:
             dnsmos("p808", "sinc"),
             rtf(),
             first_chunk(),
+            copied(),
         ),
         languages=("en",),
         models=("wav2vec2-base-960h", "hubert-large-ls960-ft", "whisper-large-v3", "spkrec-ecapa-voxceleb", "dnsmos"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ttsbench.metrics.copied import copied
 from ttsbench.metrics.intrusive import intrusive
 from ttsbench.metrics.protocols._common import (
     CTC,
@@ -41,6 +42,7 @@ def make() -> Protocol:
             utmos(),
             *(intrusive(key) for key in ("stoi", "wb", "nb")),
             rtf(),
+            copied(),
         ),
         languages=("en", "zh"),
         models=(*SEED_MODELS, "hubert-large-ls960-ft", "utmos22-strong"),

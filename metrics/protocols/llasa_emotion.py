@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ttsbench.metrics.copied import copied
 from ttsbench.metrics.protocols._common import explain
 from ttsbench.metrics.sim import sim
 from ttsbench.records import Protocol
@@ -17,7 +18,10 @@ def make() -> Protocol:
             "Cosine of emotion2vec+ large vectors (one an utterance) of output and prompt, 16 kHz, soxr HQ. Which size "
             "of the model the paper used is our reading.",
         ),
-        measures=(sim("speakers.emotion2vec", name="emo-sim", title="Emotion similarity"),),
+        measures=(
+            sim("speakers.emotion2vec", name="emo-sim", title="Emotion similarity"),
+            copied(),
+        ),
         models=("emotion2vec-plus-large",),
         source="Llasa (2025)",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ttsbench.metrics.copied import copied
 from ttsbench.metrics.protocols._common import LARGE_V3, OURS, WHISPER, explain
 from ttsbench.metrics.timing import rtf
 from ttsbench.metrics.wer import wer
@@ -25,6 +26,7 @@ def make() -> Protocol:
         measures=(
             wer(WHISPER, {"en": "open-asr"}, settings=LARGE_V3, shown="corpus", empty="removed", merged=True),
             rtf(),
+            copied(),
         ),
         languages=("en",),
         models=("whisper-large-v3",),

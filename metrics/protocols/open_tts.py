@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ttsbench.metrics.copied import copied
 from ttsbench.metrics.protocols._common import BESIDE, explain, utmos, wavlm
 from ttsbench.metrics.text.open_tts import CHARACTERS, WORDS
 from ttsbench.metrics.timing import first_share, rtfx, ttfa
@@ -64,6 +65,7 @@ def make() -> Protocol:
             rtfx(),
             ttfa(),
             first_share(),
+            copied(),
         ),
         languages=("en", *WORDS, *CHARACTERS),
         models=("qwen3-asr-1.7b", "wavlm-large-finetune", "utmos22-strong"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ttsbench.metrics.copied import copied
 from ttsbench.metrics.prosody import measures
 from ttsbench.metrics.protocols._common import explain
 from ttsbench.records import Protocol
@@ -25,7 +26,7 @@ def make() -> Protocol:
         version=1,
         title="Prosody: pitch, rate, pauses, mel-cepstral distortion",
         explain=explain(*LINES),
-        measures=measures(),
+        measures=(*measures(), copied()),
         languages=("*",),
         models=(),
         source="ttsbench",

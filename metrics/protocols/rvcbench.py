@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ttsbench.metrics.copied import copied
 from ttsbench.metrics.intrusive import intrusive
 from ttsbench.metrics.protocols._common import OURS, SINC, explain, utmos
 from ttsbench.metrics.sim import sim
@@ -41,6 +42,7 @@ def make() -> Protocol:
             sim(ECAPA, "recording", "sva", "SVA", SINC, threshold=SAME),
             utmos("sinc", ("through", "24000")),
             intrusive("stoi"),
+            copied(),
         ),
         languages=tuple(RULES),
         models=("openai-whisper-medium", "spkrec-ecapa-voxceleb", "utmos22-strong"),

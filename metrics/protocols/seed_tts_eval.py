@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ttsbench.metrics.copied import copied
 from ttsbench.metrics.protocols._common import SEED_LINES, SEED_MODELS, explain, seed_columns, wavlm
 from ttsbench.metrics.timing import first_chunk, length_ratio, rtf
 from ttsbench.records import Protocol
@@ -20,7 +21,14 @@ def make() -> Protocol:
             "in each row's detail as `pieces`). Simplification is by OpenCC, not zhconv, which is GPL.",
             steps=("seed-en", "seed-zh"),
         ),
-        measures=(*seed_columns("seed-en", "seed-zh"), *wavlm(), rtf(), first_chunk(), length_ratio()),
+        measures=(
+            *seed_columns("seed-en", "seed-zh"),
+            *wavlm(),
+            rtf(),
+            first_chunk(),
+            length_ratio(),
+            copied(),
+        ),
         languages=("en", "zh"),
         models=SEED_MODELS,
         source="seed-tts-eval 752f429 (2024-06)",

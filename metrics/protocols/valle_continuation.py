@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ttsbench.metrics.copied import copied
 from ttsbench.metrics.protocols._common import CTC, HUBERT, OURS, SINC, explain, wavlm
 from ttsbench.metrics.timing import rtf
 from ttsbench.metrics.wer import wer
@@ -31,6 +32,7 @@ def make() -> Protocol:
             wer(CTC, rule, "cer", "CER", "character", hubert, "corpus"),
             *wavlm(),
             rtf(),
+            copied(),
         ),
         languages=("en",),
         models=("hubert-large-ls960-ft", "wavlm-large-finetune"),

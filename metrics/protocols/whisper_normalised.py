@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ttsbench.metrics.copied import copied
 from ttsbench.metrics.protocols._common import LARGE_V3, OURS, WHISPER, explain
 from ttsbench.metrics.timing import rtf
 from ttsbench.metrics.wer import wer
@@ -31,6 +32,7 @@ def make() -> Protocol:
             wer(WHISPER, words, settings=LARGE_V3, shown="corpus", why_not="it has no words to count, see CER"),
             wer(WHISPER, letters, "cer", "CER", "character", LARGE_V3, "corpus"),
             rtf(),
+            copied(),
         ),
         languages=("en", *LANGUAGES),
         models=("whisper-large-v3",),

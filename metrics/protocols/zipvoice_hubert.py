@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ttsbench.metrics.copied import copied
 from ttsbench.metrics.protocols._common import CTC, HUBERT, OURS, explain, utmos, wavlm
 from ttsbench.metrics.timing import rtf
 from ttsbench.metrics.wer import wer
@@ -26,6 +27,7 @@ def make() -> Protocol:
             *wavlm("soxr"),
             utmos("soxr"),
             rtf(),
+            copied(),
         ),
         languages=("en",),
         models=("hubert-large-ls960-ft", "wavlm-large-finetune", "utmos22-strong"),
