@@ -121,6 +121,19 @@ def first_audible() -> Measure:
     )
 
 
+def leading_silence() -> Measure:
+    """Seconds of the output before its first audible sample: what a short first chunk may hide."""
+
+    def measure(item: Item) -> float | str:
+        at, audible = playback.first_chunk(item.synthesis.chunks), item.synthesis.audible
+        if at is None or audible is None:
+            return "nothing in the output is audible (RMS above 0.01 in 10 ms)"
+        return audible - at
+
+    about = "from arrival of the first chunk to the first audible sample: silence at the head, and waits within it"
+    return _chunked(Metric("leading-silence", "Silence first", "s", "lower", 0.0, None, "speed", about), measure)
+
+
 def stalled() -> Measure:
     """Seconds that playback would have stood still, had it begun at the first chunk."""
 
@@ -159,4 +172,14 @@ def length_ratio() -> Measure:
 
 def measures() -> tuple[Measure, ...]:
     """The columns that need neither a model nor the audio's words."""
-    return (rtf(), rtfx(), first_chunk(), ttfa(), first_share(), first_audible(), stalled(), length_ratio())
+    return (
+        rtf(),
+        rtfx(),
+        first_chunk(),
+        ttfa(),
+        first_share(),
+        first_audible(),
+        leading_silence(),
+        stalled(),
+        length_ratio(),
+    )

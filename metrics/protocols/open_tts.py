@@ -5,7 +5,7 @@ from __future__ import annotations
 from ttsbench.metrics.copied import copied
 from ttsbench.metrics.protocols._common import BESIDE, explain, utmos, wavlm
 from ttsbench.metrics.text.open_tts import CHARACTERS, WORDS
-from ttsbench.metrics.timing import first_share, rtfx, ttfa
+from ttsbench.metrics.timing import first_share, leading_silence, rtfx, ttfa
 from ttsbench.metrics.wer import Unit, wer
 from ttsbench.records import Measure, Protocol
 
@@ -65,6 +65,7 @@ def make() -> Protocol:
             rtfx(),
             ttfa(),
             first_share(),
+            leading_silence(),
             copied(),
         ),
         languages=("en", *WORDS, *CHARACTERS),

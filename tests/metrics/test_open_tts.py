@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ttsbench import metrics, playback, stats
-from ttsbench.metrics.timing import first_share, rtfx, ttfa
+from ttsbench.metrics.timing import first_share, leading_silence, rtfx, ttfa
 from ttsbench.records import Card, Chunk, Feature, Item, Sample, Synthesis
 
 
@@ -67,3 +67,10 @@ def test_rows_with_whole_times_alone_are_not_asked_for_a_first_chunk():
     row = item(seconds=1.0, total=2.0)
     assert ttfa().na(row) == first_share().na(row) == "the times of single chunks are not kept"
     assert rtfx().na(row) == ""
+
+
+def test_silence_at_the_head_is_split_off():
+    row = item(sample_rate=10, seconds=1.0, total=2.0, chunks=(Chunk(0.2, 5), Chunk(2.0, 5)), audible=0.5)
+    assert leading_silence().score(row, ()).value == pytest.approx(0.3)
+    quiet = item(sample_rate=10, seconds=1.0, total=2.0, chunks=(Chunk(0.2, 5),))
+    assert "audible" in leading_silence().score(quiet, ()).error

@@ -8,7 +8,7 @@ import pytest
 
 from ttsbench import cli
 from ttsbench.records import Chunk, Synthesis
-from ttsbench.speed.latency import Point, Reading, quantiles, throughputs
+from ttsbench.speed.latency import Point, Reading, quantiles, summary, throughputs
 from ttsbench.speed.limits import Work, probe, shares
 
 SYSTEM = """
@@ -121,6 +121,22 @@ def test_numbers_by_hand() -> None:
         "gflop_per_audio_second": 5.0, "gb_per_audio_second": 2.5, "gflop_per_s": 10.0, "gb_per_s": 5.0,
         "arithmetic": 0.4, "bandwidth": 0.25,
     }  # fmt: skip
+
+
+def test_what_a_listener_notices_by_hand() -> None:
+    """Shares of requests within 50, 100, 200 ms, silence at the head, and whether the chunks come early."""
+    chunks = (Chunk(0.03, 1600), Chunk(0.2, 1600), Chunk(0.5, 1600))  # plays from 0.03 to 0.13, waits 0.07, then 0.2
+    quick = Synthesis("a", sample_rate=16000, seconds=0.3, chunks=chunks, total=0.5, audible=0.09)
+    slow = Synthesis("a", sample_rate=16000, seconds=0.3, chunks=(Chunk(0.49, 4800),), total=0.5, audible=0.5)
+    silent = Synthesis("a", sample_rate=16000, seconds=0.3, chunks=(Chunk(0.1, 4800),), total=0.5)
+    readings = [Reading(Point(1, 1.0, 4), row, 0.0, 0, None, 0.0, 1.0) for row in (quick, slow, silent)]
+    (row,) = summary(readings, None, {})
+    assert row["audible_under"] == pytest.approx({"50": 0.0, "100": 1 / 3, "200": 1 / 3}, abs=1e-3)
+    assert row["stalled_under"] == pytest.approx({"50": 2 / 3, "100": 2 / 3, "200": 2 / 3}, abs=1e-3)
+    assert row["leading_silence"]["p50"][0] == pytest.approx(0.035)
+    assert row["streams"] is True
+    late = [Reading(Point(1, 1.0), slow, 0.0, 0, None, 0.0, 1.0)]
+    assert summary(late, None, {})[0]["streams"] is False
 
 
 def test_the_probe_knows_what_it_measured() -> None:

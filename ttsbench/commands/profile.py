@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[3.0, 6.0, 10.0],
         help="prompt lengths; the first one goes with all other settings",
     )
-    parser.add_argument("--concurrency", type=count, nargs="+", default=[1, 2, 4], help="utterances at once")
+    parser.add_argument("--concurrency", type=count, nargs="+", default=[1, 2, 4, 8], help="utterances at once")
     parser.add_argument(
         "--chunk-frames",
         type=count,
@@ -143,6 +143,7 @@ def _table(data: dict[str, Any]) -> str:
     rows = [(system["name"], row) for system in data["systems"] for row in system["rows"]]
     parts = [
         table([_times(name, row) for name, row in rows]),
+        table([_waits(name, row) for name, row in rows if row["batch"] == 1]),
         table([_limits(name, row) for name, row in rows if row["chunk_frames"] is None]),
         "Limits, by a short probe: " + ", ".join(f"{_words(name)} {value:g}" for name, value in data["probe"].items()),
         "Machine: " + ", ".join(f"{name} {value}" for name, value in data["machine"].items()),
@@ -176,6 +177,24 @@ def _times(name: str, row: dict[str, Any]) -> dict[str, Any]:
         "gap p95 ms": ms("gap", "p95"),
         "stalls": f"{row['stalls']}/{row['n']}",
         "busy": f"{row['busy']}/{row['n']}",
+    }
+
+
+def _waits(name: str, row: dict[str, Any]) -> dict[str, Any]:
+    """What a listener notices: silence at the head, shares of requests that keep within a time, whether it streams."""
+
+    def shares(key: str) -> dict[str, str]:
+        words = {"audible_under": "heard within", "stalled_under": "stalls below"}[key]
+        return {f"{words} {limit} ms": f"{100 * share:.0f} %" for limit, share in row[key].items()}
+
+    lead, share = row["leading_silence"], row["first_share"]
+    return {
+        **_point(name, row),
+        "streams": "-" if row["streams"] is None else "yes" if row["streams"] else "no",
+        "first chunk after": "-" if share is None else f"{100 * share['p50'][0]:.0f} % of the time",
+        "silence first ms": "-" if lead is None else f"{1000 * lead['p50'][0]:.0f}",
+        **shares("audible_under"),
+        **shares("stalled_under"),
     }
 
 

@@ -33,6 +33,7 @@ WORDS = """
     a man with a broom had cleared the last switch before the bridge where a family of ducks was walking home along
     the frozen river while children on the bank threw bread and shouted names they had made up for every bird
 """.split()
+LIMITS = (0.05, 0.1, 0.2)  # s, below which a caller hardly notices a wait: the share of requests under each
 LONGEST_COUNTED = 20.0  # seconds of an utterance whose work is counted, which takes a few times as long
 
 
@@ -280,6 +281,8 @@ def _numbers(here: list[Reading], frame_rate: float | None) -> dict[str, Any]:
     stalls = [playback.stalls(r.synthesis.chunks, r.synthesis.sample_rate) for r in here]
     stalled = [sum(each) for each in stalls]
     throughput = seconds / wall if wall > 0 else None
+    firsts = [playback.first_chunk(r.synthesis.chunks) for r in here]
+    shares = [playback.first_share(r.synthesis.chunks, r.synthesis.total or 0.0) for r in here]
     return {
         "audio_seconds": round(seconds / len(here), 3),
         "rtf": round(sum(total) / seconds, 4) if point.alone and seconds else None,
@@ -288,8 +291,19 @@ def _numbers(here: list[Reading], frame_rate: float | None) -> dict[str, Any]:
         "throughput_each": quantiles(throughputs(here)),
         "frames_per_second": round(throughput * frame_rate, 2) if throughput and frame_rate else None,
         "total": quantiles(total),
-        "first_chunk": quantiles([at for r in here if (at := playback.first_chunk(r.synthesis.chunks)) is not None]),
+        "first_chunk": quantiles([at for at in firsts if at is not None]),
         "first_audible": quantiles(audible),
+        "leading_silence": quantiles(
+            [
+                r.synthesis.audible - at
+                for r, at in zip(here, firsts, strict=True)
+                if at is not None and r.synthesis.audible is not None
+            ]
+        ),
+        "audible_under": under(audible, len(here)),
+        "stalled_under": under(stalled, len(here)),
+        "first_share": quantiles([share for share in shares if share is not None]),
+        "streams": playback.streams([share for share in shares if share is not None]),
         "gap": quantiles([gap for reading in here for gap in playback.gaps(reading.synthesis.chunks)]),
         "stall": quantiles(stalled),
         "stalled": round(sum(stalled) / len(here), 4),
@@ -309,6 +323,11 @@ def _work(here: list[Reading], limits: dict[str, float]) -> dict[str, Any]:
     if work is None or not factors or not factors[len(factors) // 2]:
         return {"work": None}
     return {"work": shares(work, factors[len(factors) // 2], limits)}
+
+
+def under(values: Sequence[float], requests: int) -> dict[str, float]:
+    """Share of all requests that stay below each of `LIMITS`, by milliseconds; a request without a value does not."""
+    return {f"{1000 * limit:g}": round(sum(value < limit for value in values) / requests, 4) for limit in LIMITS}
 
 
 def quantiles(values: Sequence[float], seed: int = 0) -> dict[str, list[float]] | None:
