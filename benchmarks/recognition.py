@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import dataclass
 
 import torch
 from transformers import WhisperConfig, WhisperForConditionalGeneration
@@ -57,6 +58,31 @@ def timed(
     return time.perf_counter() - start, time.process_time() - spent, found
 
 
+@dataclass(frozen=True)
+class Compared:
+    """Seconds by the clock and of the processor, one row at a time and in batches; rows with the same tokens."""
+
+    alone: float
+    together: float
+    alone_cpu: float
+    together_cpu: float
+    same: int
+
+
+def measure(shape: str, device: str, dtype: torch.dtype, rows: int, batch: int, tokens: int) -> Compared:
+    """Both ways over the same rows of noise; two rows go before."""
+    model = build(shape, device, dtype)
+    bands, vocabulary = SHAPES[shape][3], SHAPES[shape][4]
+    mels = torch.randn(rows, bands, 3000, generator=torch.Generator().manual_seed(1))
+    mels = mels.to(device=torch.device(device), dtype=dtype)
+    plan = Plan([50258, 50259, 50359, 50363], 50257, [50257], [220], vocabulary - 1503, tokens)
+    timed(model, mels[:2], plan, 2)
+    alone, alone_cpu, singles = timed(model, mels, plan, 1)
+    together, together_cpu, found = timed(model, mels, plan, batch)
+    same = sum(one.tokens == other.tokens for one, other in zip(singles, found, strict=True))
+    return Compared(alone, together, alone_cpu, together_cpu, same)
+
+
 def main() -> None:
     """Print seconds both ways and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -70,22 +96,15 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     dtype = getattr(torch, options.dtype)
-    model = build(options.shape, options.device, dtype)
-    bands, vocabulary = SHAPES[options.shape][3], SHAPES[options.shape][4]
-    mels = torch.randn(options.rows, bands, 3000, generator=torch.Generator().manual_seed(1))
-    mels = mels.to(device=torch.device(options.device), dtype=dtype)
-    plan = Plan([50258, 50259, 50359, 50363], 50257, [50257], [220], vocabulary - 1503, options.tokens)
-    timed(model, mels[:2], plan, 2)
-    alone, alone_cpu, singles = timed(model, mels, plan, 1)
-    together, together_cpu, rows = timed(model, mels, plan, options.batch)
-    same = sum(one.tokens == other.tokens for one, other in zip(singles, rows, strict=True))
+    found = measure(options.shape, options.device, dtype, options.rows, options.batch, options.tokens)
     print(
         f"{options.shape}, {options.rows} rows of 30 s, {options.tokens} tokens each, {options.device}, {options.dtype}"
     )
-    print(f"one at a time: {alone:.2f} s ({alone_cpu:.2f} s of processor time)")
-    print(f"batches of {options.batch}: {together:.2f} s ({together_cpu:.2f} s of processor time)")
-    print(f"ratio: {alone / together:.2f} by the clock, {alone_cpu / together_cpu:.2f} by processor time")
-    print(f"{same} of {options.rows} rows have the same tokens both ways")
+    print(f"one at a time: {found.alone:.2f} s ({found.alone_cpu:.2f} s of processor time)")
+    print(f"batches of {options.batch}: {found.together:.2f} s ({found.together_cpu:.2f} s of processor time)")
+    by_clock, by_processor = found.alone / found.together, found.alone_cpu / found.together_cpu
+    print(f"ratio: {by_clock:.2f} by the clock, {by_processor:.2f} by processor time")
+    print(f"{found.same} of {options.rows} rows have the same tokens both ways")
 
 
 if __name__ == "__main__":

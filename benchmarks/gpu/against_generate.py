@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -25,22 +26,25 @@ from ttsbench.systems.llasa import core
 from ttsbench.systems.nn.cache import Cache
 
 
+@dataclass(frozen=True)
+class Raced:
+    """Tokens a second of both, the share of the copy's bandwidth that ours reads weights at, and how they agree: equal
+    tokens from the first on, and by how many nats transformers preferred its own where they part (0: never).
+    """
+
+    theirs: float
+    ours: float
+    share: float
+    equal: int
+    tokens: int
+    gap: float
+
+
 @torch.inference_mode()
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", default="cuda")
-    parser.add_argument("--prompt", type=int, default=210, help="tokens of text and prompt (default: 210)")
-    parser.add_argument("--tokens", type=int, default=500, help="tokens to write: 10 s of speech (default: 500)")
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--tiny", action="store_true", help="toy sizes")
-    options = parser.parse_args()
+def measure(place: Place, start: int, count: int, repeats: int) -> Raced:
+    """`count` tokens after a prompt of `start`, greedy, batch 1."""
     torch.manual_seed(0)
-    place, count, start = (
-        Place(torch.device(options.device), torch.bfloat16, 0.0, options.tiny, False),
-        options.tokens,
-        options.prompt,
-    )
-    config = TINY if options.tiny else core.SIZES["1b"]
+    config = TINY if place.tiny else core.SIZES["1b"]
     model = ready(lambda: core.Llama(config), place)
     for name, weight in model.named_parameters():
         if name.endswith("norm.weight"):
@@ -76,16 +80,32 @@ def main() -> None:
         )  # fmt: skip
         return given[0, start:].tolist()
 
-    found = race([("transformers", generated), ("ours", ours)], options.repeats)
-    limit = probe(options.device)["copy_gb_per_s"]
-    weights = sum(p.numel() * p.element_size() for p in model.parameters())
-    for name, (seconds, _) in found.items():
-        rate = weights * count / seconds / 1e9
-        share = f"weights at {rate:.1f} GB/s, {100 * rate / limit:.0f} % of the copy"
-        print(f"{name:13s} {count / seconds:8.1f} tokens/s, {share}")
+    found = race([("transformers", generated), ("ours", ours)], repeats)
     (slow, first), (fast, second) = found["transformers"], found["ours"]
     same = next((place for place, pair in enumerate(zip(first, second, strict=True)) if pair[0] != pair[1]), count)
-    print(f"{slow / fast:.2f} times transformers, equal for the first {same} of {count} tokens")
+    gap = 0.0
+    if same < count:
+        read = torch.cat([prompt, torch.tensor([first[:same]], dtype=torch.long, device=place.device)], dim=1)
+        logits = other(read).logits[0, -1].float().log_softmax(-1)
+        gap = float(logits[first[same]] - logits[second[same]])
+    weights = sum(p.numel() * p.element_size() for p in model.parameters())
+    share = weights * count / fast / 1e9 / probe(str(place.device))["copy_gb_per_s"]
+    return Raced(count / slow, count / fast, share, same, count, gap)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--prompt", type=int, default=210, help="tokens of text and prompt (default: 210)")
+    parser.add_argument("--tokens", type=int, default=500, help="tokens to write: 10 s of speech (default: 500)")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--tiny", action="store_true", help="toy sizes")
+    options = parser.parse_args()
+    place = Place(torch.device(options.device), torch.bfloat16, 0.0, options.tiny, False)
+    found = measure(place, options.prompt, options.tokens, options.repeats)
+    print(f"transformers {found.theirs:8.1f} tokens/s, ours {found.ours:8.1f}: {found.ours / found.theirs:.2f} times")
+    print(f"ours reads its weights at {100 * found.share:.0f} % of the copy's bandwidth")
+    print(f"equal for the first {found.equal} of {found.tokens} tokens, then {found.gap:.4f} nats apart")
 
 
 if __name__ == "__main__":

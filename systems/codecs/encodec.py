@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -53,6 +54,11 @@ class EnCodec(nn.Module):
         return self.model.decode(codes.transpose(1, 2)[None], [None]).audio_values[:, 0]
 
     @torch.no_grad()
+    def vectors(self, codes: Tensor) -> Tensor:
+        """The sum of a frame's dequantised vectors: codes (batch, frames, codebooks) to (batch, frames, 128)."""
+        return self.model.quantizer.decode(codes.permute(2, 0, 1)).transpose(1, 2)
+
+    @torch.no_grad()
     def decode_stream(self, pieces: Iterable[Tensor]) -> Iterator[Tensor]:
         """Codes (1, some frames, codebooks) as they come to audio; the same samples as `decode` of everything.
 
@@ -75,16 +81,16 @@ class EnCodec(nn.Module):
             x = _apply(layer, x, memory)
         return x[:, 0]
 
-    def load(self, tensors: dict[str, Tensor]) -> None:
-        """Load the published model.safetensors; every name and shape must match."""
-        self.model.load_state_dict(tensors, strict=True)
+    def load(self, tensors: dict[str, Tensor], where: Path | str = "EnCodec") -> None:
+        """Load the published model.safetensors; every name and shape must match, or UserError names what differs."""
+        weights.fit(self.model, tensors, where, "Get it again: ttsbench fetch encodec-24khz")
 
     @classmethod
     def published(cls, codebooks: int = 8, download: bool = False) -> EnCodec:
         """The model with its published weights; raises `weights.MissingWeights` where they are not on this machine."""
-        tensors = weights.read(weights.find(weights.ENCODEC, download))
+        path = weights.find(weights.ENCODEC, download)
         model = cls(codebooks)
-        model.load(tensors)
+        model.load(weights.read(path), path)
         return model.eval()
 
 

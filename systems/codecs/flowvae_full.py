@@ -5,9 +5,11 @@ Layer for layer the public code's `flowvae_dim1024_12p5hz` configuration; parame
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import cast
 
 import torch
@@ -143,14 +145,18 @@ class FlowVAE(nn.Module):
         self.conv_post = NormedConv1d(widths[-1], 1, 7, causal=True)
 
     def posterior(self, audio: Tensor) -> tuple[Tensor, Tensor]:
-        """(batch, samples) in [-1, 1] to mean and log-deviation, each (batch, frames, latent)."""
-        audio = F.pad(audio, (0, -audio.shape[-1] % self.hop))
+        """(batch, samples) in [-1, 1] to mean and log-deviation, each (batch, frames, latent).
+
+        As in the public code nothing is added at the end: what the strided convolutions cannot fill gives no frame, or
+        one more. Less than a frame is filled up with silence.
+        """
+        audio = F.pad(audio, (0, max(0, self.hop - audio.shape[-1])))
         mean, logs = self.audio_encoder(audio[:, None]).transpose(1, 2).chunk(2, dim=-1)
         return mean, logs
 
     def encode(self, audio: Tensor) -> Tensor:
-        """The posterior's mean, (batch, frames, latent)."""
-        return self.posterior(audio)[0]
+        """The posterior's mean, (batch, frames, latent), of audio filled up to whole frames."""
+        return self.posterior(F.pad(audio, (0, -audio.shape[-1] % self.hop)))[0]
 
     def decode(self, latents: Tensor) -> Tensor:
         """(batch, frames, latent) to (batch, frames * hop) in [-1, 1]."""
@@ -198,14 +204,38 @@ class FlowVAE(nn.Module):
             x = torch.stack(parts).sum(dim=0) / branches
         return memory.normed(self.conv_post, memory.snake(self.activation_post, x, last), last).tanh()[:, 0]
 
-    def load(self, tensors: dict[str, Tensor]) -> None:
-        """Load the published checkpoint's `generator` dictionary; every name and shape must match."""
-        self.load_state_dict(tensors.get("generator", tensors), strict=True)  # type: ignore[arg-type]
+    def load(self, tensors: dict[str, Tensor], where: Path | str = "flowvae.pt") -> None:
+        """Load the published checkpoint's `generator` dictionary; every name and shape must match, or UserError names
+        `where` and what differs.
+        """
+        found = cast("dict[str, Tensor]", tensors.get("generator", tensors))
+        weights.fit(self, found, where, "Get flowvae.pt again: ttsbench fetch kalle")
+
+    def save(self, path: Path) -> None:
+        """Write the weights, with the shape beside them."""
+        weights.save(self.state_dict(), path, {"shape": json.dumps(asdict(self.shape))})
+
+    @classmethod
+    def saved(cls, path: Path) -> FlowVAE:
+        """What `save` wrote."""
+        given = json.loads(weights.header(path).get("shape", "{}"))
+        lists = {name: tuple(value) for name, value in given.items() if isinstance(value, list)}
+        model = cls(FlowVAEShape(**{**given, **lists}))
+        model.load(weights.read(path), path)
+        return model.eval()
 
     @classmethod
     def published(cls, download: bool = False) -> FlowVAE:
-        """The model with its published weights; raises `weights.MissingWeights` where they are not on this machine."""
-        tensors = weights.read(weights.find(weights.FLOW_VAE, download))
+        """The model with its published weights, or one that was trained here (flowvae.safetensors in the same folder);
+        raises `weights.MissingWeights` where neither is on this machine.
+        """
+        try:
+            path = weights.find(weights.FLOW_VAE, download)
+        except weights.MissingWeights:
+            own = replace(weights.FLOW_VAE, file="flowvae.safetensors")
+            if weights.lacks(own):
+                raise
+            return cls.saved(weights.find(own))
         model = cls()
-        model.load(tensors)
+        model.load(weights.read(path), path)
         return model.eval()

@@ -5,8 +5,11 @@ Layer for layer the public X-Codec-2.0 code; parameter names are those of the pu
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,8 +18,10 @@ from torch import Tensor, nn
 
 from ttsbench.systems import weights
 from ttsbench.systems.codecs.xcodec2_layers import AcousticEncoder, Generator, SemanticEncoder, XCodec2Shape
+from ttsbench.systems.codecs.xcodec2_names import ours
 
 TRAINING_ONLY = ("SemanticDecoder_module.", "fc_post_s.", "discriminator.", "spec_discriminator.", "mel_loss.")
+FIXED = (".filter", "istft.window")  # buffers that no training changes
 
 
 class XCodec2(nn.Module):
@@ -50,8 +55,15 @@ class XCodec2(nn.Module):
     def hidden(self, audio: Tensor) -> Tensor:
         """Audio (batch, samples) to what is quantised, (batch, frames, joint); one zero or more is added."""
         audio = F.pad(audio, (0, self.shape.hop - audio.shape[-1] % self.shape.hop))
-        with torch.no_grad():
-            semantic = self.semantic_model(self.features(audio)).last_hidden_state.transpose(1, 2)
+        return self.joined(audio, self.semantic(audio))
+
+    @torch.no_grad()
+    def semantic(self, audio: Tensor) -> Tensor:
+        """w2v-BERT's features (batch, semantic_dim, frames) of audio (batch, samples) that is whole frames long."""
+        return self.semantic_model(self.features(audio)).last_hidden_state.transpose(1, 2)
+
+    def joined(self, audio: Tensor, semantic: Tensor) -> Tensor:
+        """Semantic and acoustic features as one, (batch, frames, joint)."""
         both = torch.cat([self.SemanticEncoder_module(semantic), self.CodecEnc(audio[:, None])], dim=1)
         return self.fc_prior(both.transpose(1, 2))
 
@@ -75,21 +87,38 @@ class XCodec2(nn.Module):
         if codes:
             yield self.decode(torch.cat(codes, dim=1))
 
-    def load(self, tensors: dict[str, Tensor]) -> None:
-        """Load the published weights; parts that only training used are left out, everything else must match."""
-        tensors = tensors.get("state_dict", tensors)  # type: ignore[assignment]
-        own = self.state_dict().keys()
+    def load(self, tensors: dict[str, Tensor], where: Path | str = "X-codec2") -> None:
+        """Load published weights, in any of the three forms of `xcodec2_names`; parts that only training used are left
+        out, fixed filters may be missing, everything else must match. UserError names `where` and what differs.
+        """
+        tensors = ours(dict(tensors.get("state_dict", tensors)))
+        own = self.state_dict()
+        fixed = {name: own[name] for name, _ in self.named_buffers() if name in own and name.endswith(FIXED)}
         deeper = tuple(f"semantic_model.encoder.layers.{i}." for i in range(self.shape.semantic_layers, 24))
         extra = (*TRAINING_ONLY, *deeper, "semantic_model.masked_spec_embed")
         kept = {name: tensor for name, tensor in tensors.items() if name in own or not name.startswith(extra)}
-        self.load_state_dict(kept, strict=True)
+        weights.fit(self, fixed | kept, where, "Get it again: ttsbench fetch xcodec2")
+
+    def start_from(self, w2v_bert: dict[str, Tensor]) -> None:
+        """Take the published w2v-BERT 2.0, up to the layer that is read. UserError names what does not fit."""
+        own = self.semantic_model.state_dict()
+        kept = {name: value for name, value in w2v_bert.items() if name in own}
+        weights.fit(self.semantic_model, own | kept if kept else {}, "w2v-BERT 2.0", "Get facebook/w2v-bert-2.0")
+
+    def save(self, path: Path) -> None:
+        """Write the weights under the published names, with the shape beside them."""
+        weights.save(self.state_dict(), path, {"shape": json.dumps(asdict(self.shape))})
 
     @classmethod
     def published(cls, download: bool = False) -> XCodec2:
-        """The model with its published weights; raises `weights.MissingWeights` where they are not on this machine."""
-        tensors = weights.read(weights.find(weights.XCODEC2, download))
-        model = cls()
-        model.load(tensors)
+        """The model with its published weights, or with those that `save` wrote, of another shape perhaps; raises
+        `weights.MissingWeights` where there are none on this machine.
+        """
+        path = weights.find(weights.XCODEC2, download)
+        given = json.loads(weights.header(path).get("shape", "{}"))
+        lists = {name: tuple(given[name]) for name in ("down", "levels") if name in given}
+        model = cls(XCodec2Shape(**{**given, **lists}))
+        model.load(weights.read(path), path)
         return model.eval()
 
 

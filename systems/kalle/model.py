@@ -6,12 +6,17 @@ those of the released checkpoint. `small` shapes read phones, and keep text and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ttsbench.errors import UserError
+from ttsbench.systems import weights
 from ttsbench.systems.kalle.speaker import EcapaTdnn
 from ttsbench.systems.nn import gaussian
 from ttsbench.systems.nn.cache import Cache
@@ -197,12 +202,36 @@ class Kalle(nn.Module):
         weight = self.audio_linear.weight
         return Cache(self.shape.body, batch, capacity, weight.device, weight.dtype)
 
-    def load(self, tensors: dict[str, Tensor]) -> None:
-        """Load the released checkpoint: the tied output table, unused in speaking, is left out; the rest must match."""
+    def load(self, tensors: dict[str, Tensor], where: Path | str = "KALL-E") -> None:
+        """Load the released checkpoint: the tied output table, unused in speaking, is left out; the rest must match, or
+        UserError names `where` and what differs.
+        """
         kept = {name: value for name, value in tensors.items() if name != "base_model.lm_head.weight"}
-        self.load_state_dict(kept, strict=True)
+        weights.fit(self, kept, where, "Get model.pt again: ttsbench fetch kalle")
 
 
 def is_end(mean: Tensor, logs: Tensor) -> Tensor:
     """KL(predicted || stop distribution), a mean over dimensions: small where the model says that speech has ended."""
     return gaussian.kl(mean, logs, END_MEAN, END_LOGS).mean(dim=-1)
+
+
+def save(model: Kalle, path: Path) -> None:
+    """Write the weights as float32 with the shape beside them, whole or not at all."""
+    weights.save(model.state_dict(), path, {"shape": json.dumps(asdict(model.shape))})
+
+
+def restore(path: Path) -> Kalle:
+    """What `save` wrote, in evaluation mode. UserError names the file and what is wrong."""
+    about = weights.header(path) if path.is_file() else {}
+    if "shape" not in about:
+        raise UserError(f"{path}: no KALL-E checkpoint with its shape; make one: ttsbench train kalle --preset paper")
+    model = Kalle(_shape(json.loads(about["shape"])))
+    weights.fit(model, weights.read(path), path, "It was made by another version: train it again")
+    return model.eval()
+
+
+def _shape(values: dict[str, Any]) -> KalleShape:
+    """The inverse of `asdict`, after a trip through JSON."""
+    rope, speaker = values["body"].pop("rope"), values["speaker"]
+    body = Shape(**values["body"], rope=None if rope is None else Rope(**rope))
+    return KalleShape(**{**values, "body": body, "speaker": None if speaker is None else SpeakerShape(**speaker)})

@@ -10,7 +10,6 @@ with 3 % warm-up, weight decay 0.01, clipping at 1, 320 utterances a step, two e
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,15 +19,14 @@ import torch
 from torch import Tensor, nn
 
 from ttsbench.errors import UserError
-from ttsbench.mel import filters
 from ttsbench.systems.codecs.flowvae_full import FlowVAE
 from ttsbench.systems.corpus.reader import Corpus
 from ttsbench.systems.corpus.shards import Utterance
 from ttsbench.systems.kalle.data import Batch, slice_of
-from ttsbench.systems.kalle.full import END_OF_TEXT, START_OF_SPEECH
-from ttsbench.systems.kalle.model import PAPER, Kalle, KalleShape
+from ttsbench.systems.kalle.full import CODEC, END_OF_TEXT, START_OF_SPEECH, WEIGHTS
+from ttsbench.systems.kalle.model import PAPER, Kalle, KalleShape, save
+from ttsbench.systems.kalle.speaker import speaker_mel
 from ttsbench.systems.kalle.train import Aids, losses
-from ttsbench.systems.nn.mel import FLOOR, HOP, N_FFT, RATE
 from ttsbench.systems.training.llama import SEQUENCES, published, start_from
 from ttsbench.systems.training.trainer import Settings, moved, train
 
@@ -38,18 +36,6 @@ if TYPE_CHECKING:
 AIDS = Aids(guide=0.0, holes=0.0, noise=0.0, speaker_weight=0.01)  # none of them; the weights of the losses remain
 LONGEST = 30.0  # seconds of an utterance
 VOICE_FRAMES = 300  # 3 s
-
-
-@functools.lru_cache(maxsize=2)
-def _bank(mels: int) -> Tensor:
-    return torch.from_numpy(filters(RATE, N_FFT, mels)).T.contiguous()
-
-
-def speaker_mel(audio: np.ndarray, mels: int) -> np.ndarray:
-    """Samples (n,) at 16 kHz to natural-log mels (n // 160 + 1, mels) of the speaker branch."""
-    wave = torch.from_numpy(audio)
-    spectrum = torch.stft(wave, N_FFT, HOP, window=torch.hann_window(N_FFT), pad_mode="constant", return_complex=True)
-    return torch.log((spectrum.abs().T @ _bank(mels)).clamp_min(FLOOR)).numpy()
 
 
 def usable(corpus: Corpus, split: str) -> list[Utterance]:
@@ -121,7 +107,10 @@ def train_paper(
     device: str = "cpu",
     say: Callable[[str], None] | None = None,
 ) -> Kalle:
-    """Train from a text model's weights on a corpus folder; a run that is in `folder` goes on."""
+    """Train from a text model's weights on a corpus folder; a run that is in `folder` goes on.
+
+    FOLDER then holds all that `full.Trained` speaks from: the language model, its codec, the tokenizer.
+    """
     data = Corpus(corpus)
     settings = settings or published(len(usable(data, "train")))
     torch.manual_seed(settings.seed)
@@ -139,4 +128,7 @@ def train_paper(
         return {name: float(np.mean([float(part[name]) for part in found])) for name in ("audio", "end", "speaker")}
 
     train(model, given, lambda b, number: losses(model, b, number, AIDS), settings, folder, evaluate, say=say)
+    save(model, folder / WEIGHTS)
+    codec.save(folder / CODEC)
+    tokenizer.save(str(folder / "tokenizer.json"))
     return model

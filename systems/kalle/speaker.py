@@ -5,9 +5,27 @@ Parameter names are those of the public training code (`speaker_encoder`, `speak
 
 from __future__ import annotations
 
+import functools
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from ttsbench.mel import filters
+from ttsbench.systems.nn.mel import FLOOR, HOP, N_FFT, RATE
+
+
+@functools.lru_cache(maxsize=2)
+def _bank(mels: int) -> Tensor:
+    return torch.from_numpy(filters(RATE, N_FFT, mels)).T.contiguous()
+
+
+def speaker_mel(audio: np.ndarray, mels: int) -> np.ndarray:
+    """Samples (n,) at 16 kHz to natural-log mels (n // 160 + 1, mels) of the speaker branch."""
+    wave = torch.from_numpy(audio)
+    spectrum = torch.stft(wave, N_FFT, HOP, window=torch.hann_window(N_FFT), pad_mode="constant", return_complex=True)
+    return torch.log((spectrum.abs().T @ _bank(mels)).clamp_min(FLOOR)).numpy()
 
 
 class ConvNorm(nn.Module):

@@ -18,8 +18,9 @@ class Sampling:
     """The first `sampled` codebooks are drawn from the `top_k` likeliest at `temperature`, the rest are the likeliest.
 
     The paper scans temperature 1.0 to 1.2, top_k 10 to 20 and 1 to 16 sampled codebooks, and does not name the winner.
-    Speech ends by itself, but never under `fastest` nor over 2 s plus `slowest` seconds per symbol. The end is not
-    drawn: it comes where it is likelier than `end`, since one unlucky draw in some hundred steps would cut speech off.
+    Speech ends by itself, but never under `fastest` nor over 2 s plus `slowest` seconds per symbol. The end comes where
+    it is likelier than `end`, since one unlucky draw in some hundred steps would cut speech off; where `end` is None it
+    is drawn like any other symbol of the first codebook. The paper does not say which.
     `guidance` (1: none; not in the paper) moves the logits that far away from what would be said without the text,
     classifier-free guidance (Ho and Salimans 2022), for twice the work in a step.
     """
@@ -27,7 +28,7 @@ class Sampling:
     temperature: float = 1.0
     top_k: int = 15
     sampled: int = 4
-    end: float = 0.5
+    end: float | None = 0.5
     fastest: float = 0.045
     slowest: float = 0.15
     guidance: float = 1.0
@@ -92,10 +93,13 @@ def frames(
     step = known
     while end is None or step - count + 1 < end:
         both = model(rows, memory, state=state)[:, -1].float().masked_fill(never, -1e4)
-        ended = step >= most or (step >= least and float(both[0, 0].softmax(-1)[design.eos]) > sampling.end)
+        sure = step >= least and sampling.end is not None and end is None
+        ended = step >= most or (sure and float(both[0, 0].softmax(-1)[design.eos]) > (sampling.end or 0.0))
         logits = both[1] + sampling.guidance * (both[0] - both[1]) if guided else both[0]
-        logits[0, design.eos] = -1e4
+        if step < least or end is not None or sampling.end is not None:
+            logits[0, design.eos] = -1e4
         row = choose(logits, sampling, generator).tolist()
+        ended = ended or row[0] == design.eos
         for q in range(count):
             frame = step - q
             if frame < 0 or (end is not None and frame >= end):

@@ -46,11 +46,29 @@ def adaptive_weights(surprise: Tensor, strength: float, p_max: float | None = No
     return torch.where(largest > 0, weights / largest.clamp_min(1e-30), 0.0)
 
 
+FIXED = (16.0, 8.0, 4.0, 2.0)  # of the first codebooks at the start; the others weigh 1
+
+
+def fixed_weights(count: int, done: float) -> Tensor:
+    """The paper's baseline (appendix A.3): weights (codebooks,) that fall exponentially to 1 over the share `done` of
+    training, whatever the model predicts.
+    """
+    start = torch.tensor([*FIXED[:count], *[1.0] * (count - len(FIXED))])
+    return start ** (1.0 - min(1.0, done))
+
+
 def code_loss(
-    logits: Tensor, codes: Tensor, lengths: Tensor, eos: int, strength: float = 0.0, p_max: float | None = None
+    logits: Tensor,
+    codes: Tensor,
+    lengths: Tensor,
+    eos: int,
+    strength: float = 0.0,
+    p_max: float | None = None,
+    fixed: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The weighted loss, and for the log the plain cross-entropy per codebook (codebooks,), both in nats.
 
+    `fixed` (codebooks,): weights in place of the adaptive ones.
     `logits` (batch, steps, codebooks, vocabulary) on the delayed grid; `codes` (batch, frames, codebooks); padding
     behind `lengths` (batch,) does not count. End of speech, a symbol of codebook 0, counts with weight 1.
     """
@@ -59,7 +77,8 @@ def code_loss(
     surprise = F.cross_entropy(logits.flatten(0, 2).float(), grid.flatten(), reduction="none").view(grid.shape)
     spoken = undelay(surprise, frames)
     real = (torch.arange(frames, device=codes.device) < lengths[:, None])[..., None]
-    weighted = (adaptive_weights(spoken, strength, p_max) * spoken * real).sum()
+    weights = adaptive_weights(spoken, strength, p_max) if fixed is None else fixed.to(spoken.device)
+    weighted = (weights * spoken * real).sum()
     ends = surprise[torch.arange(batch, device=codes.device), lengths, 0].sum()
     total = lengths.sum()
     plain = (spoken.detach() * real).sum((0, 1)) / total

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ttsbench.errors import MissingFile, UserError
-from ttsbench.systems import packing
+from ttsbench.systems import packing, weights
 from ttsbench.systems.livespeech.design import Design
 from ttsbench.systems.nn.cache import Cache
 from ttsbench.systems.nn.clock import places
@@ -294,23 +294,22 @@ def _with_norm(shape: Shape, layers: int) -> Shape:
     return dataclasses.replace(shape, layers=layers, final_norm=True)
 
 
-def save(model: LiveSpeech, path: Path) -> None:
-    """Write packed weights with plain tables; the design is in the file's metadata."""
-    folded = copy.deepcopy(model).fold()
-    packing.save(folded.state_dict(), path, packing.of_models, {"design": json.dumps(model.design.to_dict())})
+def save(model: LiveSpeech, path: Path, packed: bool = True) -> None:
+    """Write the weights with plain tables, packed or with all their bits; the design is in the file's metadata."""
+    folded, about = copy.deepcopy(model).fold(), {"design": json.dumps(model.design.to_dict())}
+    if packed:
+        packing.save(folded.state_dict(), path, packing.of_models, about)
+    else:
+        weights.save(folded.state_dict(), path, about)
 
 
 def load(path: Path, device: str = "cpu") -> LiveSpeech:
     """The model that `save` wrote, in evaluation mode. FileNotFoundError and UserError name the file."""
-    from safetensors import safe_open
-
     if not path.is_file():
         raise MissingFile(f"{path}: no LiveSpeech checkpoint; train one with `ttsbench train livespeech`")
-    with safe_open(path, framework="pt") as file:
-        metadata = file.metadata() or {}
-        weights = packing.unpack({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
-    if "design" not in metadata:
+    about = weights.header(path)
+    if "design" not in about:
         raise UserError(f"{path}: no design in its metadata; it was not written by LiveSpeech's `save`")
-    model = LiveSpeech(Design.from_dict(json.loads(metadata["design"]))).fold()
-    model.load_state_dict(weights)
+    model = LiveSpeech(Design.from_dict(json.loads(about["design"]))).fold()
+    weights.fit(model, packing.unpack(weights.read(path)), path, "It was made by another version: train it again")
     return model.to(device).eval()

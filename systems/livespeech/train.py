@@ -17,9 +17,9 @@ from ttsbench.systems.codecs import load_codec
 from ttsbench.systems.corpus.reader import Corpus
 from ttsbench.systems.livespeech.aids import Guide, hidden_rows, shares_of
 from ttsbench.systems.livespeech.data import Batch, from_corpus, with_history
-from ttsbench.systems.livespeech.design import PAPER_GROUPS, SMALL, Design
+from ttsbench.systems.livespeech.design import PAPER, PAPER_GROUPS, SMALL, Design
 from ttsbench.systems.livespeech.layout import Layout
-from ttsbench.systems.livespeech.loss import code_loss, delay
+from ttsbench.systems.livespeech.loss import code_loss, delay, fixed_weights
 from ttsbench.systems.livespeech.model import LiveSpeech, save
 from ttsbench.systems.training.data import TtsBatches
 from ttsbench.systems.training.trainer import Judge, Settings, moved, train
@@ -31,6 +31,7 @@ class Recipe:
     the attention guide and `hide` the largest share of hidden input rows (0: no aid). Every `textless`-th batch comes
     without its text (0: none), so that the model can also say what follows whatever the text: see `Sampling.guidance`.
     In `history` of the others the text's clock begins anew at a symbol (`data.with_history`).
+    `fixed`: codebook weights that fall to 1 by the end of training, the paper's baseline, in place of adaptive ones.
     `codec`: whose codes it learns, 'fsq' or 'rvq'; the design's codebooks are that codec's.
     """
 
@@ -45,16 +46,28 @@ class Recipe:
     textless: int = 0
     history: float = 0.0
     codec: str = "fsq"
+    fixed: bool = False
 
 
 SMALL_RECIPE = Recipe(
     SMALL, Settings(steps=11_378, lr=1e-3, hold=0.3, warmup=100, eval_every=200, save_every=50),
     frames=2000, strength=0.1, guide=3.0, hide=0.3, short_until=300, textless=10, history=0.5,
 )  # fmt: skip
-# The paper gives batch 16 and about 3M steps; optimiser and schedule are not in it, these are ours.
+# The paper gives batch 16 and about 3M steps, without groups 64 and 1M; optimiser and schedule are not in it, these are
+# ours. Its table of codebook weights: adaptive (0.1 without groups, 0.05 with eight), fixed.
 PAPER_RECIPE = Recipe(
-    PAPER_GROUPS, Settings(steps=3_000_000, lr=2e-4, warmup=10_000, betas=(0.9, 0.95)), frames=16 * 400
-)  # fmt: skip
+    PAPER_GROUPS,
+    Settings(steps=3_000_000, lr=2e-4, warmup=10_000, betas=(0.9, 0.95), listen_every=20_000, eval_every=20_000),
+    frames=16 * 400,
+)
+PAPER_RECIPES = {
+    "adaptive": PAPER_RECIPE,
+    "fixed": replace(PAPER_RECIPE, fixed=True),
+    "ungrouped": replace(
+        PAPER_RECIPE, design=PAPER, strength=0.1,
+        settings=replace(PAPER_RECIPE.settings, steps=1_000_000, accumulate=4),
+    ),
+}  # fmt: skip
 
 
 def losses(
@@ -62,8 +75,10 @@ def losses(
     recipe: Recipe,
     features: Callable[[Tensor], Tensor],
     batch: Batch,
+    number: int = 0,
 ) -> dict[str, Tensor]:
-    """What is minimised, then what is logged: nats per codebook, the guide, and how often the guided head is right.
+    """What is minimised in the batch of that number, then what is logged: nats per codebook, the guide, and how often
+    the guided head is right.
 
     `features` turns enrollment codes (batch, frames, codebooks) into the codec's vectors (batch, frames, features).
     """
@@ -78,7 +93,9 @@ def losses(
         rows, memory, mask_rows=hidden,
         watch_shared=guide.shared if guide else None, watch_grouped=guide.grouped if guide else None,
     )  # fmt: skip
-    loss, plain = code_loss(logits, batch.codes, batch.lengths, design.eos, recipe.strength, recipe.p_max)
+    total = recipe.settings.steps * recipe.settings.accumulate
+    fixed = fixed_weights(design.count, number / total) if recipe.fixed else None
+    loss, plain = code_loss(logits, batch.codes, batch.lengths, design.eos, recipe.strength, recipe.p_max, fixed)
     out = {"loss": loss, "nats": plain.mean(), "first": plain[0], "last": plain[-1]}
     if guide is not None:
         guided, hits = guide.compare(shares_of(batch.ends, batch.codes.shape[1]))
@@ -111,7 +128,7 @@ def fit(
         return {name: float(torch.stack([row[name].float() for row in found]).mean()) for name in found[0]}
 
     train(
-        model, given, lambda batch, step: losses(model, recipe, features, batch), recipe.settings, folder,
+        model, given, lambda batch, number: losses(model, recipe, features, batch, number), recipe.settings, folder,
         evaluate, say=say, progress=progress, listen=listen,
     )  # fmt: skip
     return model

@@ -19,6 +19,7 @@ from ttsbench.errors import MissingFile, UserError
 from ttsbench.systems.nn.cache import Cache
 from ttsbench.systems.nn.step import Product, identity, packable
 from ttsbench.systems.nn.transformer import Rope, Shape, Transformer
+from ttsbench.systems.weights import misfits
 
 TEXT = 128_256  # what Llama 3 knows, special tokens included
 MARKERS = (
@@ -139,26 +140,56 @@ def _rope(published: dict[str, Any]) -> Rope:
     return Rope(theta, scaling["factor"], low, high, scaling["original_max_position_embeddings"])
 
 
-def load(folder: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Llama:
+def load(folder: Path, device: str = "cpu", dtype: torch.dtype = torch.float32, size: str = "") -> Llama:
     """The Llama of a published folder: config.json, and model.safetensors or its shards with an index.
 
-    Raises FileNotFoundError or ValueError naming the file and what is missing, left over or misshapen.
+    Raises UserError naming the file, and tensors that are missing, left over or misshapen; also where the folder holds
+    another model than the published one of `size` (a key of SIZES).
     """
     config = config_of(json.loads(_file(folder, "config.json").read_text()))
-    with torch.device("meta"):
-        model = Llama(config)
-    expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    weights = _weights(folder, device, dtype, set(expected))
+    shapes = shapes_of(config)
+    if size:
+        _refuse_others(folder, shapes, size)
+    weights = _weights(folder, device, dtype, set(shapes))
     if config.tied:
         weights.pop("lm_head.weight", None)  # some copies store the shared matrix twice
-    missing, extra = sorted(expected.keys() - weights.keys()), sorted(weights.keys() - expected.keys())
-    if missing or extra:
-        raise UserError(f"{folder}: not this Llama's weights; missing {missing[:3]}, not known {extra[:3]}")
-    for name, value in weights.items():
-        if tuple(value.shape) != expected[name]:
-            raise UserError(f"{folder}: {name} is {tuple(value.shape)}, config.json says {expected[name]}")
+    faults = misfits(shapes, {name: tuple(value.shape) for name, value in weights.items()})
+    if faults:
+        raise UserError(
+            f"{folder}: the tensors are not those that config.json describes: {'; '.join(faults[:3])}. Get config.json "
+            "and *.safetensors from one repository"
+        )
+    with torch.device("meta"):
+        model = Llama(config)
     model.load_state_dict(weights, assign=True)
     return model.eval().requires_grad_(False)
+
+
+def shapes_of(config: Config) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of all weights, without allocating any."""
+    with torch.device("meta"):
+        return {name: tuple(value.shape) for name, value in Llama(config).state_dict().items()}
+
+
+def _refuse_others(folder: Path, shapes: dict[str, tuple[int, ...]], size: str) -> None:
+    """UserError where the shapes are not those of the published `size`; whether the output matrix is tied is free."""
+    free = {"lm_head.weight"}
+    mine = {name: shape for name, shape in shapes.items() if name not in free}
+    known = {key: {n: s for n, s in shapes_of(config).items() if n not in free} for key, config in SIZES.items()}
+    faults = misfits(known[size], mine)
+    if not faults:
+        return
+    other = next((key for key, theirs in known.items() if theirs == mine), "")
+    what = f"the folder holds Llasa-{other.upper()}" if other else "no published Llasa has these shapes"
+    raise UserError(
+        f"{folder / 'config.json'}: not Llasa-{size.upper()}: {'; '.join(faults[:3])}; {what}. Set "
+        f"LLASA_{size.upper()}_DIR to a folder with HKUSTAudio/Llasa-{size.upper()} (ttsbench fetch llasa-{size})"
+        + (
+            f", or name the system Llasa{other.upper()}"
+            if other
+            else ", or name the system Paper, which takes any size"
+        )
+    )
 
 
 def _weights(folder: Path, device: str, dtype: torch.dtype, expected: set[str]) -> dict[str, Tensor]:

@@ -87,7 +87,11 @@ class System:
         codes, before = self._prompt(sample)
         if sample.task == "continuation" and not before:
             return [self._continued(sample.text, codes)]
-        return [self._writer(piece, codes, before) for piece in search.chunks(sample.text)]
+        return [self._writer(piece, codes, before) for piece in self.pieces(sample)]
+
+    def pieces(self, sample: Sample) -> list[str]:
+        """What each of the writers says."""
+        return search.chunks(sample.text)
 
     def synthesize(self, sample: Sample, seed: int) -> Iterator[np.ndarray]:
         """Direct sampling, one chunk of sound for each piece of the text."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from ttsbench.systems.text.phones import PHONES
+
 
 @dataclass(frozen=True)
 class Design:
@@ -67,8 +69,9 @@ class Design:
         return cls(**{**values, "levels": levels, "loss_weights": tuple(values["loss_weights"])})
 
 
-# EnCodec 24 kHz at 6 kbps: eight codebooks of 1024, 75 frames a second. Widths and depths are the note's choice.
-PAPER = Design(phones=84, levels=((1024,),) * 8, frame_rate=75.0)
+# EnCodec 24 kHz at 6 kbps: eight codebooks of 1024, 75 frames a second. Widths and depths are the note's choice. The
+# paper has an English and a Chinese model; here one phone set serves both.
+PAPER = Design(phones=len(PHONES), levels=((1024,),) * 8, frame_rate=75.0)
 
 # The small one: a finite-scalar codec at 50 frames a second. Its digits begin with the largest components of speech, so
 # they make three levels from coarse to fine, of 16, 24 and 24 bits.

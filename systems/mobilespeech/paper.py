@@ -16,8 +16,9 @@ from ttsbench.systems.codecs import Codec
 from ttsbench.systems.codecs.encodec import EnCodec
 from ttsbench.systems.corpus.reader import Corpus
 from ttsbench.systems.mobilespeech.design import PAPER, Design
+from ttsbench.systems.mobilespeech.full import WEIGHTS
 from ttsbench.systems.mobilespeech.model import MobileSpeech
-from ttsbench.systems.mobilespeech.train import fit
+from ttsbench.systems.mobilespeech.train import fit, save
 from ttsbench.systems.training.data import encode_recordings
 from ttsbench.systems.training.trainer import Settings
 
@@ -38,7 +39,12 @@ def train_paper(
     device: str = "cpu",
     say: Callable[[str], None] | None = None,
 ) -> MobileSpeech:
-    """Encode the corpus once, then train on it; a run that is in `folder` goes on. Only aligned utterances serve."""
+    """Encode the corpus once, then train on it; a run that is in `folder` goes on. Only aligned utterances serve.
+
+    The averaged weights with their design come to lie in FOLDER/mobilespeech-paper.safetensors (`full.Trained`).
+    """
     name = f"encodec-{codec.codebooks}"
     encode_recordings(Corpus(corpus), cast(Codec, codec), name, device, say or (lambda _: None))
-    return fit(corpus, folder, settings, name, design, FRAMES, LONGEST, device, say)
+    model = fit(corpus, folder, settings, name, design, FRAMES, LONGEST, device, say)
+    save(model, folder / WEIGHTS, model.design, {"codec": name}, packed=False)
+    return model

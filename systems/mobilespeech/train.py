@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ttsbench.errors import UserError
-from ttsbench.systems import packing
+from ttsbench.systems import packing, weights
 from ttsbench.systems.mobilespeech.design import SMALL, Design
 from ttsbench.systems.mobilespeech.loss import Batch, draw_masks, forgetful, losses
 from ttsbench.systems.mobilespeech.model import MobileSpeech
@@ -100,21 +100,21 @@ def judge(model: nn.Module, held: Iterable[Batch], device: str) -> dict[str, flo
     return {name: sum(values) / len(values) for name, values in sums.items()}
 
 
-def save(model: MobileSpeech, path: Path, design: Design, about: dict[str, str]) -> None:
-    """The weights, packed, with the design and what the checkpoint is in the header."""
-    packing.save(model.state_dict(), path, packing.of_models, {"design": json.dumps(design.to_dict()), **about})
+def save(model: MobileSpeech, path: Path, design: Design, about: dict[str, str], packed: bool = True) -> None:
+    """The weights, packed or with all their bits, with the design and what the checkpoint is in the header."""
+    about = {"design": json.dumps(design.to_dict()), **about}
+    if packed:
+        packing.save(model.state_dict(), path, packing.of_models, about)
+    else:
+        weights.save(model.state_dict(), path, about)
 
 
 def restore(path: Path, cross_attention: bool = True, prompt_durations: bool = True) -> MobileSpeech:
     """A model from `save`, float32, ready to speak, with the prompt's two ways in or without."""
-    from safetensors import safe_open
-
-    with safe_open(path, "pt") as handle:
-        design = Design.from_dict(json.loads(handle.metadata()["design"]))
-        tensors = packing.unpack({name: handle.get_tensor(name) for name in handle.keys()})  # noqa: SIM118
+    about = weights.header(path)
+    if "design" not in about:
+        raise UserError(f"{path}: no design in its metadata; it was not written by MobileSpeech's `save`")
+    design = Design.from_dict(json.loads(about["design"]))
     model = MobileSpeech(replace(design, cross_attention=cross_attention, prompt_durations=prompt_durations))
-    try:
-        model.load_state_dict(tensors)
-    except RuntimeError as fault:
-        raise UserError(f"{path}: does not fit this version's model: {str(fault)[:400]}") from fault
+    weights.fit(model, packing.unpack(weights.read(path)), path, "It was made by another version: train it again")
     return model.eval()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,8 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Sweep:
-    """What is asked for: `limit` sentences (0: all), `step` in frames, `seconds` of partial search, piece (i, n)."""
+    """What is asked for: `limit` sentences (0: all), `step` in frames, `seconds` of partial search, piece (i, n);
+    `content` and `voice` name the verifiers (`verifiers.named`) that searches choose by."""
 
     system: str = "llasa"
     testset: str = "seed-mini"
@@ -41,10 +42,25 @@ class Sweep:
     shard: tuple[int, int] = (1, 1)
     full_prm: bool = False
     seed: int = 0
+    content: str = "recognisers.faster_whisper"
+    voice: str = "speakers.ge2e"
+    device: str = "cpu"
 
     def asked(self) -> Row:
         """What rows must have been made with to be kept on resuming."""
-        names = ("system", "testset", "beams", "samples", "step", "seconds", "only", "full_prm", "seed")
+        names = [
+            "system",
+            "testset",
+            "beams",
+            "samples",
+            "step",
+            "seconds",
+            "only",
+            "full_prm",
+            "seed",
+            "content",
+            "voice",
+        ]
         return {name: getattr(self, name) for name in names}
 
 
@@ -54,7 +70,7 @@ def run(sweep: Sweep) -> tuple[list[Row], list[Row]]:
 
     piece, pieces = sweep.shard
     samples = spread(testsets.load(sweep.testset).samples, sweep.limit)[piece - 1 :: pieces]
-    system = systems.load(sweep.system)
+    system = systems.load(sweep.system, sweep.device)
     if not hasattr(system, "writers"):
         raise UserError(f"{sweep.system} cannot search: it has no `writers(sample)` (systems/llasa/search.py)")
     sweep.out.mkdir(parents=True, exist_ok=True)
@@ -84,21 +100,20 @@ def judged(system: Any, sample: Sample, sweep: Sweep) -> list[Row]:
     """One sentence through every search: rows of scores and costs, or one row with an error."""
     try:
         writers = system.writers(sample)
-        if len(writers) != 1:
-            return [{"sample": sample.id, "search": "", "error": "the text is spoken in pieces, searches need one"}]
-        return [*_anchors(system, sample), *_searches(writers[0], sample, system.card.sample_rate, sweep)]
+        pieces = system.pieces(sample) if len(writers) > 1 else [sample.text]
+        return [*_anchors(system, sample, sweep), *_searches(writers, pieces, sample, system.card.sample_rate, sweep)]
     except Exception as fault:  # one sentence's fault is its row, never the run's
         return [{"sample": sample.id, "search": "", "error": f"{type(fault).__name__}: {fault}"}]
 
 
-def _anchors(system: Any, sample: Sample) -> Iterator[Row]:
+def _anchors(system: Any, sample: Sample, sweep: Sweep) -> Iterator[Row]:
     """The recording, and the recording after the system's codec: what the searches can hope for."""
     from ttsbench import audio
 
     if sample.truth is None:
         return
     rate = system.card.sample_rate
-    sound, judges = audio.read_at(sample.truth, rate), _judges(sample, rate)
+    sound, judges = audio.read_at(sample.truth, rate), _judges(sample, rate, sweep)
     sounds = {"ground truth": sound}
     if hasattr(system, "resynthesize"):
         sounds["codec"] = system.resynthesize(sound, rate)
@@ -109,25 +124,23 @@ def _anchors(system: Any, sample: Sample) -> Iterator[Row]:
         }  # fmt: skip
 
 
-def _judges(sample: Sample, rate: int) -> dict[str, Callable[..., float]]:
+def _judges(sample: Sample, rate: int, sweep: Sweep) -> dict[str, Callable[..., float]]:
     """The two that searches may choose by, then those that no search sees."""
     from ttsbench.systems.scaling import verifiers
 
-    assert sample.prompt is not None
-    return {
-        "wer": verifiers.words(sample.text, rate),
-        "sim-o": verifiers.voice(sample.prompt, rate),
-        "per": verifiers.phones(sample.text, rate),
-        "timbre": verifiers.timbre(sample.prompt, rate),
-        "dnsmos": verifiers.quality(rate),
-    }
+    names = {"wer": sweep.content, "sim-o": sweep.voice, "per": "phones", "timbre": "timbre"}
+    names |= {"dnsmos": verifiers.QUALITY}
+    if sample.language != "en":
+        del names["per"]  # the phone loop knows English alone
+    return {key: verifiers.named(name, sample, rate) for key, name in names.items()}
 
 
 def _finite(scores: dict[str, float]) -> dict[str, float | None]:
     return {key: None if math.isinf(value) else value for key, value in scores.items()}
 
 
-def _searches(writer: Any, sample: Sample, rate: int, sweep: Sweep) -> Iterator[Row]:
+def _searches(writers: list[Any], pieces: list[str], sample: Sample, rate: int, sweep: Sweep) -> Iterator[Row]:
+    """A row for each search. A text in pieces is searched piece by piece, and judged as a whole."""
     import torch
 
     from ttsbench.audio import write
@@ -135,38 +148,49 @@ def _searches(writer: Any, sample: Sample, rate: int, sweep: Sweep) -> Iterator[
     from ttsbench.store import file_name
     from ttsbench.systems.llasa import search
 
-    judges = _judges(sample, rate)
-    both = tuple(search.Verifier(key, judges.pop(key)) for key in ("wer", "sim-o"))
-    voice, beam = both[1], search.Beam(sweep.step, sweep.beams, sweep.samples)
-
-    def generator() -> torch.Generator:
-        return torch.Generator().manual_seed(seed_for(sweep.seed, sample.id))
-
-    def row(name: str, best: Any, candidates: list[Any], cost: Any) -> Row:
-        sound = writer.audio(best.frames)
-        search.judge(writer, [best], both, search.Cost())
-        scores = best.scores | {key: other(sound) for key, other in judges.items()}
+    judges = _judges(sample, rate, sweep)
+    generator = torch.Generator(sweep.device).manual_seed(seed_for(sweep.seed, sample.id))
+    found = [
+        list(_of_piece(writer, replace(sample, text=piece), rate, sweep, generator))
+        for writer, piece in zip(writers, pieces, strict=True)
+    ]
+    for parts in zip(*found, strict=True):
+        name = parts[0][0]
+        sound, cost = search.joined([part for _, part in parts])
+        scores = {key: judge(sound) if sound.size else -math.inf for key, judge in judges.items()}
         write(sweep.out / "audio" / name.replace(" ", "-") / f"{file_name(sample.id)}.flac", sound, rate)
-        return {"sample": sample.id, "search": name, "scores": _finite(scores), "candidates": len(candidates)} | {
+        candidates = sum(len(part.candidates) for _, part in parts)
+        yield {"sample": sample.id, "search": name, "scores": _finite(scores), "candidates": candidates} | {
             "frames": cost.frames, "decodes": cost.decodes, "calls": cost.calls,
         }  # fmt: skip
 
+
+def _of_piece(writer: Any, sample: Sample, rate: int, sweep: Sweep, generator: Any) -> Iterator[tuple[str, Any]]:
+    """Every search asked for, over one writer: its name and what it found (`search.Found`)."""
+    from ttsbench.systems.llasa import search
+
+    judges = _judges(sample, rate, sweep)
+    both = tuple(search.Verifier(key, judges[key]) for key in ("wer", "sim-o"))
+    voice, beam = both[1], search.Beam(sweep.step, sweep.beams, sweep.samples)
+
+    def found(best: Any, candidates: list[Any], cost: Any) -> search.Found:
+        return search.Found(best, writer.audio(best.frames), candidates, cost)
+
     if sweep.only in ("orm", "all"):
-        found = search.best_of_n(writer, max(NUMBERS), both, generator())
+        whole = search.best_of_n(writer, max(NUMBERS), both, generator)
         for n in NUMBERS:  # the first n of the same candidates: the numbers are nested
-            first = found.candidates[:n]
+            first = whole.candidates[:n]
             frames = sum(len(candidate.frames) + 1 for candidate in first)
             calls = {} if n == 1 else {"wer": n, "sim-o": n}
             name = "direct" if n == 1 else f"ORM N={n:02d}"
-            yield row(name, search.choose(first, both if n > 1 else ()), first, search.Cost(frames, n, calls))
+            yield name, found(search.choose(first, both if n > 1 else ()), first, search.Cost(frames, n, calls))
     if sweep.only in ("prm", "all"):
-        found = search.partial_prm(writer, beam, voice, both, generator(), sweep.seconds)
-        spent = search.Cost(found.cost.frames, found.cost.decodes, {"sim-o": found.cost.calls["sim-o"]})
-        yield row("partial PRM", search.choose(found.candidates, (voice,)), found.candidates, spent)
-        yield row("partial PRM + ORM", found.best, found.candidates, found.cost)
+        part = search.partial_prm(writer, beam, voice, both, generator, sweep.seconds)
+        spent = search.Cost(part.cost.frames, part.cost.decodes, {"sim-o": part.cost.calls["sim-o"]})
+        yield "partial PRM", found(search.choose(part.candidates, (voice,)), part.candidates, spent)
+        yield "partial PRM + ORM", part
     if sweep.full_prm:
-        whole = search.process_beam(writer, beam, voice, generator())
-        yield row("PRM", whole.best, whole.candidates, whole.cost)
+        yield "PRM", search.process_beam(writer, beam, voice, generator)
 
 
 # --- the table and the plot -----------------------------------------------------------------------------------------
@@ -196,7 +220,9 @@ def table(rows: list[Row]) -> list[Row]:
 
 def _score(row: Row, key: str) -> Score:
     """A judge's score as a Score: error rates count upwards again, and what nobody could hear is the worst of them."""
-    rate, value = key in ("wer", "per"), row["scores"].get(key)
+    if key not in row["scores"]:
+        return Score(row["sample"], na="no such judge for this language")
+    rate, value = key in ("wer", "per"), row["scores"][key]
     if value is None:
         return Score(row["sample"], value=1.0 if rate else None, error="not measured")
     return Score(row["sample"], value=-value if rate else value)

@@ -46,6 +46,22 @@ def hear(system: Any, samples: Sequence[Sample]) -> dict[str, float]:
     return {"score": wer + 1 - sim, "wer": wer, "sim": sim, "failed": failed / count}
 
 
+def spell(system: Any, samples: Sequence[Sample]) -> dict[str, float]:
+    """Mean character error rate `cer` by Whisper base over `samples`, and the share `failed`; English only.
+
+    LiveSpeech's published choice of a checkpoint is by CER (its recogniser was wav2vec 2.0). A row that fails counts as
+    1, and no row as more.
+    """
+    rates, failed = [], 0
+    for sample in samples:
+        said = _said(system, sample)
+        failed += said is None
+        heard = "" if said is None else transcribe(said)
+        rates.append(min(1.0, compare(sample.text, heard, rules("whisper-en"), "character")[2].rate))
+    count = max(1, len(samples))
+    return {"cer": sum(rates) / count, "failed": failed / count}
+
+
 def transcribe(samples: np.ndarray) -> str:
     """What Whisper base hears in float32 (n,) English speech at 16 kHz: greedy, no fallback temperatures, int8."""
     segments, _ = whisper().transcribe(

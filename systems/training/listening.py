@@ -36,12 +36,7 @@ def listener(
 
     `folder` keeps the run, `codecs` the weights of the codecs that it is trained on.
     """
-    if prompts is None:
-        samples = held_out(Corpus(corpus), folder / "held-out", count)
-    else:
-        found = pairs(prompts)
-        samples = [found[place] for place in spread(len(found), count)]
-    trial = folder / "trial"
+    samples, trial = _chosen(corpus, folder, count, prompts), folder / "trial"
 
     def listen(module: nn.Module) -> dict[str, float]:
         from ttsbench import systems
@@ -51,6 +46,21 @@ def listener(
             return hear(systems.load(what), samples)
 
     return listen
+
+
+def of_modules(
+    corpus: Path, folder: Path, count: int, hear: Hear, prompts: Path | None, speaking: Callable[[nn.Module], object]
+) -> Callable[[nn.Module], dict[str, float]]:
+    """As `listener`, for a module that `speaking` makes a system of as it is: full sizes are not written first."""
+    samples = _chosen(corpus, folder, count, prompts)
+    return lambda module: hear(speaking(module), samples)
+
+
+def _chosen(corpus: Path, folder: Path, count: int, prompts: Path | None) -> list[Sample]:
+    if prompts is None:
+        return held_out(Corpus(corpus), folder / "held-out", count)
+    found = pairs(prompts)
+    return [found[place] for place in spread(len(found), count)]
 
 
 def held_out(corpus: Corpus, folder: Path, count: int) -> list[Sample]:

@@ -46,6 +46,7 @@ class Order:
     spoken: tuple[Path, ...] = ()
     workers: int = 2
     seed: int = 0
+    variant: str = ""
 
 
 def run(args: Order, hear: Hear | None = None, recognise: Recognise | None = None) -> int:
@@ -64,9 +65,13 @@ def run(args: Order, hear: Hear | None = None, recognise: Recognise | None = Non
     torch.set_num_threads(1)  # small models: a second thread costs more than it gives
     if args.what == "codes":
         return _codes(args.corpus, out)
+    if args.variant and args.preset != "paper":
+        raise UserError("--variant belongs to --preset paper")
     if args.preset == "paper":
-        return _paper(args, out / f"{args.what}-paper")
+        return _paper(args, out / f"{args.what}-paper", hear)
     adversarial = {"vocoder": _vocoder, "decoders": _decoders}
+    if args.what == "xcodec2":
+        raise UserError("train xcodec2: there is no small X-codec2; add --preset paper")
     stages: dict[str, Callable[[Path, Path, int, float | None], None]]
     stages = {name: partial(stage, args.start, args.device) for name, stage in adversarial.items()}
     stages |= {name: partial(_codec, name) if args.start is None else partial(_tuned, name, args) for name in CODECS}
@@ -170,14 +175,18 @@ def _codecs(out: Path) -> Path:
     return own if (own / "vocoder.safetensors").is_file() else checkpoints()
 
 
-def _paper(args: Order, folder: Path) -> int:
+def _paper(args: Order, folder: Path, hear: Hear | None) -> int:
     from ttsbench.systems.corpus.reader import Corpus
-    from ttsbench.systems.training.paper import train_paper
+    from ttsbench.systems.training.listening import of_modules
+    from ttsbench.systems.training.paper import Paper, train_paper
 
     if args.minutes or args.steps:
         raise UserError("--preset paper: the published settings say how many steps; leave --minutes and --steps out")
     Corpus(args.corpus)
-    train_paper(args.what, args.corpus, folder, args.device, _say)
+    listen = None
+    if hear is not None and args.listen:
+        listen = partial(of_modules, args.corpus, folder, args.listen, hear, args.prompts)
+    train_paper(args.what, Paper(args.corpus, folder, args.device, args.variant, args.start, listen, _say))
     _say(f"{args.what}: done, in {folder}")
     return 0
 

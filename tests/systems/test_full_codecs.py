@@ -202,6 +202,61 @@ def test_xcodec2_agrees_with_transformers(xcodec2: XCodec2) -> None:
     )
 
 
+@torch.no_grad()
+def test_xcodec2_loads_all_three_forms_of_its_weights(xcodec2: XCodec2, tmp_path: Path) -> None:
+    """Published names; torch's second weight norm, as package xcodec2 saves; transformers' port as it saves."""
+    published = xcodec2.state_dict()
+    again = {
+        name.replace("weight_g", "parametrizations.weight.original0").replace(
+            "weight_v", "parametrizations.weight.original1"
+        ): value
+        for name, value in published.items()
+    } | {"SemanticDecoder_module.initial_conv.weight": torch.ones(3), "fc_post_s.bias": torch.ones(3)}
+    forms = [published, again]
+    transformers = pytest.importorskip("transformers", reason="the port")
+    if hasattr(transformers, "Xcodec2Model"):
+        semantic = {"model_type": "wav2vec2-bert", "num_hidden_layers": 2, "hidden_size": 64, "intermediate_size": 128}
+        config = transformers.Xcodec2Config(
+            hidden_size=64, intermediate_size=256, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=4,
+            head_dim=16, encoder_hidden_size=4, quantization_dim=128, semantic_model_config=semantic,
+        )  # fmt: skip
+        port = transformers.Xcodec2Model(config)
+        copy_weights(xcodec2, port)
+        port.save_pretrained(tmp_path)
+        forms.append(weights.read(tmp_path / "model.safetensors"))
+    audio = 0.3 * torch.randn(1, 1600)
+    codes, sound = xcodec2.encode(audio), xcodec2.decode(xcodec2.encode(audio))
+    for form in forms:
+        model = XCodec2(SMALL_X).eval()
+        model.load(form)
+        assert torch.equal(model.encode(audio), codes)
+        torch.testing.assert_close(model.decode(codes), sound, atol=1e-6, rtol=1e-5)
+
+
+def test_what_does_not_fit_is_named_with_its_shapes(
+    xcodec2: XCodec2, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XCODEC2_DIR", str(tmp_path))
+    xcodec2.save(tmp_path / "model.safetensors")
+    assert XCodec2.published().shape == SMALL_X  # the shape stands in the file
+    wrong = xcodec2.state_dict() | {"fc_prior.bias": torch.ones(5)}
+    del wrong["fc_post_a.weight"]
+    message = r"here: not the weights of this XCodec2: fc_prior.bias is \(5,\), expected \(128,\); "
+    with pytest.raises(
+        ValueError, match=message + r"fc_post_a.weight is missing, expected \(64, 128\). .*fetch xcodec2"
+    ):
+        XCodec2(SMALL_X).load(wrong, "here")
+    with pytest.raises(
+        ValueError, match=r"flowvae.pt: .* is missing, expected .* and \d+ more. .*ttsbench fetch kalle"
+    ):
+        FlowVAE(SMALL_VAE).load({"generator": {"extra": torch.ones(1)}})  # type: ignore[dict-item]
+    model = FlowVAE(SMALL_VAE)
+    model.save(tmp_path / "flowvae.safetensors")
+    again = FlowVAE.saved(tmp_path / "flowvae.safetensors")
+    assert again.shape == SMALL_VAE
+    assert all(torch.equal(value, again.state_dict()[name]) for name, value in model.state_dict().items())
+
+
 def copy_weights(ours: XCodec2, theirs: nn.Module) -> None:
     """Ours into transformers' model, part by part, in the order of registration."""
     generator, decoder = ours.generator, theirs.acoustic_decoder

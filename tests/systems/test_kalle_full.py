@@ -11,6 +11,7 @@ import torch
 
 from ttsbench.audio import write
 from ttsbench.records import Resynthesizer, Sample, System
+from ttsbench.systems import weights
 from ttsbench.systems.codecs.flowvae_full import FlowVAE, FlowVAEShape
 from ttsbench.systems.errors import SpeechError
 from ttsbench.systems.kalle.adapt import TestTime
@@ -20,6 +21,9 @@ from ttsbench.systems.kalle.model import LLAMA_1B, Kalle, KalleShape
 from ttsbench.systems.weights import MissingWeights
 
 tokenizers = pytest.importorskip("tokenizers", reason="reads and builds tokenizer.json")
+
+
+TINY = KalleShape(dataclasses.replace(LLAMA_1B, dim=32, layers=2, heads=4, kv_heads=2, hidden=64), 40, 8)
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +41,8 @@ def tokenizer() -> object:
 @pytest.fixture(scope="module")
 def system(tokenizer: object) -> Released:
     torch.manual_seed(0)
-    body = dataclasses.replace(LLAMA_1B, dim=32, layers=2, heads=4, kv_heads=2, hidden=64)
     vae = FlowVAE(FlowVAEShape(latent=8, down=(4, 5), channels=(4, 8, 16), up=(5, 4), first=16, flow_hidden=8))
-    return Released(Kalle(KalleShape(body, 40, 8)), vae, tokenizer, Sampling(stop=0.0, most=60))  # type: ignore[arg-type]
+    return Released(Kalle(TINY), vae, tokenizer, Sampling(stop=0.0, most=60))  # type: ignore[arg-type]
 
 
 def test_the_context_is_put_together_as_in_the_public_code(system: Released) -> None:
@@ -76,3 +79,31 @@ def test_a_missing_tokenizer_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
     tokenizer.save(str(tmp_path / "tokenizer.json"))  # type: ignore[attr-defined]
     with pytest.raises(MissingWeights, match=r"model\.pt"):
         Released()
+    (tmp_path / "tokenizer.json").unlink()
+    (tmp_path / "tokenizer_dir").mkdir()
+    tokenizer.save(str(tmp_path / "tokenizer_dir" / "tokenizer.json"))  # type: ignore[attr-defined]
+    (tmp_path / "ckpt").mkdir()
+    for place in (tmp_path, tmp_path / "ckpt"):  # the public code's layout, by its root or by its checkpoints
+        monkeypatch.setenv("KALLE_DIR", str(place))
+        assert load_tokenizer().token_to_id(START_OF_SPEECH) is not None
+        for name in ("model.pt", "flowvae.pt"):
+            (tmp_path / "ckpt" / name).unlink(missing_ok=True)
+        with pytest.raises(MissingWeights, match=r"model\.pt"):
+            Released()
+        torch.save({"base_model.lm_head.weight": torch.ones(1)}, tmp_path / "ckpt" / "model.pt")
+        path = weights.find(weights.KALLE)
+        message = r"ckpt/model\.pt: .* is missing, expected .*ttsbench fetch kalle"
+        with pytest.raises(ValueError, match=message):
+            Kalle(TINY).load(weights.read(path), path)
+
+
+def test_posterior_frames_are_those_of_the_convolutions(system: Released) -> None:
+    """Nothing is added at the end, as in the public code; less than a frame is filled up."""
+    shape = system.codec.shape
+    assert system.codec.posterior(torch.zeros(1, 7))[0].shape == (1, 1, shape.latent)
+    whole = torch.randn(1, 100)
+    for count in (100, 102):
+        audio = torch.nn.functional.pad(whole, (0, count - 100))
+        given = system.codec.audio_encoder(audio[:, None])
+        assert system.codec.posterior(audio)[0].shape[1] == given.shape[2]
+    assert system.codec.encode(torch.randn(1, 101)).shape == (1, 6, shape.latent)  # a round trip keeps every sample

@@ -11,6 +11,7 @@ import torch
 
 from ttsbench.audio import write
 from ttsbench.records import Resynthesizer, Sample, System
+from ttsbench.systems import weights
 from ttsbench.systems.llasa import core, decoding, full, paper, prompt
 from ttsbench.systems.weights import MissingWeights
 
@@ -53,11 +54,11 @@ def test_wrong_weights_are_named(tmp_path: Path) -> None:
     save_file(twice, path)
     assert core.load(tmp_path).config.tied
     save_file(weights | {"model.norm.weight": torch.ones(5)}, path)
-    with pytest.raises(ValueError, match=r"model.norm.weight is \(5,\)"):
+    with pytest.raises(ValueError, match=r"model.norm.weight is \(5,\), expected \(32,\)"):
         core.load(tmp_path)
     del weights["model.norm.weight"]
     save_file(weights, path)
-    with pytest.raises(ValueError, match=r"missing \['model.norm.weight'\]"):
+    with pytest.raises(ValueError, match=r"model.norm.weight is missing, expected \(32,\)"):
         core.load(tmp_path)
     path.unlink()
     with pytest.raises(FileNotFoundError, match=r"model.safetensors: no such file"):
@@ -237,7 +238,7 @@ def test_a_local_folder_speaks(published: Path, tmp_path: Path, monkeypatch: pyt
     assert isinstance(speaker, Resynthesizer)
     write(tmp_path / "prompt.wav", np.full(16_000, 0.25, dtype=np.float32), 16_000)
     sample = Sample("a", "One two.", prompt=tmp_path / "prompt.wav", prompt_text="Three.")
-    ready = speaker.writer(sample)
+    (ready,) = speaker.writers(sample)
     assert ready.codes.tolist() == [15_000] * 50
     assert ready.tokens[0, -50:].tolist() == [core.SPEECH + 15_000] * 50
     (sound,) = speaker.synthesize(sample, 1)
@@ -247,19 +248,79 @@ def test_a_local_folder_speaks(published: Path, tmp_path: Path, monkeypatch: pyt
     assert speaker.resynthesize(np.full(1000, 0.5, dtype=np.float32), 16_000).shape == (960,)
 
 
-def test_a_hub_id_is_found_in_the_cache_or_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def write_config(folder: Path, size: str) -> None:
+    """The config.json of a published size, as `tuning.write_published` has it."""
+    shape = core.SIZES[size].shape
+    table = {
+        "hidden_size": shape.dim, "num_hidden_layers": shape.layers, "num_attention_heads": shape.heads,
+        "num_key_value_heads": 8, "intermediate_size": shape.hidden, "rms_norm_eps": 1e-5, "vocab_size": 193_800,
+        "tie_word_embeddings": core.SIZES[size].tied, "rope_theta": 5e5,
+    }  # fmt: skip
+    folder.mkdir(exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(table))
+
+
+def test_every_size_has_a_folder_of_its_own_and_refuses_another(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TTSBENCH_WEIGHTS", str(tmp_path / "cache"))
+    for variable in ("LLASA_DIR", "LLASA_1B_DIR", "LLASA_3B_DIR", "LLASA_8B_DIR"):
+        monkeypatch.delenv(variable, raising=False)
+    with pytest.raises(
+        MissingWeights, match=r"config.json of https://huggingface.co/HKUSTAudio/Llasa-3B.*LLASA_3B_DIR"
+    ):
+        full.Llasa3B()
+    with pytest.raises(ValueError, match="Set LLASA_DIR"):
+        full.Paper()
+    one = tmp_path / "one"
+    write_config(one, "1b")
+    (one / "tokenizer.json").write_bytes((published / "tokenizer.json").read_bytes())
+    (one / "model.safetensors").touch()
+    monkeypatch.setenv("LLASA_8B_DIR", str(one))
+    message = (
+        r"config.json: not Llasa-8B: model.layers.0.input_layernorm.weight is \(2048,\), expected \(4096,\).*"
+        r"the folder holds Llasa-1B. Set LLASA_8B_DIR to a folder with HKUSTAudio/Llasa-8B \(ttsbench fetch llasa-8b\)"
+    )
+    with pytest.raises(ValueError, match=message):
+        full.Llasa8B(codec=Tones())
+    with pytest.raises(ValueError, match=r"not Llasa-3B.*or name the system Llasa1B"):
+        full.Llasa3B(one, codec=Tones())
+
+
+def test_shards_are_found_and_a_missing_one_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TTSBENCH_WEIGHTS", str(tmp_path))
-    monkeypatch.delenv("LLASA_DIR", raising=False)
-    with pytest.raises(MissingWeights, match=r"config.json of https://huggingface.co/HKUSTAudio/Llasa-3B"):
-        full.locate("HKUSTAudio/Llasa-3B")
+    monkeypatch.delenv("LLASA_3B_DIR", raising=False)
     folder = tmp_path / "HKUSTAudio--Llasa-3B"
-    publish(folder, True)
+    publish(folder, False, shard="20KB")
     (folder / "tokenizer.json").write_text("{}")
-    assert full.locate("HKUSTAudio/Llasa-3B") == folder
-    (folder / "model.safetensors").unlink()
-    with pytest.raises(MissingWeights, match=r"model.safetensors"):
-        full.locate("HKUSTAudio/Llasa-3B")
-    monkeypatch.setenv("LLASA_DIR", str(tmp_path / "mine"))
-    publish(tmp_path / "mine", False, shard="20KB")
-    (tmp_path / "mine" / "tokenizer.json").write_text("{}")
-    assert full.locate("HKUSTAudio/Llasa-3B") == tmp_path / "mine"
+    assert full.locate("3b") == folder
+    assert weights.lacking(weights.MODELS["llasa-3b"]) == []
+    gone = sorted(folder.glob("model-*"))[1]
+    gone.unlink()
+    with pytest.raises(MissingWeights, match=gone.name):
+        full.locate("3b")
+    assert weights.lacking(weights.MODELS["llasa-3b"]) == ["model.safetensors"]
+
+
+def test_long_texts_in_pieces_and_candidates_chosen_by_name(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A card's settings: the published thresholds of pieces, best of three, and beams; verifiers from a file."""
+    publish(tmp_path, True, core.VOCABULARY)
+    (tmp_path / "tokenizer.json").write_bytes((published / "tokenizer.json").read_bytes())
+    monkeypatch.setattr(paper, "CONTEXT", 330)
+    (tmp_path / "mine.py").write_text("def loud(sample, rate):\n    return lambda sound: float(abs(sound).mean())\n")
+    judge, text = f"{tmp_path}/mine.py:loud", "One two three, four. " * 6
+    pieces = full.Paper(tmp_path, Tones(), chunked=True)
+    assert len(pieces.writers(Sample("a", text))) == len(list(pieces.synthesize(Sample("a", text), 1))) == 2
+    assert len(full.Paper(tmp_path, Tones()).writers(Sample("a", text))) == 1
+    sample = Sample("a", "One.")
+    level = {"direct": 0.0}
+    for kind in ("direct", "orm", "prm", "partial"):
+        how = {"kind": kind, "n": 12, "beams": 3, "samples": 4, "seconds": 0.2, "process": judge, "outcome": [judge]}
+        speaker = full.Paper(tmp_path, Tones(), search=how | {"step": 5})
+        level[kind] = float(np.mean([np.abs(next(speaker.synthesize(sample, seed))).mean() for seed in range(3)]))
+    assert min(level["orm"], level["prm"], level["partial"]) > level["direct"]
+    assert speaker.card.about.endswith(f"beam search by {judge} for 0.2 s, then the best by {judge}")
+    with pytest.raises(ValueError, match="no search 'luck'; there are direct, orm, prm, partial"):
+        full.Paper(tmp_path, Tones(), search={"kind": "luck"})

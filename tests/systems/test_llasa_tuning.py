@@ -5,16 +5,19 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
 
+from ttsbench import systems
+from ttsbench.audio import write
+from ttsbench.records import Sample
 from ttsbench.systems.codecs import Codec
 from ttsbench.systems.codecs.xcodec2 import XCodec2, XCodec2Shape
 from ttsbench.systems.corpus.shards import Spoken, collect, write_shard
-from ttsbench.systems.llasa import core, prompt, tuning
+from ttsbench.systems.llasa import core, decoding, paper, prompt, tuning
 from ttsbench.systems.training.llama import published as published_settings
 from ttsbench.systems.training.llama import start_from
 
@@ -59,7 +62,9 @@ class Heard(Exception):
     pass
 
 
-def test_the_paper_preset_trains_resumes_and_writes_what_the_system_reads(published: Path, tmp_path: Path) -> None:
+def test_the_paper_preset_trains_resumes_and_writes_what_the_system_reads(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rng = np.random.default_rng(0)
     rows: list[Spoken] = [
         Spoken(f"u{i}", "s", "dev" if i == 0 else "train", "hi", rng.normal(0, 0.1, 8000).astype(np.float32), [])
@@ -101,3 +106,12 @@ def test_the_paper_preset_trains_resumes_and_writes_what_the_system_reads(publis
     assert read.config == config
     assert torch.equal(read.embedding, whole.embedding)
     assert prompt.load_tokenizer(tmp_path / "whole" / "llasa").get_vocab_size() == core.VOCABULARY
+    cast(XCodec2, codec).save(tmp_path / "x" / "model.safetensors")
+    monkeypatch.setenv("XCODEC2_DIR", str(tmp_path / "x"))
+    monkeypatch.setenv("LLASA_DIR", str(tmp_path / "whole" / "llasa"))
+    monkeypatch.setattr(paper, "CONTEXT", 190)
+    write(tmp_path / "p.wav", rng.normal(0, 0.1, 8000).astype(np.float32), 16_000)
+    system: Any = systems.load("python:ttsbench.systems.llasa.full:Paper")
+    system.sampling = decoding.Sampling(temperature=3.0)  # so that an untrained model says codes, too
+    said = np.concatenate(list(system.synthesize(Sample("a", "hi", prompt=tmp_path / "p.wav"), 3)))
+    assert said.size > 300 and np.isfinite(said).all()

@@ -12,9 +12,13 @@ import pytest
 import tokenizers
 import torch
 
+from ttsbench import systems
+from ttsbench.audio import write
+from ttsbench.records import Sample
 from ttsbench.systems.codecs.flowvae_full import FlowVAE, FlowVAEShape
 from ttsbench.systems.corpus.reader import Corpus
 from ttsbench.systems.corpus.shards import Spoken, collect, write_shard
+from ttsbench.systems.kalle import full
 from ttsbench.systems.kalle import paper as kalle
 from ttsbench.systems.kalle.full import END_OF_TEXT, START_OF_SPEECH
 from ttsbench.systems.kalle.model import LLAMA_1B, Kalle, KalleShape, SpeakerShape
@@ -101,9 +105,43 @@ def train_kalle(corpus: Path, folder: Path) -> object:
     return kalle.train_paper(corpus, folder, FlowVAE(TINY_VAE), letters(), llama, shape, settings)
 
 
-@pytest.mark.parametrize("train", [train_livespeech, train_mobilespeech, train_kalle])
-def test_two_steps_and_resumed_after_one_end_alike(
-    train: Callable[[Path, Path], object], corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def speech(spec: str, sample: Sample, seed: int = 1) -> np.ndarray:
+    """What the system says, loaded as `ttsbench run` loads it."""
+    system: Any = systems.load(spec)
+    return np.concatenate(list(system.synthesize(sample, seed)))
+
+
+@pytest.fixture(scope="module")
+def encodec(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with EnCodec's weights, random ones."""
+    from safetensors.torch import save_file
+
+    from ttsbench.systems.codecs.encodec import EnCodec
+
+    torch.manual_seed(0)
+    folder, model = tmp_path_factory.mktemp("encodec"), EnCodec(8).model
+    for layer in model.quantizer.layers:
+        layer.codebook.embed.normal_()  # zeros else, and every recording has the same codes
+    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, folder / "model.safetensors")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("train", "spec", "variable"),
+    [
+        (train_livespeech, "python:ttsbench.systems.livespeech.full:Trained", "LIVESPEECH_DIR"),
+        (train_mobilespeech, "python:ttsbench.systems.mobilespeech.full:Trained", "MOBILESPEECH_DIR"),
+        (train_kalle, "python:ttsbench.systems.kalle.full:Trained", "KALLE_PAPER_DIR"),
+    ],
+)
+def test_two_steps_and_resumed_after_one_end_alike_and_what_is_made_speaks(
+    train: Callable[[Path, Path], object],
+    spec: str,
+    variable: str,
+    corpus: Path,
+    encodec: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     train(corpus, tmp_path / "whole")
     with monkeypatch.context() as patch:
@@ -128,6 +166,42 @@ def test_two_steps_and_resumed_after_one_end_alike(
     assert changed > len(whole["model"]) // 2
     names = {row["name"] for row in read_log(tmp_path / "whole")}
     assert any(name.startswith("eval_") for name in names)
+
+    monkeypatch.delenv(variable, raising=False)
+    with pytest.raises(FileNotFoundError, match=r"ttsbench train .* --preset paper"):
+        systems.load(spec)
+    monkeypatch.setenv("ENCODEC_DIR", str(encodec))
+    monkeypatch.setenv(variable, str(tmp_path / "whole"))
+    rng = np.random.default_rng(0)
+    write(tmp_path / "p.wav", 0.1 * rng.normal(size=16_000).astype(np.float32), 16_000)
+    sample = Sample("a", "hi there", prompt=tmp_path / "p.wav")
+    said = speech(spec, sample)
+    assert said.size > 500
+    assert np.isfinite(said).all()
+    np.testing.assert_array_equal(said, speech(spec, sample))
+
+
+def test_the_speaker_encoder_gives_voices_of_prompts_and_of_the_prior(corpus: Path, tmp_path: Path) -> None:
+    train_kalle(corpus, tmp_path)
+    write(tmp_path / "p.wav", 0.1 * np.random.default_rng(0).normal(size=16_000).astype(np.float32), 16_000)
+    sample = Sample("a", "hi there", prompt=tmp_path / "p.wav", prompt_text="hi")
+    short_ = {"most": 6, "stop": 0.0}
+
+    def said(seed: int = 1, text: str = "hi", prompt: Path | None = sample.prompt, **more: Any) -> np.ndarray:
+        system = full.Trained(tmp_path, sampling=short_, **more)
+        return np.concatenate(list(system.synthesize(replace(sample, prompt=prompt, prompt_text=text), seed)))
+
+    assert not np.array_equal(said(), said(context=False))  # prompt and speaker latent; the latent alone
+    np.testing.assert_array_equal(said(context=False), said(text=""))
+    np.testing.assert_array_equal(said(voice=7), said(voice=7, prompt=None))  # a stored voice, whatever the prompt
+    drawn = full.Trained(tmp_path)
+    latents = [drawn.speaker(None, seed) for seed in (1, 1, 2)]
+    assert torch.equal(latents[0], latents[1]) and not torch.equal(latents[0], latents[2])
+    tuned = {"samples": 4, "batch": 2, "lr": 1e-2}
+    assert not np.array_equal(said(), said(test_time=tuned))
+    released = full.Released(Kalle(KalleShape(BODY, 40, 8)), drawn.codec, drawn.tokenizer, voice=7)
+    with pytest.raises(ValueError, match="no speaker encoder"):
+        list(released.synthesize(sample, 1))
 
 
 def test_codes_are_stored_once_and_a_killed_encoding_goes_on(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:

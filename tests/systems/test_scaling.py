@@ -51,7 +51,12 @@ class Singer:
     card = Card("singer")
 
     def writers(self, sample: Sample) -> list[Tones]:
-        return [Tones()] if sample.text != "too long" else [Tones(), Tones()]
+        if not sample.text:
+            raise ValueError("nothing to say")
+        return [Tones() for _ in self.pieces(sample)]
+
+    def pieces(self, sample: Sample) -> list[str]:
+        return sample.text.split(", ")
 
 
 def command(folder: Path, *words: str) -> int:
@@ -70,10 +75,14 @@ def prompt(tmp_path: Path) -> Path:
 def test_table_plot_and_resumption(tmp_path: Path, prompt: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from ttsbench import systems, testsets
 
-    samples = (Sample("a", "no", prompt=prompt), Sample("b", "too long", prompt=prompt))
+    samples = (
+        Sample("a", "no", prompt=prompt),
+        Sample("b", "too, long", prompt=prompt),
+        Sample("c", "", prompt=prompt),
+    )
     monkeypatch.setattr(testsets, "load", lambda spec: TestSet("toy", samples, "", ""))
     asked = []
-    monkeypatch.setattr(systems, "load", lambda spec: asked.append(spec) or Singer())
+    monkeypatch.setattr(systems, "load", lambda spec, device: asked.append(spec) or Singer())
     monkeypatch.setattr(scaling, "NUMBERS", (1, 2, 4))
     folder = tmp_path / "out"
     assert command(folder, "--seconds", "0.8") == 1  # one sentence could not be searched
@@ -85,7 +94,12 @@ def test_table_plot_and_resumption(tmp_path: Path, prompt: Path, monkeypatch: py
     assert (folder / "scaling.png").stat().st_size > 10_000
     assert (folder / "audio" / "ORM-N=04").is_dir()
     before = (folder / "rows.jsonl").read_text()
-    assert "pieces" in before
+    assert "nothing to say" in before
+    rows = {(row["sample"], row["search"]): row for row in map(json.loads, before.splitlines())}
+    one, two = (rows[name, "ORM N=04"] for name in "ab")
+    assert (two["candidates"], two["frames"], two["decodes"]) == (2 * one["candidates"], 2 * one["frames"], 8)
+    whole = [audio.read(folder / "audio" / "direct" / f"{name}.flac")[0] for name in "ab"]
+    assert len(whole[1]) == 2 * len(whole[0])  # both pieces, one after the other
     command(folder, "--seconds", "0.8")
     assert (folder / "rows.jsonl").read_text() == before
 
@@ -101,7 +115,7 @@ def test_recording_and_codec_stand_beside_the_searches(
 
     samples = tuple(Sample(name, "no", prompt=prompt, truth=prompt) for name in "ab")
     monkeypatch.setattr(testsets, "load", lambda spec: TestSet("toy", samples, "", ""))
-    monkeypatch.setattr(systems, "load", lambda spec: Copier())
+    monkeypatch.setattr(systems, "load", lambda spec, device: Copier())
     monkeypatch.setattr(scaling, "NUMBERS", (1, 2))
     for shard in ("1/2", "2/2", "1/1"):
         assert command(tmp_path / "out", "--only", "orm", "--shard", shard) == 0
@@ -126,7 +140,7 @@ def test_a_system_that_cannot_search_is_refused(
     from ttsbench import systems, testsets
 
     monkeypatch.setattr(testsets, "load", lambda spec: TestSet("toy", (), "", ""))
-    monkeypatch.setattr(systems, "load", lambda spec: object())
+    monkeypatch.setattr(systems, "load", lambda spec, device: object())
     assert command(tmp_path) == 1
     assert "cannot search" in capsys.readouterr().err
 
@@ -166,3 +180,21 @@ def test_what_the_phone_verifier_hears_does_not_depend_on_the_order() -> None:
 
 def test_costs_add_up() -> None:
     assert Cost(1, 2, {"a": 1}) + Cost(3, 4, {"a": 2, "b": 5}) == Cost(4, 6, {"a": 3, "b": 5})
+
+
+def test_verifiers_go_by_name(tmp_path: Path, prompt: Path) -> None:
+    row = recordings()[0]
+    said, rate = heard(row), 16000
+    own, other = row, Sample("x", "Something quite different from that.", prompt=prompt)
+    for name in ("recognisers.faster_whisper", "speakers.ge2e", "phones", "timbre"):
+        assert verifiers.named(name, own, rate)(said) > verifiers.named(name, other, rate)(said), name
+    signal, overall = (verifiers.named(f"quality.dnsmos?what=p835#{key}", row, rate)(said) for key in ("sig", "ovrl"))
+    assert signal > overall == verifiers.named("quality.dnsmos?what=p835", row, rate)(said)
+    (tmp_path / "mine.py").write_text("def length(sample, rate):\n    return lambda sound: len(sound) / rate\n")
+    assert verifiers.named(f"{tmp_path}/mine.py:length", row, rate)(said) == len(said) / rate
+    with pytest.raises(ValueError, match="no value 'nonsense'; it has"):
+        verifiers.named("quality.dnsmos?what=p835#nonsense", row, rate)(said)
+    with pytest.raises(ValueError, match="sample y has none"):
+        verifiers.named("speakers.ge2e", Sample("y", "no"), rate)
+    with pytest.raises(ValueError, match="no verifier 'wishes'; give recognisers"):
+        verifiers.named("wishes", row, rate)

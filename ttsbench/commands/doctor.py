@@ -11,6 +11,7 @@ from typing import Any
 from ttsbench.metrics import protocol, protocol_names
 from ttsbench.metrics.models import MissingModel, version
 from ttsbench.metrics.weights import BY_NAME, TABLE, Weights, locate
+from ttsbench.systems import weights as full_size
 
 
 def missing(model: Weights) -> str:
@@ -59,9 +60,34 @@ def able() -> list[dict[str, Any]]:
     return rows
 
 
+def published() -> list[dict[str, Any]]:
+    """A row for each published text-to-speech model and codec: is it here, where, or what is missing and how to get it.
+
+    Tensors are looked for, not read: what is found may still be refused when it is loaded.
+    """
+    rows = []
+    for model in full_size.MODELS.values():
+        gone, first = full_size.lacking(model), model.files[0]
+        place = "" if gone else str(full_size.place(model))
+        rows.append(
+            {
+                "model": model.name,
+                "here": not gone,
+                "served by": place,
+                "about": model.about,
+                "licence": first.licence,
+                "from": f"huggingface.co/{first.hub}",
+                "revision": first.revision,
+                "variable": first.variable,
+                "missing": f"{', '.join(gone)}: ttsbench fetch {model.name}, or set {first.variable}" if gone else "",
+            }
+        )
+    return rows
+
+
 def report() -> list[dict[str, Any]]:
-    """All rows: models first, then protocols."""
-    return [*models(), *able()]
+    """All rows: models that judge, published models that speak, protocols."""
+    return [*models(), *published(), *able()]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,11 +104,15 @@ def run(options: argparse.Namespace) -> int:
         raise MissingModel(f"no protocol {options.protocol!r}; there are: {', '.join(protocol_names())}")
     stuck = [row for row in chosen if not row["runs"]]
     if options.json:
-        print(json.dumps({"models": models(), "protocols": lines}, indent=1))
+        print(json.dumps({"models": models(), "systems": published(), "protocols": lines}, indent=1))
         return 1 if stuck else 0
     for row in models():
         size = f"{row['mib']} MiB" if row["mib"] else "size unknown"
         _say(f"{'here   ' if row['here'] else 'missing'} {row['model']:24} {row['about']} ({row['licence']}, {size})")
+        _say(f"        {row['missing'] or row['served by']}")
+    _say("\nFull-size models that speak, and their codecs:")
+    for row in published():
+        _say(f"{'here   ' if row['here'] else 'missing'} {row['model']:24} {row['about']} ({row['licence']})")
         _say(f"        {row['missing'] or row['served by']}")
     _say("")
     for row in lines:

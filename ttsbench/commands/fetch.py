@@ -1,4 +1,4 @@
-"""download what a protocol needs, or a published test set"""
+"""download what a protocol needs, a published test set, or a published model that speaks"""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ttsbench.metrics import protocol, protocol_names
 from ttsbench.metrics.models import MissingModel
 from ttsbench.metrics.weights import BY_NAME, TABLE, Weights, find, folder, lacking
 from ttsbench.progress import Progress
+from ttsbench.systems import weights as full_size
 from ttsbench.testsets.published import PUBLISHED
 
 DATA = {"seed-tts-eval": corpora.SEED}  # protocols whose own test sets are fetched with their models
@@ -121,7 +122,10 @@ def _offline(model: Weights, place: Path, fault: Exception) -> str:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `ttsbench fetch`."""
     parser.add_argument(
-        "what", metavar="NAME", help="a published test set, a protocol (its models), or one model of `ttsbench doctor`"
+        "what",
+        metavar="NAME",
+        help="a published test set, a protocol (its models), or one model of `ttsbench doctor`; llasa-1b@REVISION: "
+        "another commit of its hub repository",
     )
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
 
@@ -129,7 +133,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Fetch, say where it lies. Test sets come before models, which are larger."""
     what, found, faults = options.what, dict[str, Path](), []
-    for call in (_data, _models):
+    for call in (_data, _models, _systems):
         try:
             found |= call(what)
         except UserError as fault:
@@ -142,6 +146,8 @@ def run(options: argparse.Namespace) -> int:
     for name, path in found.items():
         sys.stdout.write(f"{name:24} {path}\n")
     use = f"ttsbench run --testset {what}" if what in PUBLISHED else f"Everything that {what} needs is here."
+    if what.partition("@")[0] in full_size.MODELS:
+        use = "How systems of this size are run: ttsbench list systems, systems/*/README.md"
     sys.stdout.write(use + "\n")
     return 0
 
@@ -152,9 +158,22 @@ def _data(what: str) -> dict[str, Path]:
         return {what: corpora.fetch(what, Progress())}
     if what in DATA:
         return {what: corpora.seed(DATA[what], Progress())}
-    if what not in BY_NAME and what not in protocol_names():
-        raise UserError(unknown("test set, protocol or model", what, [*PUBLISHED, *protocol_names(), *BY_NAME]))
+    known = [*PUBLISHED, *protocol_names(), *BY_NAME, *full_size.MODELS]
+    if what.partition("@")[0] not in known:
+        raise UserError(unknown("test set, protocol or model", what, known))
     return {}
+
+
+def _systems(what: str) -> dict[str, Path]:
+    """The files of a published model that speaks, downloaded unless they are here; NAME@REVISION always is."""
+    name, _, revision = what.partition("@")
+    if name not in full_size.MODELS:
+        return {}
+    model = full_size.MODELS[name]
+    if revision or full_size.lacking(model):
+        Progress().say(f"{name}: from huggingface.co/{model.files[0].hub}, into {model.files[0].folder}")
+        full_size.fetch(model, revision)
+    return {name: full_size.place(model)}
 
 
 def _models(what: str) -> dict[str, Path]:

@@ -32,6 +32,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--shard", type=arguments.shard, metavar="I/N", default=(1, 1), help="every N-th sentence from the I-th"
     )
     parser.add_argument("--full-prm", action="store_true", help="also the beam search to the very end")
+    parser.add_argument(
+        "--content", default="recognisers.faster_whisper", metavar="NAME",
+        help="verifier of the words: recognisers.NAME?model=...&..., or FILE.py:FUNCTION (default: Whisper tiny.en)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--voice", default="speakers.ge2e", metavar="NAME",
+        help="verifier of the voice: speakers.NAME, speakers.emotion2vec, quality.NAME#VALUE, FILE.py:FUNCTION (GE2E)",
+    )  # fmt: skip
+    parser.add_argument("--device", type=arguments.device, default="cpu", help="of the system (cpu)")
     parser.add_argument("--seed", type=arguments.count(0), default=0)
     parser.add_argument("--json", action="store_true", help="print the table as JSON")
 

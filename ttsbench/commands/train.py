@@ -17,8 +17,9 @@ STAGES = {
     "vocoder": "train the shared vocoder on true log-mels",
     "rvq": "fit the residual VQ codec to the FSQ codec's latents, and train it where --steps or --minutes say so",
     "fsq": "train the FSQ codec",
-    "flowvae": "train the Flow-VAE",
+    "flowvae": "train the Flow-VAE, the small or (--preset paper) the full-size one",
     "decoders": "fine-tune decoders and vocoder together; codes stay as they are",
+    "xcodec2": "train X-codec2 (--preset paper alone)",
     "codes": "write every utterance's codes into the corpus, for the systems (shipped codecs, if none were trained)",
     "livespeech": "train the small LiveSpeech",
     "mobilespeech": "train the small MobileSpeech",
@@ -59,7 +60,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--device", type=arguments.device, default="cpu", help="vocoder, decoders, systems: cpu, cuda, cuda:1 (cpu)"
     )
     parser.add_argument(
-        "--start", type=Path, help="vocoder, decoders, fsq, flowvae: go on from the checkpoints in this folder"
+        "--start",
+        type=Path,
+        help="vocoder, decoders, fsq, flowvae: go on from the checkpoints in this folder; paper presets of kalle and "
+        "llasa: from the Llama there (default: Llama 3.2 1B Instruct)",
     )
     parser.add_argument(
         "--preset",
@@ -85,6 +89,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--spoken", type=Path, nargs="+", default=(), metavar="DIR", help="corpus: folders that natural or hibari wrote"
     )
     parser.add_argument("--workers", type=arguments.count(), default=2, help="corpus: processes (2)")
+    parser.add_argument(
+        "--variant",
+        default="",
+        metavar="NAME",
+        help="--preset paper: llasa 1b, 3b, 8b; livespeech adaptive, fixed (codebook weights), ungrouped",
+    )
     parser.add_argument("--seed", type=arguments.count(0), default=0, help="corpus, systems of the small preset (0)")
 
 
@@ -92,9 +102,10 @@ def run(options: argparse.Namespace) -> int:
     """Do one stage; a system in training is heard by Whisper base and GE2E. MissingModel: they are not installed."""
     from ttsbench.systems.training import ear, stages
 
-    if options.listen and options.what in stages.SYSTEMS and options.preset == "small":
+    heard = options.preset == "small" or options.what == "livespeech"  # other full sizes are judged by their loss
+    if options.listen and options.what in stages.SYSTEMS and heard:
         ear.whisper()  # now, and not after an hour of training
-    return stages.run(order(options), ear.hear, ear.transcribe_many)
+    return stages.run(order(options), ear.hear if options.preset == "small" else ear.spell, ear.transcribe_many)
 
 
 def order(options: argparse.Namespace) -> Order:

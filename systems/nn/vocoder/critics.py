@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -96,17 +97,21 @@ class Critics(nn.ModuleList):
         return [critic(audio) for critic in self]
 
 
-def critic_loss(true: list[list[Tensor]], made: list[list[Tensor]]) -> Tensor:
-    """Hinge: scores of true speech above 1, of made speech under -1. Means per critic, added up."""
-    margins = [
-        F.relu(1 - t[-1].float()).mean() + F.relu(1 + m[-1].float()).mean() for t, m in zip(true, made, strict=True)
-    ]
-    return torch.stack(margins).sum()
+Form = Literal["hinge", "squares"]  # Lim and Ye 2017; least squares (Mao et al. 2017)
 
 
-def fooling_loss(made: list[list[Tensor]]) -> Tensor:
-    """Hinge from the other side: scores of made speech above 1. Means per critic, added up."""
-    return torch.stack([F.relu(1 - m[-1].float()).mean() for m in made]).sum()
+def critic_loss(true: list[list[Tensor]], made: list[list[Tensor]], form: Form = "hinge") -> Tensor:
+    """Scores of true speech above 1 and of made speech under -1 (hinge), or at 1 and 0. Means per critic, added up."""
+    pairs = [(t[-1].float(), m[-1].float()) for t, m in zip(true, made, strict=True)]
+    if form == "squares":
+        return torch.stack([(1 - t).square().mean() + m.square().mean() for t, m in pairs]).sum()
+    return torch.stack([F.relu(1 - t).mean() + F.relu(1 + m).mean() for t, m in pairs]).sum()
+
+
+def fooling_loss(made: list[list[Tensor]], form: Form = "hinge") -> Tensor:
+    """From the other side: scores of made speech above 1, or at 1. Means per critic, added up."""
+    gaps = [1 - m[-1].float() for m in made]
+    return torch.stack([(gap.square() if form == "squares" else F.relu(gap)).mean() for gap in gaps]).sum()
 
 
 def matching_loss(true: list[list[Tensor]], made: list[list[Tensor]]) -> Tensor:
@@ -115,8 +120,10 @@ def matching_loss(true: list[list[Tensor]], made: list[list[Tensor]]) -> Tensor:
     return torch.stack([F.l1_loss(m.float(), t.detach().float()) for t, m in pairs]).sum()
 
 
-def contest(critics: nn.Module, made: Tensor, true: Tensor, matching: float = 2.0) -> dict[str, Tensor]:
-    """Losses of made against true audio, each (batch, samples): `critic` teaches the critics alone, `fooling` (hinge
+def contest(
+    critics: nn.Module, made: Tensor, true: Tensor, matching: float = 2.0, form: Form = "hinge"
+) -> dict[str, Tensor]:
+    """Losses of made against true audio, each (batch, samples): `critic` teaches the critics alone, `fooling` (`form`
     plus `matching` times feature matching) the maker of `made` alone.
 
     Both come from one pass through the critics: each side's gradient is taken here and handed on by a linear term, so
@@ -124,8 +131,8 @@ def contest(critics: nn.Module, made: Tensor, true: Tensor, matching: float = 2.
     """
     seen = made.detach().requires_grad_(made.requires_grad)
     true_layers, made_layers = critics(true), critics(seen)
-    own = critic_loss(true_layers, made_layers)
-    fooling = fooling_loss(made_layers) + matching * matching_loss(true_layers, made_layers)
+    own = critic_loss(true_layers, made_layers, form)
+    fooling = fooling_loss(made_layers, form) + matching * matching_loss(true_layers, made_layers)
     towards = torch.autograd.grad(fooling, seen, retain_graph=True) if seen.requires_grad else ()
     weights: list[Tensor] = [weight for weight in critics.parameters() if weight.requires_grad]
     return {
