@@ -22,6 +22,7 @@ from ttsbench.systems.corpus.align import Marks, align
 from ttsbench.systems.corpus.build import plan
 from ttsbench.systems.corpus.spoken import LATE, rows_of
 from ttsbench.systems.corpus.voices import speak
+from ttsbench.systems.text.frontend import in_both
 from ttsbench.systems.text.phones import canonical
 
 RATE = 16000
@@ -39,13 +40,15 @@ def differences(true: Marks, found: Marks) -> list[float]:
     return [true[i][1] - found[j][1] for i, j in pairs]
 
 
-def of_kokoro(folder: Path, count: int) -> tuple[int, list[list[float]]]:
-    rows = [row for row in rows_of(folder) if row["language"] == "en"][:count]
+def of_kokoro(folder: Path, count: int, language: str) -> tuple[int, list[list[float]]]:
+    rows = [row for row in rows_of(folder) if row["language"] == language][:count]
     found = []
     for row in rows:
-        aligned = align(read_at(folder / "wavs" / f"{row['id']}.flac", RATE), row["text"])
+        aligned = align(read_at(folder / "wavs" / f"{row['id']}.flac", RATE), row["text"], language)
         if aligned is not None:
-            found.append(differences(tokens.english(row["tokens"], row["ends"]), aligned.phones))
+            own = row["tokens"], row["ends"]
+            true = tokens.english(*own) if language == "en" else tokens.mandarin(*own, in_both(row["text"]))
+            found.append(differences(true, aligned.phones))
     return len(rows), found
 
 
@@ -77,8 +80,11 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=110)
     parser.add_argument("--flite", type=int, default=40)
     given = parser.parse_args()
-    kokoro, flite = of_kokoro(given.spoken, given.rows), of_flite(given.flite)
-    print(table([line("flite", *flite), line("Kokoro", *kokoro), line("Kokoro, earlier", *kokoro, late=LATE)]))
+    lines = [line("flite", *of_flite(given.flite))]
+    for language in ("en", "zh"):
+        found = of_kokoro(given.spoken, given.rows, language)
+        lines += [line(f"Kokoro, {language}", *found), line(f"Kokoro, {language}, earlier", *found, late=LATE)]
+    print(table(lines))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Forced alignment of an English recording with its text, by pocketsphinx, and pieces cut at its pauses."""
+"""Forced alignment of a recording with its text, by pocketsphinx, and pieces cut at its pauses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ttsbench.errors import UserError
-from ttsbench.systems.text.frontend import pronounce
+from ttsbench.systems.corpus.sounds import mandarin_sounds, syllables_of
+from ttsbench.systems.text.frontend import in_both, pronounce
 from ttsbench.systems.text.normalise import PAUSE as MARK
 from ttsbench.systems.text.normalise import UnsupportedText, normalise
 from ttsbench.systems.text.phones import PAUSE, canonical
@@ -36,22 +37,77 @@ def _decoder() -> Any:
     return Decoder(loglevel="FATAL", lm=None, cmn="batch")
 
 
-def align(samples: np.ndarray, text: str) -> Aligned | None:
-    """Words and phones of float32 16 kHz `samples`; None where nothing fits, or the text is not English.
+def align(samples: np.ndarray, text: str, language: str = "en") -> Aligned | None:
+    """Words and phones of float32 16 kHz `samples`; None where nothing fits, or the text is in another language.
 
-    Numbers are aligned as `normalise` reads them, words that no dictionary holds as `pronounce` does.
+    English: numbers are aligned as `normalise` reads them, words that no dictionary holds as `pronounce` does.
+    Mandarin: words are syllables, and the English models are asked for the sounds nearest to theirs (`sounds`).
     """
+    if language == "zh":
+        return _mandarin(samples, text)
     try:
         words = [word for word in normalise(text) if word != MARK]
     except UnsupportedText:
         return None
-    decoder = _decoder()
     for word in words:
-        if decoder.lookup_word(word) is None:
-            decoder.add_word(word, " ".join(pronounce(word)).upper(), True)
+        if _decoder().lookup_word(word) is None:
+            _decoder().add_word(word, " ".join(pronounce(word)).upper(), True)
+    found = _forced(samples, words)
+    if found is None:
+        return None
+    try:
+        phones = [(canonical(name), start, end) for word in found for name, start, end in word.phones]
+    except KeyError:
+        return None
+    spoken = [word for word in found if word.said]
+    times = tuple((word, w.start, w.end) for word, w in zip(words, spoken, strict=True))
+    return Aligned(times, without_gaps(phones, len(samples) / RATE))
+
+
+def _mandarin(samples: np.ndarray, text: str) -> Aligned | None:
+    syllables = syllables_of(in_both(text))
+    if syllables is None:
+        return None
+    names = []
+    for syllable in syllables:
+        sounds = [mandarin_sounds(phone, syllable[0]) for phone in syllable]
+        names.append("-".join(sounds).replace(" ", "-").lower() + "-zh")
+        if _decoder().lookup_word(names[-1]) is None:
+            _decoder().add_word(names[-1], " ".join(sounds), True)
+    found = _forced(samples, names)
+    if found is None:
+        return None
+    phones, times, waiting = [], [], list(syllables)
+    for word in found:
+        if not word.said:
+            phones += [(PAUSE, start, end) for _, start, end in word.phones]
+            continue
+        syllable = waiting.pop(0)
+        first = len(mandarin_sounds(syllable[0], syllable[0]).split()) if len(syllable) == 2 else 0
+        if first:
+            phones.append((syllable[0], word.start, word.phones[first - 1][2]))
+        phones.append((syllable[-1], word.phones[first][1], word.end))
+        times.append(("".join(syllable).replace("-", ""), word.start, word.end))
+    return Aligned(tuple(times), without_gaps(phones, len(samples) / RATE))
+
+
+@dataclass(frozen=True)
+class _Word:
+    """A word as the decoder places it, seconds; not `said`: silence or noise."""
+
+    said: bool
+    start: float
+    end: float
+    phones: list[tuple[str, float, float]]
+
+
+def _forced(samples: np.ndarray, words: list[str]) -> list[_Word] | None:
+    """`words` of the decoder's dictionary placed in the recording, and the silence between; None where none fits."""
+    decoder = _decoder()
     if not words:
         return None
     pcm = (samples * 32767).astype(np.int16).tobytes()
+    found = []
     try:
         for step in range(2):  # words first, then states and phones inside the words
             if step == 0:
@@ -62,17 +118,12 @@ def align(samples: np.ndarray, text: str) -> Aligned | None:
             decoder.start_utt()
             decoder.process_raw(pcm, full_utt=True)
             decoder.end_utt()
-        found, phones = [], []
         for word in decoder.get_alignment():  # its entries do not outlive the step
-            found.append((word.name, word.start / 100, (word.start + word.duration) / 100))
-            phones += [(canonical(p.name), p.start / 100, (p.start + p.duration) / 100) for p in word]
-    except (RuntimeError, KeyError, TypeError):
+            phones = [(p.name, p.start / 100, (p.start + p.duration) / 100) for p in word]
+            found.append(_Word(word.name[0] not in "<[+", word.start / 100, (word.start + word.duration) / 100, phones))
+    except (RuntimeError, TypeError):
         return None
-    spoken = [(start, end) for name, start, end in found if name[0] not in "<[+"]
-    if len(spoken) != len(words):
-        return None
-    times = tuple((word, *span) for word, span in zip(words, spoken, strict=True))
-    return Aligned(times, without_gaps(phones, len(samples) / RATE))
+    return found if sum(word.said for word in found) == len(words) else None
 
 
 def without_gaps(phones: list[tuple[str, float, float]], seconds: float) -> Marks:

@@ -17,6 +17,7 @@ from ttsbench.systems.corpus.clips import Clip
 from ttsbench.systems.corpus.natural import plain
 from ttsbench.systems.corpus.shards import Dropped, Spoken
 from ttsbench.systems.text.frontend import in_both
+from ttsbench.systems.text.normalise import is_chinese
 from ttsbench.systems.text.phones import PAUSE
 
 RATE = 16000
@@ -72,8 +73,9 @@ def recorded(clips: list[Clip], heard: dict[str, str], refused: frozenset[str]) 
             continue
         split = "dev" if held_out(clip) else "train"
         voices = [1.0] if split == "dev" or clip.source in UNWARPED else [1.0, warp_of(clip.speaker)]
+        before = 0
         for number, (piece, said) in enumerate(_pieces(samples, whole)):
-            text = " ".join(word for word, _, _ in said.words) if whole.phones and clip.language == "en" else clip.text
+            text, before = _text(clip, whole, said, before), before + len(said.words)
             for factor in voices:
                 name = clip.speaker if factor == 1.0 else f"{clip.speaker}~{factor:.2f}"
                 key = f"{clip.id}.{number}" + ("" if factor == 1.0 else f"~{factor:.2f}")
@@ -91,12 +93,25 @@ def _examined(clip: Clip, samples: np.ndarray, heard: dict[str, str], refused: f
     if clip.id not in heard:
         return "not heard by the recogniser", nothing
     why = misheard(clip.text, heard[clip.id], clip.source)
-    if why or clip.language != "en":
+    if why:
         return why, nothing
-    found = align(samples, clip.text)
+    found = align(samples, clip.text, clip.language)
     if found is None or not plausible(found.phones):
         return "the aligner finds no way through" if found is None else "phones of unlikely lengths", nothing
     return "", found
+
+
+def _text(clip: Clip, whole: Aligned, piece: Aligned, before: int) -> str:
+    """What is said in a piece: its words, in Mandarin its characters where each is a syllable; "" where unknown.
+
+    `before`: how many words are in earlier pieces.
+    """
+    if len(piece.words) == len(whole.words):
+        return clip.text
+    if clip.language == "en":
+        return " ".join(word for word, _, _ in piece.words)
+    characters = [c for c in clip.text if is_chinese(c)]
+    return "".join(characters[before : before + len(piece.words)]) if len(characters) == len(whole.words) else ""
 
 
 def _pieces(samples: np.ndarray, whole: Aligned) -> Iterator[tuple[np.ndarray, Aligned]]:

@@ -11,15 +11,17 @@ import numpy as np
 import pytest
 
 from ttsbench import testsets
-from ttsbench.audio import write
+from ttsbench.audio import read_at, write
 from ttsbench.errors import UserError
 from ttsbench.systems.corpus import build, heard, recordings, tokens
-from ttsbench.systems.corpus.align import Aligned, cuts, part, plausible
+from ttsbench.systems.corpus.align import Aligned, align, cuts, part, plausible
 from ttsbench.systems.corpus.clips import SOURCES, Clip, clips, test_only_readers
 from ttsbench.systems.corpus.reader import Corpus, shares
 from ttsbench.systems.corpus.shards import Utterance, limited
+from ttsbench.systems.corpus.sounds import mandarin_sounds, syllables_of
 from ttsbench.systems.corpus.voices import speak, voice
 from ttsbench.systems.text.frontend import in_both
+from ttsbench.systems.text.phones import ENGLISH, MANDARIN
 
 TEXT = "The old man walked down to the harbor. He sat there, and looked at the sea. Then he went home again."
 needs_flite = pytest.mark.skipif(shutil.which("flite") is None, reason="flite is not installed")
@@ -126,6 +128,30 @@ def test_phones_that_are_too_short_or_long_do_not_fit() -> None:
     assert plausible([("pau", 0.5), ("aa", 0.6), ("b", 0.68), ("pau", 3.0)])
     assert not plausible([("aa", 0.03), ("b", 0.06), ("d", 0.09)]) and not plausible([("pau", 1.0)])
     assert not plausible([("aa", 0.1), ("b", 1.4), ("d", 1.5)])
+
+
+def test_every_mandarin_phone_has_sounds_that_the_aligner_knows() -> None:
+    for phone in MANDARIN:
+        for initial in ("b-", "zh-", "s-", ""):
+            assert all(sound.lower() in ENGLISH for sound in mandarin_sounds(phone, initial).split())
+    assert syllables_of(in_both("你好啊。")) == [("n-", "i-3"), ("h-", "ao-3"), ("a-5",)]
+    assert syllables_of(in_both("你好 Anna")) is None
+
+
+def test_mandarin_is_aligned_with_english_models() -> None:
+    row = next(s for s in testsets.load("seed-mini-zh").samples if s.truth and "员工" in s.text)
+    assert row.truth
+    samples = read_at(row.truth, 16000)
+    found = align(samples, row.text, "zh")
+    assert found and plausible(found.phones)
+    assert [p for p, _ in found.phones if p != "pau"] == [p for p in in_both(row.text) if p != "pau"]
+    assert [e for _, e in found.phones] == sorted(e for _, e in found.phones) and len(found.words) == len(
+        [p for p in in_both(row.text) if p[-1] in "12345"]
+    )
+    assert align(samples, "Hello there.", "zh") is None
+    clip = Clip("x", Path(), "s", "aishell", "zh", row.text)
+    half = part(found, 0.0, found.words[3][1])
+    assert recordings._text(clip, found, half, 0) == "".join(c for c in row.text if c > "\u3400")[:3]
 
 
 def test_phones_of_kokoros_characters() -> None:
