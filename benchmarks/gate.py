@@ -1,6 +1,7 @@
 """The regression gate on speech made here: what it says of injected faults, by the number of rows, and false alarms.
 
     python benchmarks/gate.py --out /tmp/gate
+    python benchmarks/gate.py --out /tmp/gate --drawn       # scores that are drawn, in minutes; no speech, no models
 
 A system speaks the sentences of seed-mini in several voices each, with seeds 0 and 1. From the first run copies are
 made: noise on every second row, 3 % of the words silenced, 1 % of the words silenced, all times multiplied by 1.5.
@@ -26,6 +27,7 @@ import numpy as np
 import pandas as pd
 
 from ttsbench import audio, testsets
+from ttsbench.records import Metric, Sample, Score, Synthesis
 from ttsbench.reports.comparison import judge
 from ttsbench.reports.comparison.result import Comparison
 from ttsbench.reports.comparison.thresholds import Threshold
@@ -36,6 +38,7 @@ METRICS = "wer,sim-o,dnsmos-p808,rtf"
 FADE = 0.005  # seconds
 NOISE = 5.0  # dB of the noise above the speech
 OFF = Threshold("off")
+FAULTS = ("noise on every second row", "3 % of the words silenced", "1 % of the words silenced", "1.5 times as slow")
 
 
 def ttsbench(*words: object) -> None:
@@ -155,6 +158,59 @@ def _later(row: object, factor: float) -> object:
     return replace(row, chunks=chunks, total=(row.total or 0.0) * factor, audible=audible)  # type: ignore
 
 
+# --- scores that are drawn ----------------------------------------------------------------------------------------
+
+CARDS = [
+    Metric("wer", "WER", "%", "lower", 0, None, "intelligibility", "drawn"),
+    Metric("sim-o", "SIM-o", "cosine", "higher", -1, 1, "similarity", "drawn"),
+    Metric("dnsmos-p808", "DNSMOS P.808", "MOS", "higher", 1, 5, "quality", "drawn"),
+    Metric("rtf", "RTF", "", "lower", 0, None, "speed", "drawn", shown="corpus"),
+]
+
+
+def drawn(count: int, place: Path, draw: int = 1, noise: bool = False, lost: float = 0.0, slow: float = 1.0) -> Run:
+    """A run of nine words a row and 16 speakers: of a row's scatter, one half is its own and the same in every run.
+
+    WER 9 % on average; `draw` is the run's own half. `noise`: on every second row nine words of ten are wrong, and
+    voice and quality suffer; `lost`: share of further words that are lost; `slow`: factor of all times.
+    """
+    own, dice = np.random.default_rng(0), np.random.default_rng([1, draw])
+    samples = [Sample(f"row-{at:03d}", "nine words", speaker=f"s{at % 16}") for at in range(count)]
+    info = {"system": {"name": "drawn", "spec": "drawn", "card": {"name": "drawn"}},
+            "testset": {"name": "drawn", "digest": "d"}, "machine": {"name": "m"}}  # fmt: skip
+    shutil.rmtree(place, ignore_errors=True)
+    run = Run.create(place, info, samples)
+    write_lines(place / "synth.jsonl", [Synthesis(sample.id, "a.flac", "d", 16000, 3.0) for sample in samples])
+    hard = np.minimum(own.gamma(1.0, 0.09, count), 1.0)
+    worse = np.arange(count) % 2 == 0 if noise else np.zeros(count, bool)
+    fixed = np.random.default_rng([2, draw]).random((count, 9)), np.random.default_rng(3).random((count, 9))
+    wrong = (fixed[0] < np.where(worse, 0.9, hard)[:, None]) | (fixed[1] < lost)
+    columns = {
+        "wer": wrong.mean(axis=1),
+        "sim-o": 0.6 + own.normal(0, 0.04, count) + dice.normal(0, 0.04, count) - 0.2 * worse,
+        "dnsmos-p808": 3.4 + own.normal(0, 0.15, count) + dice.normal(0, 0.15, count) - 1.0 * worse,
+        "rtf": np.exp(own.normal(-2, 0.1, count) + dice.normal(0, 0.1, count)) * slow,
+    }
+    scores = {
+        name: [Score(s.id, float(v), 3.0) for s, v in zip(samples, values, strict=True)]
+        for name, values in columns.items()
+    }
+    run.write_scores({"name": "drawn", "version": 1, "title": "", "explain": "", "source": ""}, scores, CARDS)
+    return run
+
+
+def all_drawn(count: int, out: Path) -> dict[str, Run]:
+    """The same faults, drawn."""
+    return {
+        "none": drawn(count, out / "a"),
+        "another seed": drawn(count, out / "b", draw=2),
+        FAULTS[0]: drawn(count, out / "c", noise=True),
+        FAULTS[1]: drawn(count, out / "d", lost=0.03),
+        FAULTS[2]: drawn(count, out / "e", lost=0.01),
+        FAULTS[3]: drawn(count, out / "f", slow=1.5),
+    }
+
+
 # --- verdicts -----------------------------------------------------------------------------------------------------
 
 
@@ -179,7 +235,7 @@ def told(found: Comparison, metric: str) -> str:
     change = row.difference.ratio
     moved = f"{change:.2f}x" if change is not None else number(row.metric, row.difference.value, sign=True)
     if row.mark == "=":
-        return f"{moved}, {row.verdict.removeprefix('no difference ')}"
+        return f"{moved}, {row.verdict}"
     if row.mark == "~":
         return f"{moved}, inconclusive: {row.reason.partition(' can ')[2]}"
     large = ", large jump" if "so large" in row.reason else ""
@@ -223,24 +279,18 @@ def alarms(runs: tuple[Run, Run], count: int, times: int, place: Path) -> tuple[
     return found[0], found[1]
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--system", default="mobilespeech", help="one whose seed matters (default: mobilespeech)")
-    parser.add_argument("--rows", default="10,24,72,300", help="sizes (default: 10,24,72,300)")
-    parser.add_argument("--times", type=int, default=200, help="shuffles (default: 200)")
-    parser.add_argument("--out", type=Path, required=True, help="runs are kept and used again")
-    options = parser.parse_args()
-    sizes, out = [int(word) for word in options.rows.split(",")], options.out
-    spec = listed(max(sizes), out / "rows.jsonl")
+def spoken(system: str, rows: int, out: Path) -> dict[str, Run]:
+    """Two seeds spoken and scored, and the faults made of the first; what is there already is used again."""
+    spec = listed(rows, out / "rows.jsonl")
     for seed in (0, 1):
-        ttsbench("run", "--system", options.system, "--testset", spec, "--metrics", METRICS, "--seed", seed,
+        ttsbench("run", "--system", system, "--testset", spec, "--metrics", METRICS, "--seed", seed,
                  "--out", out / f"seed{seed}", "--score-jobs", 1, "--shared-machine", "--fail-on-error", 1)  # fmt: skip
-    base, other = (Run.open(out / f"seed{seed}" / f"{options.system}@gate") for seed in (0, 1))
+    base, other = (Run.open(out / f"seed{seed}" / f"{system}@gate") for seed in (0, 1))
     makers: dict[str, Callable[[Path], None]] = {
-        "noise on every second row": lambda path: noisy(base, path),
-        "3 % of the words silenced": lambda path: muted(base, path, 0.03),
-        "1 % of the words silenced": lambda path: muted(base, path, 0.01),
-        "1.5 times as slow": lambda path: slowed(base, path, 1.5),
+        FAULTS[0]: lambda path: noisy(base, path),
+        FAULTS[1]: lambda path: muted(base, path, 0.03),
+        FAULTS[2]: lambda path: muted(base, path, 0.01),
+        FAULTS[3]: lambda path: slowed(base, path, 1.5),
     }
     faults = {"none": base, "another seed": other}
     for title, make in makers.items():
@@ -249,13 +299,27 @@ def main() -> int:
             make(path)
             (path / "scores" / "done").touch()
         faults[title] = Run.open(path)
+    return faults
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--system", default="mobilespeech", help="one whose seed matters (default: mobilespeech)")
+    parser.add_argument("--rows", default="10,24,72,300", help="sizes (default: 10,24,72,300)")
+    parser.add_argument("--drawn", action="store_true", help="draw scores in place of speaking")
+    parser.add_argument("--times", type=int, default=200, help="shuffles (default: 200)")
+    parser.add_argument("--out", type=Path, required=True, help="runs are kept and used again")
+    options = parser.parse_args()
+    sizes, out = [int(word) for word in options.rows.split(",")], options.out
+    faults = all_drawn(max(sizes), out / "drawn") if options.drawn else spoken(options.system, max(sizes), out)
+    base, other, noise = (faults[title] for title in ("none", "another seed", FAULTS[0]))
     with tempfile.TemporaryDirectory() as place:
         rows, ended = table(base, faults, sizes, Path(place))
-        print(rows.to_markdown(index=False))
-        ok = all(ended[f"noise on every second row, {count}"] == 1 for count in sizes)
+        print(rows.to_markdown(index=False), flush=True)
+        ok = all(ended[f"{FAULTS[0]}, {count}"] == 1 for count in sizes)
         ok &= all(ended[f"none, {count}"] == 0 for count in sizes)
         counts = []
-        for title, pair in (("two seeds", (base, other)), ("clean and noisy", (base, faults[next(iter(makers))]))):
+        for title, pair in (("two seeds", (base, other)), ("clean and noisy", (base, noise))):
             for count in sizes:
                 found = alarms(pair, count, options.times, Path(place))
                 counts.append({"by lot": title, "rows": count, "shuffles": options.times, "alarms": found[0],
