@@ -159,6 +159,19 @@ def test_alpha_of_filled_sheets_equals_the_literature(make_run, tmp_path, capsys
     assert sum("has no answer" in problem for problem in data["problems"]) == 7
 
 
+def test_where_nobody_passes_the_checks_no_rater_is_named(runs, tmp_path, capsys):
+    main("export", *runs, "--design", "ab", "--raters", 1, "--sentences", 4, "--out", tmp_path / "out")
+    key = plans.load_key(tmp_path / "out.key.json")
+    items = key["items"]["rater-01"]
+    low = {i: "B" if items[i]["systems"].index("degraded") else "A" for i in items if "degraded" in items[i]["systems"]}
+    fill(tmp_path / "out" / "rater-01.xlsx", lambda item: low.get(item, "none"))
+    capsys.readouterr()
+    assert main("import", tmp_path / "out", "--key", tmp_path / "out.key.json", "--out", tmp_path / "r") == 0
+    assert "alpha of no rater not defined" in capsys.readouterr().err
+    page = (tmp_path / "r" / "ratings.html").read_text()
+    assert "alpha (ordinal) of no rater:" in page and "a scale needs answers on at least two systems" in page
+
+
 @pytest.mark.parametrize("design, worse, better", [("cmos", "-2", "2"), ("ab", "A", "B")])
 def test_pairs_are_joined_whichever_came_first(runs, tmp_path, capsys, design, worse, better):
     out = tmp_path / "handout"

@@ -85,7 +85,7 @@ def _import(options: argparse.Namespace) -> int:
     alpha = "not defined" if result.alpha is None else f"{result.alpha:.3f}"
     print(
         f"{len(result.ratings)} answers of {len(result.raters)} raters, "
-        f"Krippendorff's alpha of {', '.join(result.counted)} {alpha}"
+        f"Krippendorff's alpha of {', '.join(result.counted) or 'no rater'} {alpha}"
         f"{', failed their checks: ' + ', '.join(out) if out else ''}; {len(result.problems)} problems; "
         f"{'no sheet came back of ' + ', '.join(absent) + '; ' if absent else ''}"
         f"open {options.out / 'ratings.html'}.",
