@@ -31,7 +31,7 @@ from ttsbench.systems.text.phones import IDS, PHONES
 from ttsbench.systems.training.data import StoredCodes, encode_corpus
 
 UNIT = 0.005  # seconds: phones' lengths
-PART = 0.2  # of what is free goes to recordings
+PART, CODES = 0.2, 0.4  # of what is free goes to recordings, and at most to codes; latents get the rest
 FILES = ("codec-fsq.safetensors", "vocoder.safetensors")
 LATENT_BITS = (6,) * 96
 FRAME_BYTES = 8  # an FSQ frame
@@ -40,7 +40,7 @@ FRAME_BYTES = 8  # an FSQ frame
 def write(corpus: Path, real: Path | None, out: Path, weights: Path, mib: float = 46.0) -> dict[str, float]:
     """Write the pack into OUT (emptied first), at most `mib` in all; returns the MiB and hours of each part.
 
-    Everything that has codes is in it until half of the room is used, warped voices last; latents of the same
+    Everything that has codes is in it until `CODES` of the room are used, warped voices last; latents of the same
     utterances, in the same order, as far as there is room.
     """
     shutil.rmtree(out, ignore_errors=True)
@@ -55,7 +55,7 @@ def write(corpus: Path, real: Path | None, out: Path, weights: Path, mib: float 
     codes, used = [], 0.0
     for u in chosen:
         used += stored.index[u.id][1] * FRAME_BYTES + 3 * len(u.phones)
-        if used > 0.6 * room:
+        if used > CODES * room:
             break
         codes.append(u)
     levels = load_codec("fsq", weights).levels
