@@ -12,6 +12,7 @@ import pytest
 
 from ttsbench import testsets
 from ttsbench.audio import read_at, write
+from ttsbench.cli import main
 from ttsbench.errors import UserError
 from ttsbench.systems.corpus import build, heard, recordings, tokens
 from ttsbench.systems.corpus.align import Aligned, align, cuts, part, plausible
@@ -185,7 +186,8 @@ def test_a_folder_of_synthetic_speech_grows(tmp_path: Path, monkeypatch: pytest.
     out = tmp_path / "corpus"
     assert build.build(out, hours=0, synthesised=(given,), workers=1) == 1
     (given / "manifest.jsonl").write_text("".join(rows))
-    assert build.build(out, hours=0, synthesised=(given,), workers=1) == 3
+    words = ["train", "corpus", "--spoken", str(given), "--out", str(out), "--hours", "0", "--workers", "1"]
+    assert main(words) == 0 and len(Corpus(out).utterances) == 3
     assert sorted(p.name for p in out.glob("shard-*.jsonl")) == [
         "shard-kokoro-000.of2.jsonl",
         "shard-kokoro-001.of1.jsonl",
