@@ -77,7 +77,7 @@ def test_training_does_not_begin_without_the_ear_that_it_will_need(monkeypatch: 
 
     begun: list[str] = []
     monkeypatch.setattr(ear, "whisper", missing)
-    monkeypatch.setattr(stages, "run", lambda order, hear: begun.append(order.what) or 0)
+    monkeypatch.setattr(stages, "run", lambda order, hear, recognise: begun.append(order.what) or 0)
     parser = argparse.ArgumentParser()
     train.add_arguments(parser)
     with pytest.raises(MissingModel, match="no Whisper"):
