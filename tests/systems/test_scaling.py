@@ -85,7 +85,9 @@ def test_table_plot_and_resumption(tmp_path: Path, prompt: Path, monkeypatch: py
     monkeypatch.setattr(systems, "load", lambda spec, device: asked.append(spec) or Singer())
     monkeypatch.setattr(scaling, "NUMBERS", (1, 2, 4))
     folder = tmp_path / "out"
-    assert command(folder, "--seconds", "0.8") == 1  # one sentence could not be searched
+    (tmp_path / "mine.py").write_text("def pitch(sample, rate):\n    return lambda sound: -float(abs(sound).mean())\n")
+    asked_for = ("--seconds", "0.8", "--content", f"{tmp_path}/mine.py:pitch", "--voice", "timbre")
+    assert command(folder, *asked_for) == 1  # one sentence could not be searched
     lines = {line["search"]: line for line in json.loads((folder / "table.json").read_text())}
     assert list(lines) == ["direct", "ORM N=02", "ORM N=04", "partial PRM", "partial PRM + ORM"]
     assert lines["direct"]["calls"] == 0
@@ -100,7 +102,7 @@ def test_table_plot_and_resumption(tmp_path: Path, prompt: Path, monkeypatch: py
     assert (two["candidates"], two["frames"], two["decodes"]) == (2 * one["candidates"], 2 * one["frames"], 8)
     whole = [audio.read(folder / "audio" / "direct" / f"{name}.flac")[0] for name in "ab"]
     assert len(whole[1]) == 2 * len(whole[0])  # both pieces, one after the other
-    command(folder, "--seconds", "0.8")
+    command(folder, *asked_for)
     assert (folder / "rows.jsonl").read_text() == before
 
 
