@@ -1,0 +1,62 @@
+"""how near a run's clips are to real speech as a distribution (TTSDS2's score over embedded models)"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from ttsbench.columns import table
+from ttsbench.errors import UserError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `ttsbench distance`."""
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders")
+    parser.add_argument(
+        "--against", type=Path, metavar="DIR",
+        help="a folder of real speech (default: the recordings of each run's own test set)",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="results as one JSON line on standard output")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure and print: a row a run and feature, and their mean."""
+    from ttsbench import distribution
+    from ttsbench.audio import SUFFIXES
+    from ttsbench.store import Run
+
+    found = {}
+    for folder in options.runs:
+        opened = Run.open(folder)
+        clips = [path for row in opened.syntheses.values() if (path := opened.audio(row)) and path.is_file()]
+        if options.against:
+            real = sorted(path for path in options.against.rglob("*") if path.suffix.lower() in SUFFIXES)
+        else:
+            real = [sample.truth for sample in opened.samples if sample.truth]
+        if not real:
+            raise UserError(f"{folder}: its test set has no recordings; give a folder of real speech by --against")
+        found[folder.name] = distribution.measure(clips, real)
+    if options.json:
+        print(json.dumps({name: [asdict(each) for each in rows] for name, rows in found.items()}, allow_nan=False))
+        return 0
+    print(table([_row(name, each) for name, rows in found.items() for each in rows]))
+    for name, rows in found.items():
+        print(f"{name}: {distribution.total(rows):.1f} of 100 ({distribution.NAME}, mean of the features that count)")
+    return 0
+
+
+def _row(name: str, each: object) -> dict[str, object]:
+    from ttsbench.distribution import Nearness
+
+    assert isinstance(each, Nearness)
+    return {
+        "run": name,
+        "feature": each.feature + ("" if each.counted else " (not counted)"),
+        "score of 100": f"{each.score:.1f}",
+        "to real speech": f"{each.real:.4g}",
+        "to noise": f"{each.noise:.4g}",
+        "clips": each.clips,
+        "failed": each.failed,
+    }
