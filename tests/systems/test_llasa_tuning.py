@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -10,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from ttsbench import systems
 from ttsbench.audio import write
@@ -20,6 +22,7 @@ from ttsbench.systems.corpus.shards import Spoken, collect, write_shard
 from ttsbench.systems.llasa import core, decoding, paper, prompt, tuning
 from ttsbench.systems.training.llama import published as published_settings
 from ttsbench.systems.training.llama import start_from
+from ttsbench.systems.training.paper import Paper, train_paper
 
 from .llasa_folder import publish, write_tokenizer
 
@@ -115,3 +118,43 @@ def test_the_paper_preset_trains_resumes_and_writes_what_the_system_reads(
     system.sampling = decoding.Sampling(temperature=3.0)  # so that an untrained model says codes, too
     said = np.concatenate(list(system.synthesize(Sample("a", "hi", prompt=tmp_path / "p.wav"), 3)))
     assert said.size > 300 and np.isfinite(said).all()
+
+
+@pytest.mark.parametrize("size", ["1b", "3b", "8b"])
+def test_every_size_starts_from_its_llama_and_reads(size: str) -> None:
+    """Shapes alone: nothing is allocated."""
+    config = core.SIZES[size]
+    with torch.device("meta"):
+        model = core.Llama(config)
+        text_model = core.Llama(dataclasses.replace(config, vocabulary=128_256)).state_dict()
+        start_from(model, text_model)
+        hidden = model.read(torch.zeros(1, 16, dtype=torch.long))
+        assert model.head(hidden).shape == (1, 16, core.VOCABULARY)
+    other = "3b" if size != "3b" else "8b"
+    with torch.device("meta"), pytest.raises(ValueError, match="not the Llama to start from"):
+        start_from(core.Llama(core.SIZES[other]), text_model)
+
+
+def test_the_variant_chooses_size_and_llama(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr("ttsbench.systems.llasa.tuning.train_paper", lambda *given, **_: seen.append(given))
+    monkeypatch.setattr("ttsbench.systems.llasa.prompt.load_tokenizer", lambda folder: folder.name)
+    monkeypatch.setattr(XCodec2, "published", lambda: torch.nn.Identity())
+    for name in ("LLASA_3B_DIR", "LLAMA_3B_INSTRUCT_DIR"):
+        (tmp_path / name).mkdir()
+        monkeypatch.setenv(name, str(tmp_path / name))
+    (tmp_path / "LLASA_3B_DIR" / "tokenizer.json").touch()
+    parts = {"a": "model-1.safetensors", "b": "model-2.safetensors"}
+    for key, file in parts.items():
+        save_file({key: torch.ones(1)}, tmp_path / "LLAMA_3B_INSTRUCT_DIR" / file)
+    index = tmp_path / "LLAMA_3B_INSTRUCT_DIR" / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": parts}))
+    train_paper("llasa", Paper(tmp_path, tmp_path, variant="3b"))
+    train_paper("llasa", Paper(tmp_path, tmp_path, variant="3b", start=tmp_path / "LLAMA_3B_INSTRUCT_DIR"))
+    for _, _, _, tokenizer, llama, config in seen:
+        assert (tokenizer, sorted(llama), config) == ("LLASA_3B_DIR", ["a", "b"], core.SIZES["3b"])
+    assert len(seen) == 2
+    with pytest.raises(ValueError, match="--variant 70b: llasa has 1b, 3b, 8b"):
+        train_paper("llasa", Paper(tmp_path, tmp_path, variant="70b"))
+    with pytest.raises(ValueError, match="--variant fixed: kalle has none"):
+        train_paper("kalle", Paper(tmp_path, tmp_path, variant="fixed"))
