@@ -37,7 +37,7 @@ def interval(rng: np.random.Generator, seeds: int, between: float, row: float, s
 def main() -> None:
     trials = int(sys.argv[1]) if len(sys.argv) > 1 else 300
     rng = np.random.default_rng(1)
-    print("| seeds | speakers | rows | seeds differ by | covers % | median width |\n| --- | --- | --- | --- | --- | --- |")
+    print("| seeds | speakers | rows | seeds differ by | covers % | median width |", "| --- " * 6 + "|", sep="\n")
     for seeds in (1, 2, 3, 5):
         for between, row, seed in CASES:
             if seeds == 1 and seed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from ttsbench import exchange
@@ -22,7 +23,8 @@ def run(options: argparse.Namespace) -> int:
     """Write, and say what was written."""
     from ttsbench.store import Run
 
-    files = exchange.format_named(options.to).write([Run.open(folder) for folder in options.runs], options.out)
-    for file in files:
+    form = exchange.format_named(options.to)
+    for file in form.write([Run.open(folder) for folder in options.runs], options.out):
         print(file)
+    print(f"in {options.out}: {form.ABOUT}", file=sys.stderr)
     return 0

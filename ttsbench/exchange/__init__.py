@@ -11,11 +11,13 @@ import importlib
 import pkgutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from ttsbench.errors import UserError, unknown
 from ttsbench.records import TestSet
-from ttsbench.store import Run
+
+if TYPE_CHECKING:
+    from ttsbench.store import Run  # numpy, which the help of the command does not need
 
 
 class Format(Protocol):
