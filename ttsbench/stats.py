@@ -222,7 +222,7 @@ def _groups(rows: Sequence[Score], clusters: Mapping[str, str] | None) -> np.nda
     ids = [row.sample for row in rows]
     if clusters is None or resampled(ids, clusters) == "utterance":
         known: dict[str, int] = {}
-        return np.array([known.setdefault(parted(name)[0], len(known)) for name in ids])
+        return np.array([known.setdefault(parted(name)[0], len(known)) for name in ids], dtype=int)
     return np.unique([clusters[name] for name in ids], return_inverse=True)[1]
 
 
