@@ -5,11 +5,10 @@ They judge no quality; they point at rows that somebody should listen to.
 
 from __future__ import annotations
 
-from ttsbench.copies import SAID
 from ttsbench.metrics import items
 from ttsbench.metrics.text import rules
 from ttsbench.playback import AUDIBLE
-from ttsbench.records import Feature, Item, Measure, Metric, Request, Score
+from ttsbench.records import COPY, Feature, Item, Measure, Metric, Request, Score
 
 FULL_SHARE = 0.001  # of samples at full scale
 LONG_PAUSE = 1.5  # s between audible frames
@@ -64,7 +63,7 @@ def checks(
             )
         truth = features[1] if item.sample.truth else None
         found = _of_audio(features[0].value, None if truth is None or truth.error else truth.value, item)
-        found += ["copy"] if SAID in item.synthesis.note else []
+        found += ["copy"] if COPY in item.synthesis.note else []
         last = features[-1]
         if recogniser and item.sample.language in texts and not last.error:
             found += _of_words(str(last.value["text"]), item, texts[item.sample.language])

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from ttsbench.copies import SAID
 from ttsbench.metrics import items
-from ttsbench.records import Feature, Item, Measure, Metric, Request, Score
+from ttsbench.records import COPY, Feature, Item, Measure, Metric, Request, Score
 
 
 def copied() -> Measure:
@@ -19,7 +18,7 @@ def copied() -> Measure:
         error = items.missing(item)
         if error:
             return Score(item.sample.id, error=error)
-        found = [each for each in item.synthesis.note.split("; ") if each.startswith(SAID)]
+        found = [each for each in item.synthesis.note.split("; ") if each.startswith(COPY)]
         return Score(item.sample.id, float(bool(found)), detail={"checks": found} if found else {})
 
     return Measure(metric, items.applies, requests, score)

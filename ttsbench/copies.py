@@ -8,10 +8,9 @@ import numpy as np
 import soundfile
 
 from ttsbench import audio
-from ttsbench.records import Sample
+from ttsbench.records import COPY, Sample
 
 STEP = 1.5 / 2**15  # how far samples may lie apart that were rounded to 16 bits once more
-SAID = "equal to its "  # what a note on such a row begins with
 
 
 def copy_note(sample: Sample, samples: np.ndarray, rate: int) -> str:
@@ -21,7 +20,7 @@ def copy_note(sample: Sample, samples: np.ndarray, rate: int) -> str:
     """
     for name, path in (("recording", sample.truth), ("prompt", sample.prompt)):
         if path is not None and same(samples, rate, path):
-            return f"{SAID}{name}"
+            return f"{COPY}{name}"
     return ""
 
 

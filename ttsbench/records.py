@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Task = Literal["zero-shot", "continuation", "resynthesis"]
 Better = Literal["higher", "lower", "neither"]
+COPY = "equal to its "  # what a note on an output begins with that is the recording or the prompt
 
 
 @dataclass(frozen=True)
