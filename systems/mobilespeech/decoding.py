@@ -47,6 +47,19 @@ def speak(
     return codes
 
 
+@torch.inference_mode()
+def without_prompt(model: MobileSpeech, phones: Tensor, prompt: Tensor, seconds: float) -> tuple[Tensor, float]:
+    """Drop the phones that a prompt of so many seconds has said already, by predicted durations; also the seconds that
+    are still to be dropped.
+    """
+    if seconds <= 0:
+        return phones, 0.0
+    text, mask = model.text(phones[None])
+    frames = whole_frames(model.predict_durations(text, mask, *model.hear(prompt[None], None)), mask)[0]
+    ends = frames.cumsum(0) / model.design.frame_rate
+    return phones[ends > seconds], max(0.0, seconds - float(ends[-1]))
+
+
 def fill(
     model: MobileSpeech,
     x: Tensor,

@@ -20,7 +20,7 @@ from ttsbench.records import Card, Sample
 from ttsbench.systems.codecs.encodec import EnCodec
 from ttsbench.systems.errors import SpeechError
 from ttsbench.systems.livespeech.full import located, there_and_back
-from ttsbench.systems.mobilespeech.decoding import Settings, speak
+from ttsbench.systems.mobilespeech.decoding import Settings, speak, without_prompt
 from ttsbench.systems.mobilespeech.design import passes
 from ttsbench.systems.mobilespeech.model import MobileSpeech
 from ttsbench.systems.mobilespeech.pieces import sentences
@@ -71,11 +71,16 @@ class Trained:
             raise SpeechError("MobileSpeech speaks in the voice of a prompt, and this sample has none")
         heard = read_at(sample.prompt, self.codec.sample_rate)[-round(PROMPT_SECONDS * self.codec.sample_rate) :]
         prompt = self.codec.encode(torch.from_numpy(heard)[None].to(self.device))[0]
+        skipped = sample.prompt_seconds if sample.task == "continuation" and not sample.prompt_text else 0.0
         for piece in sentences(sample.text):
-            phones = text_to_ids(piece, self.model.design.phones)
-            if set(phones) <= {1}:
+            ids = text_to_ids(piece, self.model.design.phones)
+            if set(ids) <= {1}:
                 raise SpeechError(f"nothing to say in {piece!r}")
-            codes = speak(self.model, torch.tensor(phones, device=self.device), prompt, self.settings, seed)
+            phones = torch.tensor(ids, device=self.device)
+            phones, skipped = without_prompt(self.model, phones, prompt, skipped)
+            if len(phones) == 0:
+                continue
+            codes = speak(self.model, phones, prompt, self.settings, seed)
             yield self.codec.decode(codes[None])[0].float().cpu().numpy()
 
     def resynthesize(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:

@@ -16,9 +16,8 @@ from ttsbench.records import Sample
 from ttsbench.systems import cards
 from ttsbench.systems.codecs import checkpoints, load_codec
 from ttsbench.systems.errors import SpeechError
-from ttsbench.systems.mobilespeech.decoding import Settings, speak
+from ttsbench.systems.mobilespeech.decoding import Settings, speak, without_prompt
 from ttsbench.systems.mobilespeech.design import PASSES
-from ttsbench.systems.mobilespeech.model import whole_frames
 from ttsbench.systems.mobilespeech.pieces import clauses, sentences
 from ttsbench.systems.mobilespeech.train import PROMPT_SECONDS, restore
 from ttsbench.systems.nn.precision import has_bf16
@@ -77,7 +76,7 @@ class System:
         skipped = sample.prompt_seconds if sample.task == "continuation" and not sample.prompt_text else 0.0
         for piece in pieces:
             phones = torch.tensor(text_to_ids(piece, design.phones), device=self.device)
-            phones, skipped = self._without_prompt(phones, prompt, skipped)
+            phones, skipped = without_prompt(self.model, phones, prompt, skipped)
             if len(phones) == 0:
                 continue
             codes = speak(self.model, phones, prompt, self.settings, seed)
@@ -100,13 +99,3 @@ class System:
             samples = samples[: round(PROMPT_SECONDS * rate)]
         codes = self.codec.encode(torch.from_numpy(samples)[None].to(self.device))[0]
         return codes[-round(PROMPT_SECONDS * self.codec.frame_rate) :]
-
-    @torch.inference_mode()
-    def _without_prompt(self, phones: Tensor, prompt: Tensor, skipped: float) -> tuple[Tensor, float]:
-        """Drop the phones that the prompt has said already, by predicted durations, and what is still to be dropped."""
-        if skipped <= 0:
-            return phones, 0.0
-        text, mask = self.model.text(phones[None])
-        frames = whole_frames(self.model.predict_durations(text, mask, *self.model.hear(prompt[None], None)), mask)[0]
-        ends = frames.cumsum(0) / self.codec.frame_rate
-        return phones[ends > skipped], max(0.0, skipped - float(ends[-1]))
