@@ -60,14 +60,15 @@ PAPER_RECIPE = Recipe(
     Settings(steps=3_000_000, lr=2e-4, warmup=10_000, betas=(0.9, 0.95), listen_every=20_000, eval_every=20_000),
     frames=16 * 400,
 )
+UNGROUPED = replace(
+    PAPER_RECIPE, design=PAPER, strength=0.1, settings=replace(PAPER_RECIPE.settings, steps=1_000_000, accumulate=4)
+)
 PAPER_RECIPES = {
     "adaptive": PAPER_RECIPE,
     "fixed": replace(PAPER_RECIPE, fixed=True),
-    "ungrouped": replace(
-        PAPER_RECIPE, design=PAPER, strength=0.1,
-        settings=replace(PAPER_RECIPE.settings, steps=1_000_000, accumulate=4),
-    ),
-}  # fmt: skip
+    "ungrouped": UNGROUPED,
+    "ungrouped-p-max": replace(UNGROUPED, p_max=0.5),
+}
 
 
 def losses(

@@ -26,8 +26,9 @@ Say = Callable[[str], None]
 @dataclass(frozen=True)
 class Paper:
     """What is asked for. `variant`: a size of Llasa (1b, 3b, 8b); weights of LiveSpeech's codebooks (adaptive, fixed)
-    or its model without group heads (ungrouped). `start`: a folder with the Llama to start from, in place of the
-    published one. `listen`: who chooses among checkpoints, made from what turns a module into a system; None: the loss.
+    or its model without group heads (ungrouped, ungrouped-p-max). `start`: a folder with the Llama to start from, in
+    place of the published one. `listen`: who chooses among checkpoints, made from what turns a module into a system;
+    None: the loss.
     """
 
     corpus: Path
@@ -39,7 +40,7 @@ class Paper:
     say: Say = print
 
 
-VARIANTS = {"livespeech": ("adaptive", "fixed", "ungrouped"), "llasa": ("1b", "3b", "8b")}
+VARIANTS = {"livespeech": ("adaptive", "fixed", "ungrouped", "ungrouped-p-max"), "llasa": ("1b", "3b", "8b")}
 
 
 def train_paper(what: str, asked: Paper) -> None:

@@ -18,6 +18,7 @@ from ttsbench.systems.livespeech.model import LiveSpeech
 from ttsbench.systems.livespeech.paper import batches, segment
 from ttsbench.systems.livespeech.text import characters
 from ttsbench.systems.livespeech.train import PAPER_RECIPES, Recipe, losses
+from ttsbench.systems.training.paper import VARIANTS
 from ttsbench.systems.training.trainer import Settings
 from ttsbench.systems.training.words import words_of
 
@@ -95,9 +96,12 @@ def test_fixed_weights_fall_to_one_and_replace_the_adaptive_ones() -> None:
     weighted, _ = code_loss(logits, codes, lengths, 11, fixed=fixed_weights(3, 0.0))
     ends = even * 12 - plain.sum() * 4
     torch.testing.assert_close(weighted * 12, (plain * torch.tensor([16.0, 8.0, 4.0])).sum() * 4 + ends)
-    assert {name: recipe.design.groups for name, recipe in PAPER_RECIPES.items()} == {
-        "adaptive": 8, "fixed": 8, "ungrouped": 1,
+    found = {name: (r.design.groups, r.strength, r.p_max) for name, r in PAPER_RECIPES.items()}
+    assert found == {
+        "adaptive": (8, 0.05, None), "fixed": (8, 0.05, None), "ungrouped": (1, 0.1, None),
+        "ungrouped-p-max": (1, 0.1, 0.5),
     }  # fmt: skip
+    assert set(PAPER_RECIPES) == set(VARIANTS["livespeech"])
     assert PAPER_RECIPES["fixed"].fixed and not PAPER_RECIPES["adaptive"].fixed
 
 
