@@ -50,7 +50,8 @@ def spoken(folder: Path, rows: list[Row], refused: frozenset[str]) -> Iterator[S
             continue
         phones = _phones(row, samples)
         if not phones:
-            yield Dropped(source, "phones and text disagree", row["seconds"])
+            why = "phones and text disagree" if row.get("ends") else "the aligner finds no way through"
+            yield Dropped(source, why, row["seconds"])
             continue
         split = "dev" if zlib.crc32(row["id"].encode()) % 40 == 0 else "train"
         voice, factor = f"{source}-{row['voice']}", row.get("warp", 1.0)
