@@ -114,6 +114,22 @@ class Paper:
         if not spoken:
             raise SpeechError("the model ended at once and said nothing: try another seed")
 
+    @torch.inference_mode()
+    def transcribe(self, audio: np.ndarray, sample_rate: int) -> str:
+        """What a model trained to recognise (`--variant 1b-asr`) hears in `audio` (samples,), greedily."""
+        here = torch.from_numpy(resample(audio.astype(np.float32), sample_rate, RATE))[None].to(self.device)
+        ids = prompt.encode_heard(self.tokenizer, self.codec.encode(here)[0, :, 0].tolist())
+        ready = PaperWriter(self.model, ids, (), self._decode, Sampling(temperature=0.0))
+        state, hidden = ready.begin()
+        state, said = state.fork(1, ready.limit), list[int]()
+        while len(said) < ready.limit:
+            token = int(self.model.head(hidden).argmax())
+            if token == prompt.TEXT_END:
+                break
+            said.append(token)
+            hidden = ready.read(torch.tensor([[token]], device=self.device), state)
+        return self.tokenizer.decode(said).strip()
+
     def _codes(self, sample: Sample) -> list[int]:
         if sample.prompt is None:
             return []

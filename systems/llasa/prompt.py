@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 DATE = "26 Jul 2024"
 START = TEXT + MARKERS.index("<|SPEECH_GENERATION_START|>")
 END = TEXT + MARKERS.index("<|SPEECH_GENERATION_END|>")
+TEXT_END = TEXT + MARKERS.index("<|TEXT_GENERATION_END|>")
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
@@ -73,3 +74,15 @@ def encode(tokenizer: Tokenizer, text: str, codes: Sequence[int] = (), date: str
     """Token ids of the prompt for `text` (see `join`), followed by the prompt's speech `codes`, each in [0, 65536)."""
     ids = tokenizer.encode(render(text, date), add_special_tokens=False).ids
     return [*ids, *(SPEECH + int(code) for code in codes)]
+
+
+def encode_heard(tokenizer: Tokenizer, codes: Sequence[int], date: str = DATE) -> list[int]:
+    """Token ids of the other direction, speech to text (paper, Table 3): the `codes` in the user's turn, then the mark
+    where the text begins. The paper prints no template: this one mirrors that of speaking (our choice).
+    """
+    whole = render("\0", date).replace("Convert the text to speech:", "Convert the speech to text:")
+    for kind in ("START", "END"):
+        whole = whole.replace(f"<|TEXT_UNDERSTANDING_{kind}|>", f"<|SPEECH_UNDERSTANDING_{kind}|>")
+    before, after = whole.replace("<|SPEECH_GENERATION_START|>", "<|TEXT_GENERATION_START|>").split("\0")
+    first, then = (tokenizer.encode(part, add_special_tokens=False).ids for part in (before, after))
+    return [*first, *(SPEECH + int(code) for code in codes), *then]

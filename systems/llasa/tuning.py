@@ -47,17 +47,23 @@ class Row:
     labels: Tensor
 
 
-def row(tokenizer: Tokenizer, text: str, codes: Sequence[int], length: int = CONTEXT) -> Row:
-    """One utterance: prompt, speech, its end, and end-of-turn to fill up; cut at `length`.
+def row(tokenizer: Tokenizer, text: str, codes: Sequence[int], length: int = CONTEXT, heard: bool = False) -> Row:
+    """One utterance: prompt, speech, its end, and end-of-turn to fill up; cut at `length`. `heard`: speech first, then
+    the text, for recognition.
 
-    Learned are the tokens from the mark where speech begins to the mark where it ends.
+    Learned are the tokens from the mark where speech (or the text) begins to the mark where it ends.
     """
-    before = prompt.encode(tokenizer, prompt.join("", text))
+    if heard:
+        before = prompt.encode_heard(tokenizer, codes)
+        after = [*tokenizer.encode(prompt.join("", text), add_special_tokens=False).ids, prompt.TEXT_END]
+    else:
+        before = prompt.encode(tokenizer, prompt.join("", text))
+        after = [*(SPEECH + int(code) for code in codes), prompt.END]
     filler = tokenizer.token_to_id("<|eot_id|>")
     if filler is None:
         raise UserError("the tokenizer has no <|eot_id|>: it is not a Llama 3 tokenizer")
     ids = torch.full((length,), filler)
-    said = torch.tensor([*before, *(SPEECH + int(code) for code in codes), prompt.END])[:length]
+    said = torch.tensor([*before, *after])[:length]
     ids[: len(said)] = said
     labels = torch.full((length,), UNLABELLED)
     labels[len(before) - 1 : len(said)] = said[len(before) - 1 :]
@@ -118,8 +124,10 @@ class Rows(Sequence[Row]):
     Their codes must be stored under `name` (`training.data.encode_recordings`).
     """
 
-    def __init__(self, corpus: Corpus, name: str, split: str, tokenizer: Tokenizer, length: int) -> None:
-        self.stored, self.tokenizer, self.length = StoredCodes(corpus, name), tokenizer, length
+    def __init__(
+        self, corpus: Corpus, name: str, split: str, tokenizer: Tokenizer, length: int, heard: bool = False
+    ) -> None:
+        self.stored, self.tokenizer, self.length, self.heard = StoredCodes(corpus, name), tokenizer, length, heard
         self.utterances = [u for u in corpus.select(split) if u.id in self.stored.index]
         if not self.utterances:
             raise UserError(f"{corpus.folder}: no utterance with a transcript in split {split!r}")
@@ -129,7 +137,7 @@ class Rows(Sequence[Row]):
 
     def __getitem__(self, index: Any) -> Any:
         u = self.utterances[index]
-        return row(self.tokenizer, u.text, self.stored.of(u)[:, 0].tolist(), self.length)
+        return row(self.tokenizer, u.text, self.stored.of(u)[:, 0].tolist(), self.length, self.heard)
 
 
 def train_paper(
@@ -143,14 +151,17 @@ def train_paper(
     length: int = CONTEXT,
     device: str = "cpu",
     say: Callable[[str], None] | None = None,
+    heard: bool = False,
 ) -> Llama:
     """Encode the corpus once, then train on it from a text model's weights; a run that is in `folder` goes on.
+
+    `heard` trains the recogniser of the paper's Table 3 in place of the speaker (`full.Paper.transcribe`).
 
     FOLDER/llasa is what `core.load` and `full.Paper` read: config.json, model.safetensors, tokenizer.json.
     """
     data = Corpus(corpus)
     encode_recordings(data, codec, codec.name, device, say or (lambda _: None))
-    rows, held = (Rows(data, codec.name, split, tokenizer, length) for split in ("train", "dev"))
+    rows, held = (Rows(data, codec.name, split, tokenizer, length, heard) for split in ("train", "dev"))
     settings = settings or published(len(rows))
     torch.manual_seed(settings.seed)
     model = Llama(config)

@@ -25,10 +25,10 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Paper:
-    """What is asked for. `variant`: a size of Llasa (1b, 3b, 8b); weights of LiveSpeech's codebooks (adaptive, fixed)
-    or its model without group heads (ungrouped, ungrouped-p-max). `start`: a folder with the Llama to start from, in
-    place of the published one. `listen`: who chooses among checkpoints, made from what turns a module into a system;
-    None: the loss.
+    """What is asked for. `variant`: a size of Llasa (1b, 3b, 8b), or 1b-asr, which recognises; weights of LiveSpeech's
+    codebooks (adaptive, fixed), or its model without group heads (ungrouped, ungrouped-p-max). `start`: a folder with
+    the Llama to start from, in place of the published one. `listen`: who chooses among checkpoints, made from what
+    turns a module into a system; None: the loss.
     """
 
     corpus: Path
@@ -40,7 +40,7 @@ class Paper:
     say: Say = print
 
 
-VARIANTS = {"livespeech": ("adaptive", "fixed", "ungrouped", "ungrouped-p-max"), "llasa": ("1b", "3b", "8b")}
+VARIANTS = {"livespeech": ("adaptive", "fixed", "ungrouped", "ungrouped-p-max"), "llasa": ("1b", "3b", "8b", "1b-asr")}
 
 
 def train_paper(what: str, asked: Paper) -> None:
@@ -99,11 +99,14 @@ def _llasa(asked: Paper) -> object:
     from ttsbench.systems.llasa.core import SIZES
     from ttsbench.systems.llasa.tuning import train_paper
 
-    size = asked.variant or "1b"
+    size, _, heard = (asked.variant or "1b").partition("-")
     codec = cast(Codec, XCodec2.published().to(asked.device))
     tokenizer = prompt.load_tokenizer(weights.find(replace(weights.LLASA[size], file="tokenizer.json")).parent)
     llama, config = _llama(asked, size), SIZES[size]
-    return train_paper(asked.corpus, asked.folder, codec, tokenizer, llama, config, device=asked.device, say=asked.say)
+    return train_paper(
+        asked.corpus, asked.folder, codec, tokenizer, llama, config,
+        device=asked.device, say=asked.say, heard=bool(heard),
+    )  # fmt: skip
 
 
 def _llama(asked: Paper, size: str) -> dict[str, Tensor]:

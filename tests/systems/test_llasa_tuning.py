@@ -19,7 +19,7 @@ from ttsbench.records import Sample
 from ttsbench.systems.codecs import Codec
 from ttsbench.systems.codecs.xcodec2 import XCodec2, XCodec2Shape
 from ttsbench.systems.corpus.shards import Spoken, collect, write_shard
-from ttsbench.systems.llasa import core, decoding, paper, prompt, tuning
+from ttsbench.systems.llasa import core, decoding, full, paper, prompt, tuning
 from ttsbench.systems.training.llama import published as published_settings
 from ttsbench.systems.training.llama import start_from
 from ttsbench.systems.training.paper import Paper, train_paper
@@ -44,6 +44,34 @@ def test_only_speech_is_learned(published: Path) -> None:
     short = tuning.row(tokenizer, "Hi.", [7] * 900, 400)
     assert short.ids.shape == short.labels.shape == (400,)
     assert short.labels[-1] == core.SPEECH + 7
+
+
+def test_the_other_direction_learns_the_text_behind_the_speech(published: Path, tmp_path: Path) -> None:
+    """Recognition (Table 3): only the text is learned, and what overfits one row says it again."""
+    tokenizer = prompt.load_tokenizer(published)
+    found = tuning.row(tokenizer, "Hi.", [7, 9], 170, heard=True)
+    kept = found.labels[found.labels != tuning.UNLABELLED].tolist()
+    assert tokenizer.decode(kept[1:-1]) == "Hi." and kept[-1] == prompt.TEXT_END
+    assert kept[0] == core.TEXT + core.MARKERS.index("<|TEXT_GENERATION_START|>")
+    ids = found.ids.tolist()
+    marks = [core.TEXT + core.MARKERS.index(f"<|SPEECH_UNDERSTANDING_{kind}|>") for kind in ("START", "END")]
+    assert ids[ids.index(marks[0]) : ids.index(marks[1]) + 1] == [marks[0], core.SPEECH + 7, core.SPEECH + 9, marks[1]]
+    torch.manual_seed(0)
+    model = core.Llama(core.Config(core._shape(32, 1, 8, 48, 32.0)))
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
+    for _ in range(12):
+        loss = tuning.loss(model, found.ids[None], found.labels[None])["nats"]
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    tuning.write_published(model.eval(), tokenizer, tmp_path)
+
+    class Two:
+        def encode(self, audio: torch.Tensor) -> torch.Tensor:
+            return torch.tensor([[[7], [9]]])
+
+    listener = full.Paper(tmp_path, Two())
+    assert listener.transcribe(np.zeros(640, np.float32), 16_000) == "Hi."
 
 
 def test_loss_equals_transformers_and_falls(tmp_path: Path) -> None:
@@ -154,7 +182,7 @@ def test_the_variant_chooses_size_and_llama(tmp_path: Path, monkeypatch: pytest.
     for _, _, _, tokenizer, llama, config in seen:
         assert (tokenizer, sorted(llama), config) == ("LLASA_3B_DIR", ["a", "b"], core.SIZES["3b"])
     assert len(seen) == 2
-    with pytest.raises(ValueError, match="--variant 70b: llasa has 1b, 3b, 8b"):
+    with pytest.raises(ValueError, match="--variant 70b: llasa has 1b, 3b, 8b, 1b-asr"):
         train_paper("llasa", Paper(tmp_path, tmp_path, variant="70b"))
     with pytest.raises(ValueError, match="--variant fixed: kalle has none"):
         train_paper("kalle", Paper(tmp_path, tmp_path, variant="fixed"))

@@ -93,7 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--variant",
         default="",
         metavar="NAME",
-        help="--preset paper: llasa 1b, 3b, 8b; livespeech adaptive, fixed (codebook weights), ungrouped, "
+        help="--preset paper: llasa 1b, 3b, 8b, 1b-asr; livespeech adaptive, fixed (codebook weights), ungrouped, "
         "ungrouped-p-max",
     )
     parser.add_argument("--seed", type=arguments.count(0), default=0, help="corpus, systems of the small preset (0)")
