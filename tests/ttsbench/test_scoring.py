@@ -207,8 +207,17 @@ def test_given_transcripts_are_scored_under_a_name_of_their_own(tmp_path: Path, 
     (row,) = found["open-asr-given-transcripts"]["wer"]
     assert (row.value, row.error) == (0.25, "")
     kept = run.protocol("open-asr-given-transcripts")
-    assert name in kept["explain"] and name in kept["metrics"][0]["about"] and len(kept["metrics"]) == 1
+    assert name in kept["explain"] and name in kept["metrics"][0]["about"]
+    assert [metric["name"] for metric in kept["metrics"]] == ["wer", "rtf"]  # times need no transcript
     assert "open-asr" not in run.protocols()
+
+
+def test_values_beside_the_transcripts_are_taken_as_given(tmp_path: Path) -> None:
+    run = made(tmp_path / "run", None)
+    (tmp_path / "t.jsonl").write_text('{"id": "a", "text": "A white paper here.", "utmos": 3.5, "unknown": 3}\n')
+    found = score(run, ["f5-tts"], transcripts=tmp_path / "t.jsonl", **HOW)["f5-tts-given-transcripts"]
+    assert (found["utmos"][0].value, found["wer"][0].value) == (3.5, 0.0)
+    assert "unknown" not in found and "sim-o" not in found  # neither given nor to be computed from words
 
 
 def test_an_id_without_a_transcript_is_an_error_and_counts_as_the_worst_case(tmp_path: Path) -> None:
