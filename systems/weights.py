@@ -317,7 +317,9 @@ def _digest(path: str, changed: int) -> str:
 
 def _how(wanted: Weights, fault: str) -> str:
     where = f"https://huggingface.co/{wanted.hub} (revision {wanted.revision}; licence: {wanted.licence})"
+    names = [model.name for model in MODELS.values() if model.files[0].hub == wanted.hub]
+    got = f" (ttsbench fetch {names[0]})" if names else ""
     return (
-        f"{wanted.name}: {fault}. Put {wanted.file} of {where} into {wanted.folder}"
+        f"{wanted.name}: {fault}. Put {wanted.file} of {where} into {wanted.folder}{got}"
         f" or into the folder that {wanted.variable} names."
     )

@@ -267,7 +267,8 @@ def test_every_size_has_a_folder_of_its_own_and_refuses_another(
     for variable in ("LLASA_DIR", "LLASA_1B_DIR", "LLASA_3B_DIR", "LLASA_8B_DIR"):
         monkeypatch.delenv(variable, raising=False)
     with pytest.raises(
-        MissingWeights, match=r"config.json of https://huggingface.co/HKUSTAudio/Llasa-3B.*LLASA_3B_DIR"
+        MissingWeights,
+        match=r"config.json of https://huggingface.co/HKUSTAudio/Llasa-3B.*ttsbench fetch llasa-3b.*LLASA_3B_DIR",
     ):
         full.Llasa3B()
     with pytest.raises(ValueError, match="Set LLASA_DIR"):
