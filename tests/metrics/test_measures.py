@@ -196,7 +196,9 @@ def test_every_card_is_complete():
     for protocol in map(metrics.protocol, metrics.protocol_names()):
         for card in (each.metric for each in protocol.measures):
             assert card.title and card.about and card.better in ("higher", "lower", "neither"), card
-            assert card.family in ("intelligibility", "similarity", "quality", "speed", "cost", "checks"), card
+            assert card.family in ("intelligibility", "similarity", "quality", "speed", "cost", "checks", "prosody"), (
+                card
+            )
             assert card.low is None or card.high is None or card.low < card.high
             assert card.citation or card.family in ("intelligibility", "speed", "similarity", "checks"), card
 
