@@ -247,6 +247,15 @@ LAYOUTS = {
         "that of your files",
         (),
     ),
+    "table": Layout(
+        _manifest,
+        ("language", "task", "audio", "only", *_COLUMNS),
+        "table=FILE[,text=COLUMN,...]",
+        "another word for manifest",
+        "your own list",
+        "that of your files",
+        (),
+    ),
     "kaldi": Layout(
         _kaldi,
         ("language", "audio"),
