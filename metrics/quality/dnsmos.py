@@ -39,7 +39,7 @@ def identity(settings: dict[str, str]) -> dict[str, str]:
         "version": version("speechmos"),
         "runtime": f"onnxruntime {version('onnxruntime')}",
         "digest": cheap_digest(network_file(settings["what"])),
-        "resampling": settings["resampling"],
+        "resampling": settings.get("resampling", "soxr"),
     }
 
 
@@ -48,7 +48,7 @@ def load(settings: dict[str, str], device: str = "cpu") -> Callable[[Sequence[Re
 
     Always on the CPU. Setting `resampling`: see metrics/resample.py.
     """
-    path, how = network_file(settings["what"]), settings["resampling"]
+    path, how = network_file(settings["what"]), settings.get("resampling", "soxr")
     judge = (_p835 if settings["what"] == "p835" else _p808)(_session(path))
 
     def measure(request: Request) -> dict[str, Any]:
