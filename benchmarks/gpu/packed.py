@@ -1,10 +1,12 @@
-"""A training corpus small enough to travel: codes and latents in bits, some recordings as they are.
+"""What trains on a GPU, small enough to travel. Of codecs and vocoder (`write_recordings`), with the weights to start from:
+
+recordings/                 files of real people, and recordings.json
+
+Of the systems (`write_codes`), with the codecs that made the codes: codes and latents in bits.
 
 index.json, index.npz       utterances: phones, lengths of phones in 5 ms, who speaks
 fsq.npy                     FSQ codes of all, 64 bits a frame
 latents.npz                 Flow-VAE means of some, 6 bits a dimension; each dimension's mean log-deviation
-recordings/                 files of real people for the vocoder, and recordings.json
-codec-fsq, vocoder          the weights that codes are decoded with, and that the vocoder starts from
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import json
 import shutil
 import zlib
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,37 +24,42 @@ from bits import from_bits, from_steps, to_bits, to_steps
 
 from ttsbench.audio import read_at
 from ttsbench.audio import write as write_audio
+from ttsbench.systems import packing
 from ttsbench.systems.codecs import load_codec
+from ttsbench.systems.codecs.mel_codec import build
 from ttsbench.systems.corpus.clips import SOURCES, clips
 from ttsbench.systems.corpus.reader import Corpus
 from ttsbench.systems.corpus.recordings import held_out, leveled
 from ttsbench.systems.corpus.shards import Spoken, Utterance, collect, write_shard
 from ttsbench.systems.kalle.latents import clips_of, load_vae, store
+from ttsbench.systems.nn.vocoder import Vocoder
 from ttsbench.systems.text.phones import IDS, PHONES
 from ttsbench.systems.training.data import StoredCodes, encode_corpus
 
 UNIT = 0.005  # seconds: phones' lengths
-PART, CODES = 0.2, 0.4  # of what is free goes to recordings, and at most to codes; latents get the rest
-FILES = ("codec-fsq.safetensors", "vocoder.safetensors")
+CODES = 0.4  # of what is free, at most; latents get the rest
+FILES = ("codec-fsq.safetensors", "vocoder.safetensors", "codec-flowvae.safetensors")
 LATENT_BITS = (6,) * 96
+PART = 40  # recordings that a process reads
 FRAME_BYTES = 8  # an FSQ frame
 
 
-def write(corpus: Path, real: Path | None, out: Path, weights: Path, mib: float = 46.0) -> dict[str, float]:
-    """Write the pack into OUT (emptied first), at most `mib` in all; returns the MiB and hours of each part.
+def write_recordings(real: Path, out: Path, weights: Path, mib: float = 46.0) -> dict[str, float]:
+    """Write a pack for codecs and vocoder into OUT (emptied first), at most `mib` in all; returns MiB and hours."""
+    room = mib * 2**20 - _begin(out, weights, FILES)
+    return {"MiB": mib, "hours": round(_recordings(real, out / "recordings", room), 2)}
+
+
+def write_codes(corpus: Path, out: Path, weights: Path, mib: float = 46.0) -> dict[str, float]:
+    """Write a pack for the systems into OUT (emptied first), at most `mib` in all; returns MiB and hours of each part.
 
     Everything that has codes is in it until `CODES` of the room are used, warped voices last; latents of the same
     utterances, in the same order, as far as there is room.
     """
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
-    for name in FILES:
-        shutil.copy(weights / name, out)
+    room = mib * 2**20 - _begin(out, weights, FILES[:2])
     data = Corpus(corpus)
     stored = StoredCodes(data, "fsq")
     chosen = sorted((u for u in data.utterances if u.id in stored.index and u.phones), key=_order)
-    room = mib * 2**20 - sum((out / name).stat().st_size for name in FILES)
-    recordings = _recordings(real, out / "recordings", PART * room) if real is not None else 0.0
     codes, used = [], 0.0
     for u in chosen:
         used += stored.index[u.id][1] * FRAME_BYTES + 3 * len(u.phones)
@@ -62,15 +70,18 @@ def write(corpus: Path, real: Path | None, out: Path, weights: Path, mib: float 
     widths = tuple(int(level - 1).bit_length() for level in levels)
     np.save(out / "fsq.npy", to_bits(np.concatenate([stored.of(u).numpy() for u in codes]), widths))
     _index(codes, stored, out)
-    left = mib * 2**20 - sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    left = mib * 2**20 - sum(path.stat().st_size for path in out.iterdir())
     latents = _latents(data, codes, weights, out / "latents.npz", left - 2**16)
-    found = {path.name: path.stat().st_size / 2**20 for path in out.iterdir() if path.is_file()}
-    hours = {
-        "codes_hours": sum(u.frames for u in codes) / 360000,
-        "latents_hours": latents,
-        "recordings_hours": recordings,
-    }
+    found = {path.name: path.stat().st_size / 2**20 for path in out.iterdir()}
+    hours = {"codes_hours": sum(u.frames for u in codes) / 360000, "latents_hours": latents}
     return {name: round(value, 2) for name, value in {**found, **hours}.items()}
+
+
+def _begin(out: Path, weights: Path, names: tuple[str, ...]) -> int:
+    """Empty OUT and put these weights there; returns their bytes."""
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    return sum(Path(shutil.copy(weights / name, out)).stat().st_size for name in names)
 
 
 def _order(u: Utterance) -> tuple[bool, bool, int]:
@@ -146,11 +157,10 @@ def _recordings(real: Path, out: Path, room: float) -> float:
     return sum(len(read_at(out / row["file"], 16000)) for row in rows) / 16000 / 3600
 
 
-def unpack(pack: Path, work: Path, device: str) -> None:
-    """WORK/corpus with codes, latents and log-mels (decoded from the codes); WORK/recordings, a corpus of people."""
+def unpack_codes(pack: Path, work: Path, device: str) -> None:
+    """WORK/corpus with codes, latents and log-mels (decoded from the codes)."""
     names, index = json.loads((pack / "index.json").read_text(encoding="utf-8")), np.load(pack / "index.npz")
     (work / "corpus").mkdir(parents=True)
-    (work / "recordings").mkdir()
     codec = load_codec("fsq", pack, device)
     widths = tuple(int(level - 1).bit_length() for level in codec.levels)
     total = int(index["codes"].sum())
@@ -176,8 +186,6 @@ def unpack(pack: Path, work: Path, device: str) -> None:
     (work / "corpus" / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     if (pack / "latents.npz").is_file():
         _unpack_latents(pack / "latents.npz", work / "corpus")
-    if (pack / "recordings").is_dir():
-        _unpack_recordings(pack / "recordings", work / "recordings")
 
 
 def _unpack_latents(path: Path, corpus: Path) -> None:
@@ -189,12 +197,24 @@ def _unpack_latents(path: Path, corpus: Path) -> None:
     store(corpus, [f"u{place}" for place in given["places"]], counts, means, logs)
 
 
-def _unpack_recordings(folder: Path, corpus: Path) -> None:
+def unpack_recordings(pack: Path, work: Path) -> None:
+    """WORK/corpus of people, without texts; `PART` recordings are read by a process of their own."""
+    folder, corpus = pack / "recordings", work / "corpus"
+    corpus.mkdir(parents=True)
     rows = json.loads((folder / "recordings.json").read_text(encoding="utf-8"))
-    for source in sorted({row["source"] for row in rows}):
-        own = [row for row in rows if row["source"] == source]
-        write_shard(corpus, source, source, (_recorded(folder, row) for row in own))
+    sources = {row["source"]: [r for r in rows if r["source"] == row["source"]] for row in rows}
+    parts = [
+        (corpus, f"{source}-{n:04d}", folder, own[n : n + PART])
+        for source, own in sources.items() for n in range(0, len(own), PART)
+    ]  # fmt: skip
+    with ProcessPoolExecutor() as pool:
+        list(pool.map(_shard, parts))
     collect(corpus)
+
+
+def _shard(part: tuple[Path, str, Path, list[dict[str, str]]]) -> None:
+    corpus, name, folder, rows = part
+    write_shard(corpus, name, rows[0]["source"], (_recorded(folder, row) for row in rows))
 
 
 def _recorded(folder: Path, row: dict[str, str]) -> Spoken:
@@ -202,8 +222,12 @@ def _recorded(folder: Path, row: dict[str, str]) -> Spoken:
     return Spoken(row["file"], row["speaker"], row["split"], "", samples, [])
 
 
-def toy(corpus: Path, real: Path) -> None:
-    """A corpus of noise with codes, and recordings of noise: enough to go through everything."""
+def toy(corpus: Path, real: Path, weights: Path) -> None:
+    """A corpus of noise with codes, recordings of noise and untrained codecs: enough to go through everything."""
+    weights.mkdir(parents=True)
+    packing.save(Vocoder().state_dict(), weights / "vocoder.safetensors")
+    for name in ("fsq", "flowvae"):
+        packing.save(build(name).state_dict(), weights / f"codec-{name}.safetensors")
     rng = np.random.default_rng(0)
     corpus.mkdir(parents=True)
     marks = [("pau", 0.2), ("hh", 0.4), ("ay", 0.7), ("n-", 0.8), ("i-3", 1.0)]
@@ -213,7 +237,7 @@ def toy(corpus: Path, real: Path) -> None:
     ]
     write_shard(corpus, "x", "libritts", spoken)
     collect(corpus)
-    encode_corpus(Corpus(corpus), load_codec("fsq"))
+    encode_corpus(Corpus(corpus), load_codec("fsq", weights))
     for source in SOURCES:
         for n in range(2):
             write_audio(real / source.folder / f"{n}.flac", rng.normal(0, 0.1, 16000).astype(np.float32), 16000)

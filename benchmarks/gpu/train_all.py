@@ -1,8 +1,9 @@
-"""Vocoder and the four systems, trained side by side in one command on one GPU.
+"""Codecs and vocoder, then the four systems, trained in one command each on one GPU.
 
-Here, once (the corpus, its codes and the recordings that it was made of are here):
+Here (DATA: the recordings that the corpus is made of; CORPUS: with the codes of the codecs that the first call brought):
 
-    python benchmarks/gpu/train_all.py pack --corpus CORPUS --real DATA --out build/pack
+    python benchmarks/gpu/train_all.py pack --real DATA        # for codecs and vocoder
+    python benchmarks/gpu/train_all.py pack --corpus CORPUS    # for the systems
     pip download --no-deps --only-binary=:all: --python-version 3.12 --platform manylinux_2_28_x86_64 \\
         --platform manylinux2014_x86_64 -d build/wheels soundfile soxr msgspec num2words docopt pypinyin rapidfuzz cffi
     python benchmarks/gpu/train_all.py away        # tracked checkpoints out of the work tree; back: git checkout
@@ -13,9 +14,10 @@ There (only the work tree, build/pack and build/wheels travel):
     export PYTHONPATH=/tmp/site:$PWD
     python3 benchmarks/gpu/train_all.py train --pack build/pack --out $OUT --device cuda --minutes 8.5
 
-Each training is a process of its own, all at once: small models leave a large GPU idle most of the time, and none needs
-another's result. Weights come back in OUT, one file each, below 16 MiB, as systems read them; log.csv holds all losses.
-On a CPU they run one after the other: `rehearse` does it all with a corpus of noise and two steps each.
+Codecs and vocoder learn side by side, each against critics, then the decoders and the vocoder together. The systems are
+trained side by side: small models leave a large GPU idle most of the time, and none needs another's result. Weights come
+back in OUT, one file each, below 16 MiB, as systems read them; log.csv holds all losses.
+`rehearse` does it all with a corpus of noise and a few steps each; on a CPU, one after the other.
 """
 
 from __future__ import annotations
@@ -33,27 +35,57 @@ from pathlib import Path
 
 import packed
 
-from ttsbench.systems import packing
 from ttsbench.systems.codecs import checkpoints
 from ttsbench.systems.training.log import read_log
 
 ROOT = Path(__file__).resolve().parents[2]
-WHAT = ("vocoder", "mobilespeech", "kalle", "livespeech", "llasa")
+CODECS, SYSTEMS = ("vocoder", "fsq", "flowvae"), ("mobilespeech", "kalle", "livespeech", "llasa")
+APART = 0.55  # of the time of codecs and vocoder: what each of them learns alone
 MOST = 16 * 2**20  # bytes of a file that comes back
 
 
-def commands(pack: Path, work: Path, device: str, limit: list[str]) -> dict[str, list[str]]:
+def limits(device: str, minutes: float | None, steps: int | None) -> list[str]:
+    """Arguments that say where `ttsbench train` runs and when it ends."""
+    end = ["--steps", str(steps)] if steps else ["--minutes", str(minutes)]
+    return ["--device", device, "--listen", "0", *end]
+
+
+def commands(whats: tuple[str, ...], corpus: Path, work: Path, limit: list[str]) -> dict[str, list[str]]:
     """By name, the command of each training."""
     train = [sys.executable, "-m", "ttsbench", "train"]
-    common = ["--out", str(work / "runs"), "--device", device, *limit]
-    found = {what: [*train, what, "--corpus", str(work / "corpus"), "--listen", "0", *common] for what in WHAT}
-    found["vocoder"] = [*train, "vocoder", "--corpus", str(work / "recordings"), "--start", str(pack), *common]
-    return found
+    return {what: [*train, what, "--corpus", str(corpus), "--out", str(work / "runs"), *limit] for what in whats}
 
 
-def run(orders: dict[str, list[str]], pack: Path, work: Path, together: bool) -> dict[str, int]:
+def train_codecs(pack: Path, work: Path, device: str, minutes: float | None, steps: int | None) -> dict[str, int]:
+    """Each alone from the weights in `pack`, then decoders and vocoder together from where they came."""
+    packed.unpack_recordings(pack, work)
+    share = (None, None) if minutes is None else (minutes * APART, minutes * (1 - APART))
+    print("unpacked", flush=True)
+    apart = commands(CODECS, work / "corpus", work, [*limits(device, share[0], steps), "--start", str(pack)])
+    status = run(apart, pack, work, together=device != "cpu")
+    if any(status.values()):
+        return status
+    runs, start = work / "runs", work / "start"
+    start.mkdir()
+    shutil.copy(runs / "vocoder" / "vocoder.safetensors", start)
+    shutil.copy(runs / "vocoder" / "last.safetensors", start / "critics.safetensors")
+    for name in CODECS[1:]:
+        shutil.copy(runs / "checkpoints" / f"codec-{name}.safetensors", start)
+    together = commands(("decoders",), work / "corpus", work, [*limits(device, share[1], steps), "--start", str(start)])
+    return status | run(together, start, work, together=False)
+
+
+def train_systems(pack: Path, work: Path, device: str, minutes: float | None, steps: int | None) -> dict[str, int]:
+    """All four, each on its own."""
+    packed.unpack_codes(pack, work, device)
+    print("unpacked", flush=True)
+    orders = commands(SYSTEMS, work / "corpus", work, limits(device, minutes, steps))
+    return run(orders, pack, work, together=device != "cpu")
+
+
+def run(orders: dict[str, list[str]], weights: Path, work: Path, together: bool) -> dict[str, int]:
     """Exit status of each; what they say goes to WORK/NAME.txt. `together`: all at once, else in turn."""
-    environment = {**os.environ, "TTSBENCH_CHECKPOINTS": str(pack), "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, "TTSBENCH_CHECKPOINTS": str(weights), "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     started: dict[str, subprocess.Popen[bytes]] = {}
     status = {}
     for name, order in orders.items():
@@ -72,22 +104,15 @@ def run(orders: dict[str, list[str]], pack: Path, work: Path, together: bool) ->
 
 def brought_back(work: Path, out: Path) -> list[Path]:
     """Weights and losses of the runs below WORK, put into OUT. ValueError where a file is too large to travel."""
-    from safetensors.torch import load_file
-
     out.mkdir(parents=True, exist_ok=True)
-    vocoder = work / "runs" / "vocoder" / "vocoder.safetensors"
-    if vocoder.is_file():
-        packing.save(load_file(vocoder), out / "vocoder.safetensors")
-    for name in WHAT[1:]:
-        path = work / "runs" / "checkpoints" / f"{name}.safetensors"
-        if path.is_file():
-            shutil.copy(path, out)
+    for path in sorted((work / "runs" / "checkpoints").glob("*.safetensors")):
+        shutil.copy(path, out)
     with (out / "log.csv").open("w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle)
         writer.writerow(("what", "step", "minutes", "name", "value"))
-        for name in WHAT:
-            rows = read_log(work / "runs" / name)
-            writer.writerows((name, row["step"], row["minutes"], row["name"], row["value"]) for row in rows)
+        for folder in sorted(path.parent for path in (work / "runs").glob("*/log.csv")):
+            rows = read_log(folder)
+            writer.writerows((folder.name, row["step"], row["minutes"], row["name"], row["value"]) for row in rows)
     found = sorted(out.iterdir())
     large = [path.name for path in found if path.stat().st_size > MOST]
     if large:
@@ -95,27 +120,29 @@ def brought_back(work: Path, out: Path) -> list[Path]:
     return found
 
 
-def train(pack: Path, out: Path, device: str, limit: list[str], work: Path) -> int:
-    """Unpack, train, bring back; returns how many trainings failed."""
+def train(pack: Path, out: Path, work: Path, device: str, minutes: float | None, steps: int | None = None) -> int:
+    """Unpack, train what the pack is for, bring back; returns how many trainings failed."""
     began = time.monotonic()
-    packed.unpack(pack, work, device)
-    print(f"unpacked after {time.monotonic() - began:.0f} s", flush=True)
-    status = run(commands(pack, work, device, limit), pack, work, together=device != "cpu")
+    training = train_codecs if (pack / "recordings").is_dir() else train_systems
+    status = training(pack, work, device, minutes, steps)
     for path in brought_back(work, out):
         print(f"{path.name}: {path.stat().st_size / 2**20:.1f} MiB")
-    print(f"{time.monotonic() - began:.0f} s in all; failed: {sum(map(bool, status.values()))}")
+    print(f"{time.monotonic() - began:.0f} s in all; failed: {sum(map(bool, status.values()))}", flush=True)
     return sum(map(bool, status.values()))
 
 
-def rehearse(out: Path) -> int:
-    """All of it on the CPU with a corpus of noise: pack, unpack, two steps of each training, weights back."""
+def rehearse(out: Path, device: str, steps: int) -> int:
+    """All of it with a corpus of noise and untrained codecs: pack, unpack, so many steps of each training, weights back."""
+    failed = 0
     with tempfile.TemporaryDirectory(prefix="ttsbench-rehearsal-") as folder:
         place = Path(folder)
-        packed.toy(place / "corpus", place / "real")
-        sizes = packed.write(place / "corpus", place / "real", place / "pack", checkpoints())
-        print(json.dumps(sizes))
-        (place / "work").mkdir()
-        return train(place / "pack", out, "cpu", ["--steps", "2"], place / "work")
+        packed.toy(place / "toy", place / "real", place / "weights")
+        print(json.dumps(packed.write_recordings(place / "real", place / "recordings", place / "weights")))
+        print(json.dumps(packed.write_codes(place / "toy", place / "codes", place / "weights")))
+        for part in ("recordings", "codes"):
+            work = place / f"work-{part}"
+            failed += train(place / part, out / part, work, device, None, steps)
+    return failed
 
 
 def away() -> None:
@@ -131,23 +158,28 @@ def away() -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("do", choices=("pack", "away", "train", "rehearse"))
-    parser.add_argument("--corpus", type=Path, default=Path("build/corpus"), help="pack: with codes-fsq (train codes)")
-    parser.add_argument("--real", type=Path, help="pack: the recordings that the corpus was made of")
-    parser.add_argument("--pack", type=Path, default=Path("build/pack"))
-    parser.add_argument("--out", type=Path, default=Path("build/pack"))
+    given = parser.add_mutually_exclusive_group()
+    given.add_argument("--real", type=Path, help="pack: the recordings, for codecs and vocoder")
+    given.add_argument("--corpus", type=Path, help="pack: the corpus with codes-fsq (train codes), for the systems")
+    parser.add_argument("--pack", type=Path, default=Path("build/pack"), help="the pack's folder (build/pack)")
+    parser.add_argument("--out", type=Path, default=Path("build/trained"), help="where weights go (build/trained)")
     parser.add_argument("--mib", type=float, default=46.0, help="pack: at most so large (46)")
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--minutes", type=float, default=8.5, help="train: of each (8.5)")
-    given = parser.parse_args()
-    if given.do == "pack":
-        print(json.dumps(packed.write(given.corpus, given.real, given.out, checkpoints(), given.mib)))
-    elif given.do == "away":
+    parser.add_argument("--minutes", type=float, default=8.5, help="train: of all (8.5)")
+    parser.add_argument("--steps", type=int, default=2, help="rehearse: of each (2)")
+    options = parser.parse_args()
+    if options.do == "pack":
+        if options.real is None and options.corpus is None:
+            parser.error("pack: give --real or --corpus")
+        write = packed.write_recordings if options.real else packed.write_codes
+        print(json.dumps(write(options.real or options.corpus, options.pack, checkpoints(), options.mib)))
+    elif options.do == "away":
         away()
-    elif given.do == "rehearse":
-        return rehearse(given.out)
+    elif options.do == "rehearse":
+        return rehearse(options.out, options.device, options.steps)
     else:
         work = Path(tempfile.mkdtemp(prefix="ttsbench-train-all-"))
-        return train(given.pack, given.out, given.device, ["--minutes", str(given.minutes)], work)
+        return train(options.pack, options.out, work, options.device, options.minutes)
     return 0
 
 

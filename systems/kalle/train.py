@@ -23,7 +23,7 @@ from ttsbench.systems.kalle.model import SMALL, Kalle, KalleShape
 from ttsbench.systems.nn import gaussian
 from ttsbench.systems.nn.guide import guide_loss, hit_rate
 from ttsbench.systems.nn.transformer import Watch
-from ttsbench.systems.training.trainer import Judge, Settings, moved, train
+from ttsbench.systems.training.trainer import Judge, Settings, moved, seldom, train
 
 STEPS = 12_743
 PAIRS = 0.6  # share of the batches in which an utterance of the speaker goes before, as a prompt does at synthesis
@@ -115,6 +115,8 @@ def fit(
     The packed `kalle.safetensors` comes to lie there too.
     """
     settings = Settings(steps=steps, minutes=minutes, lr=1.2e-3, hold=0.3, seed=seed, eval_every=500, save_every=250)
+    if next(model.parameters()).device.type != "cpu":
+        settings = seldom(settings)
     train(
         model,
         batches(pools["train"], columns=2500, seed=seed, easy=600, pairs=PAIRS, start=model.shape.vocabulary - 1),

@@ -18,7 +18,7 @@ from ttsbench.systems.nn.vocoder import Vocoder
 from ttsbench.systems.nn.vocoder.critics import Critics
 from ttsbench.systems.training.codec import Spread
 from ttsbench.systems.training.trainer import Loss, export, train
-from ttsbench.systems.training.vocoder import Contest, crops, held_out, judge, only, settings
+from ttsbench.systems.training.vocoder import Contest, crops, crops_a_step, held_out, judge, only, settings
 
 MEL_WEIGHT = 3.0  # of the decoders' log-mels against the true ones, beside what the critics say of the audio
 CONTEXT = 16  # frames on either side that the codecs see and the vocoder does not: whole patches of every codec
@@ -90,17 +90,18 @@ def train_joint(
     vocoder: Path,
     codecs: dict[str, Path],
     critics: Path | None = None,
-    batch: int = 8,
     frames: int = 64,
     lr: float = 3e-4,
     head_start: int = 60,
     device: str = "cpu",
     encoders: bool = False,
+    judged: bool = True,
 ) -> None:
     """Fine-tune from weights of a vocoder and of codecs, for so many steps or `minutes`, whichever comes first.
 
     With `encoders` codecs learn as a whole and the vocoder stays (`Joint`); Flow-VAE's posterior is then brought to
     its deviation (`Spread`).
+    `judged`: as in `train_vocoder`.
     `critics`: a safetensors file of `train_vocoder`'s run, whose critics go on. Results in `folder` (`split_weights`).
     """
     data = Corpus(corpus)
@@ -136,11 +137,11 @@ def train_joint(
 
     train(
         model,
-        crops(data, "train", batch, frames, seed=3, margin=CONTEXT),
+        crops(data, "train", crops_a_step(device), frames, seed=3, margin=CONTEXT),
         loss,
         settings(steps, minutes, lr, device),
         folder,
-        look,
+        look if judged else None,
         also=spreads,
         say=lambda line: print(line, flush=True),  # noqa: T201
     )

@@ -73,7 +73,7 @@ def run(args: Order, hear: Hear | None = None, recognise: Recognise | None = Non
     if args.what == "xcodec2":
         raise UserError("train xcodec2: there is no small X-codec2; add --preset paper")
     stages: dict[str, Callable[[Path, Path, int, float | None], None]]
-    stages = {name: partial(stage, args.start, args.device) for name, stage in adversarial.items()}
+    stages = {name: partial(stage, args) for name, stage in adversarial.items()}
     stages |= {name: partial(_codec, name) if args.start is None else partial(_tuned, name, args) for name in CODECS}
     systems: dict[str, Callable[[Order, Path, Judge | None], nn.Module]]
     systems = dict(zip(SYSTEMS, (_livespeech, _llasa, _kalle, _mobilespeech), strict=True))
@@ -107,11 +107,11 @@ def _held_out(corpus: Path, folder: Path) -> int:
     return 0
 
 
-def _vocoder(start: Path | None, device: str, corpus: Path, out: Path, steps: int, minutes: float | None) -> None:
+def _vocoder(args: Order, corpus: Path, out: Path, steps: int, minutes: float | None) -> None:
     from ttsbench.systems.training.vocoder import train_vocoder
 
-    first = None if start is None else start / "vocoder.safetensors"
-    train_vocoder(corpus, out / "vocoder", steps, minutes, start=first, device=device)
+    first, judged = None if args.start is None else args.start / "vocoder.safetensors", args.listen > 0
+    train_vocoder(corpus, out / "vocoder", steps, minutes, start=first, device=args.device, judged=judged)
 
 
 def _codec(name: str, corpus: Path, out: Path, steps: int, minutes: float | None) -> None:
@@ -134,22 +134,26 @@ def _tuned(name: str, args: Order, corpus: Path, out: Path, steps: int, minutes:
     critics = start / "critics.safetensors"
     train_joint(
         corpus, out / name, steps, minutes, start / "vocoder.safetensors", {name: start / f"codec-{name}.safetensors"},
-        critics if critics.is_file() else None, device=args.device, encoders=True,
+        critics if critics.is_file() else None, device=args.device, encoders=True, judged=args.listen > 0,
     )  # fmt: skip
     split_weights(out / name / "last.safetensors", out / "checkpoints")
 
 
-def _decoders(start: Path | None, device: str, corpus: Path, out: Path, steps: int, minutes: float | None) -> None:
+def _decoders(args: Order, corpus: Path, out: Path, steps: int, minutes: float | None) -> None:
     from ttsbench.systems.training.joint import split_weights, train_joint
 
+    start = args.start
     if start is None:
         vocoder, critics = out / "vocoder" / "vocoder.safetensors", out / "vocoder" / "last.safetensors"
         codecs = {name: out / name / "last.safetensors" for name in CODECS}
     else:
-        vocoder, critics = start / "vocoder.safetensors", None
+        vocoder, critics = start / "vocoder.safetensors", start / "critics.safetensors"
         codecs = {name: start / f"codec-{name}.safetensors" for name in TUNED}
     codecs = {name: path for name, path in codecs.items() if path.is_file()}
-    train_joint(corpus, out / "decoders", steps, minutes, vocoder, codecs, critics, device=device)
+    known = critics if critics.is_file() else None
+    train_joint(
+        corpus, out / "decoders", steps, minutes, vocoder, codecs, known, device=args.device, judged=args.listen > 0
+    )
     split_weights(out / "decoders" / "last.safetensors", out / "checkpoints")
     if start is not None and (start / "codec-rvq.safetensors").is_file():
         shutil.copy(start / "codec-rvq.safetensors", out / "checkpoints")
@@ -214,7 +218,10 @@ def _speakable(what: str, model: nn.Module, out: Path, by_ear: bool) -> None:
 
 def _limited(settings: Settings, args: Order) -> Settings:
     """The preset's settings with the end that was asked for: by steps, by the clock, or as many steps as shipped."""
-    return replace(settings, steps=_steps(args, settings.steps), minutes=args.minutes, seed=args.seed)
+    from ttsbench.systems.training.trainer import seldom
+
+    settings = replace(settings, steps=_steps(args, settings.steps), minutes=args.minutes, seed=args.seed)
+    return settings if args.device == "cpu" else seldom(settings)
 
 
 def _steps(args: Order, shipped: int) -> int:
