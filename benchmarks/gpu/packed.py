@@ -1,4 +1,6 @@
-"""What trains on a GPU, small enough to travel. Of codecs and vocoder (`write_recordings`), with the weights to start from:
+"""What trains on a GPU, small enough to travel.
+
+Of codecs and vocoder (`write_recordings`), with the weights to start from:
 
 recordings/                 files of real people, and recordings.json
 

@@ -1,6 +1,6 @@
 """Codecs and vocoder, then the four systems, trained in one command each on one GPU.
 
-Here (DATA: the recordings that the corpus is made of; CORPUS: with the codes of the codecs that the first call brought):
+Here (DATA: the recordings that the corpus is made of; CORPUS: with the codes of the codecs of the first call):
 
     python benchmarks/gpu/train_all.py pack --real DATA        # for codecs and vocoder
     python benchmarks/gpu/train_all.py pack --corpus CORPUS    # for the systems
@@ -14,9 +14,9 @@ There (only the work tree, build/pack and build/wheels travel):
     export PYTHONPATH=/tmp/site:$PWD
     python3 benchmarks/gpu/train_all.py train --pack build/pack --out $OUT --device cuda --minutes 8.5
 
-Codecs and vocoder learn side by side, each against critics, then the decoders and the vocoder together. The systems are
-trained side by side: small models leave a large GPU idle most of the time, and none needs another's result. Weights come
-back in OUT, one file each, below 16 MiB, as systems read them; log.csv holds all losses.
+Codecs and vocoder learn side by side, each against critics, then decoders and vocoder together. The systems are trained
+side by side: small models leave a large GPU idle most of the time, and none needs another's result. Weights come back
+in OUT, one file each, below 16 MiB, as systems read them; log.csv holds all losses.
 `rehearse` does it all with a corpus of noise and a few steps each; on a CPU, one after the other.
 """
 
@@ -132,7 +132,7 @@ def train(pack: Path, out: Path, work: Path, device: str, minutes: float | None,
 
 
 def rehearse(out: Path, device: str, steps: int) -> int:
-    """All of it with a corpus of noise and untrained codecs: pack, unpack, so many steps of each training, weights back."""
+    """Everything with a corpus of noise and untrained codecs, so many steps of each training; returns what failed."""
     failed = 0
     with tempfile.TemporaryDirectory(prefix="ttsbench-rehearsal-") as folder:
         place = Path(folder)

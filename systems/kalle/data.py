@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ttsbench.systems.training.data import speaker_shares
+
 START = 41  # the token after the phones, at which speech begins; of a model that knows English alone
 PROMPT = 63  # frames of the longest utterance that goes before another one in training, 5 s
 
@@ -104,13 +106,15 @@ def slice_of(mel: np.ndarray, frames: int, rng: np.random.Generator) -> np.ndarr
 def batches(
     clips: Sequence[Clip], columns: int, seed: int = 0, easy: int = 0, pairs: float = 0.0, start: int = START
 ) -> Callable[[int], Batch]:
-    """A function from step to batch: about `columns` columns of clips of like length, the voice of another utterance.
+    """A function from step to batch: about `columns` columns of clips of like length, drawn by `speaker_shares`, the
+    voice of another utterance.
 
     During the first `easy` steps long clips are left out, ever fewer of them (a curriculum). After them this share
     `pairs` of the batches has another utterance of the speaker before each clip, of at most PROMPT frames.
     """
-    order = sorted(range(len(clips)), key=lambda i: clips[i].columns)
-    weights = np.cumsum([clips[i].columns for i in order])
+    order = np.array(sorted(range(len(clips)), key=lambda i: clips[i].columns))
+    shares = speaker_shares([clip.speaker for clip in clips], [len(clip.mean) for clip in clips])
+    weights = np.cumsum([shares[i] * clips[i].columns for i in order])
     others: dict[str, list[int]] = {}
     for index, clip in enumerate(clips):
         others.setdefault(clip.speaker, []).append(index)
@@ -125,10 +129,11 @@ def batches(
         reach = 1.0 if step >= easy else 0.3 + 0.7 * step / easy
         paired = step >= easy and rng.random() < pairs
         top = weights[max(1, int(reach * len(order))) - 1]
-        middle = int(np.searchsorted(weights, rng.integers(top), side="right"))
+        middle = min(len(order) - 1, int(np.searchsorted(weights, rng.random() * top, side="right")))
         count = max(1, columns // (clips[order[middle]].columns + (2 * PROMPT if paired else 0)))
         window = order[max(0, middle - 2 * count) : middle + 2 * count + 1]
-        chosen = [clips[i] for i in rng.choice(window, size=min(count, len(window)), replace=False)]
+        alike = shares[window] / shares[window].sum()
+        chosen = [clips[i] for i in rng.choice(window, size=min(count, len(window)), replace=False, p=alike)]
         span = int(rng.integers(100, 300))
         voices = [slice_of(clips[int(rng.choice(others[clip.speaker]))].mel, span, rng) for clip in chosen]
         return collate([prompted(clip, rng) for clip in chosen] if paired else chosen, voices, start)

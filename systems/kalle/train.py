@@ -26,6 +26,7 @@ from ttsbench.systems.nn.transformer import Watch
 from ttsbench.systems.training.trainer import Judge, Settings, moved, seldom, train
 
 STEPS = 12_743
+COLUMNS = 2500  # of a batch: phones and frames
 PAIRS = 0.6  # share of the batches in which an utterance of the speaker goes before, as a prompt does at synthesis
 WHERE, NEXT = (2, 0), (3, 0)  # (layer, head): what sounded in the frame before, what sounds in this one
 
@@ -109,6 +110,7 @@ def fit(
     aids: Aids = AIDS,
     listen: Judge | None = None,
     seed: int = 0,
+    columns: int = COLUMNS,
 ) -> Kalle:
     """Train `model` on pools["train"], judged on pools["dev"]; a run that is in `folder` goes on.
 
@@ -119,7 +121,7 @@ def fit(
         settings = seldom(settings)
     train(
         model,
-        batches(pools["train"], columns=2500, seed=seed, easy=600, pairs=PAIRS, start=model.shape.vocabulary - 1),
+        batches(pools["train"], columns, seed=seed, easy=600, pairs=PAIRS, start=model.shape.vocabulary - 1),
         lambda batch, step: losses(model, batch, step, aids),
         settings,
         folder,
@@ -140,6 +142,7 @@ def train_small(
     device: str = "cpu",
     listen: Judge | None = None,
     seed: int = 0,
+    columns: int = COLUMNS,
 ) -> Kalle:
     """Train on every utterance of `corpus` that has phones, on latents of the Flow-VAE in `checkpoints`, or on
     those that the corpus holds (`latents.store`).
@@ -152,4 +155,13 @@ def train_small(
     stored = (corpus / f"{STORED}.json").is_file()
     vae, shape = None if stored else load_vae(checkpoints), replace(SMALL, vocabulary=Corpus(corpus).known + 1)
     pools = {split: clips_of(corpus, vae, split) for split in ("train", "dev")}
-    return fit(fresh(pools["train"], shape).to(device), pools, folder, minutes, steps, listen=listen, seed=seed)
+    return fit(
+        fresh(pools["train"], shape).to(device),
+        pools,
+        folder,
+        minutes,
+        steps,
+        listen=listen,
+        seed=seed,
+        columns=columns,
+    )

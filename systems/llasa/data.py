@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ttsbench.systems.llasa.small import Texts, places
 from ttsbench.systems.nn.guide import phone_shares
+from ttsbench.systems.training.data import speaker_shares
 
 TEXTLESS = 0.1  # share of prompts whose text is hidden, so that prompts without a transcript work
 HOLES = 0.3  # up to this share of past frames is hidden
@@ -80,11 +81,13 @@ def collate(examples: Sequence[tuple[Tensor, ...]], rng: np.random.Generator) ->
 def batches(
     clips: Sequence[Clip], frames: int, pace: float, pairs_from: int = 0, seed: int = 0
 ) -> Callable[[int], Batch]:
-    """A function from step to batch, drawn from (seed, step) alone: at most `frames` frames, padding included.
+    """A function from step to batch, drawn from (seed, step) and by `speaker_shares`: at most `frames` frames, padding
+    included.
 
     Before step `pairs_from` one utterance an example, the shorter ones first; then three batches in four are pairs.
     """
     order = np.argsort([len(clip.codes) for clip in clips], kind="stable")
+    shares = speaker_shares([clip.speaker for clip in clips], [len(clip.codes) for clip in clips])[order]
     prompts: dict[str, list[int]] = {}
     for index, clip in enumerate(clips):
         if len(clip.codes) <= PROMPT:
@@ -95,7 +98,8 @@ def batches(
         reach = 1.0 if step >= pairs_from else 0.4 + 0.6 * step / pairs_from
         paired = step >= pairs_from and rng.random() < 0.75
         pool: list[list[Clip]] = []
-        for pick in rng.integers(max(1, int(len(order) * reach)), size=POOL):
+        short = shares[: max(1, int(len(order) * reach))]
+        for pick in rng.choice(len(short), size=POOL, p=short / short.sum()):
             clip = clips[order[pick]]
             before = prompts.get(clip.speaker, []) if paired else []
             pool.append([clips[int(rng.choice(before))], clip] if before else [clip])

@@ -19,6 +19,7 @@ from ttsbench.systems.training.data import TtsBatch
 from ttsbench.systems.training.trainer import Judge, Settings
 
 SETTINGS = Settings(steps=2439, lr=1.2e-3, hold=0.3, ema=0.997, eval_every=200, save_every=100)
+BUDGET = 3000  # frames of a batch
 PROMPT_SECONDS = 4.0  # at most; most utterances are shorter, so lengths vary
 
 
@@ -53,7 +54,7 @@ def fit(
     settings: Settings,
     codec: str = "fsq",
     design: Design = SMALL,
-    budget: int = 3000,
+    budget: int = BUDGET,
     longest: float = 9.0,
     device: str = "cpu",
     say: Callable[[str], None] | None = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,8 +135,20 @@ def durations(u: Utterance, frame_rate: float, frames: int) -> np.ndarray:
     return np.diff(np.maximum.accumulate(ends), prepend=0)
 
 
+def speaker_shares(speakers: Sequence[str], lengths: Sequence[int]) -> np.ndarray:
+    """How often each utterance is drawn: its speaker by the square root of all that they say, so that many people who
+    say little outweigh few who say much; then any of the speaker's utterances, longer ones more often. They sum to 1.
+    """
+    total: dict[str, int] = defaultdict(int)
+    for speaker, length in zip(speakers, lengths, strict=True):
+        total[speaker] += length
+    found = np.array([n / total[s] ** 0.5 for s, n in zip(speakers, lengths, strict=True)])
+    return found / found.sum()
+
+
 class TtsBatches:
-    """`batches(step)` gives a `TtsBatch`: every utterance once an epoch, similar lengths together, order from the seed.
+    """`batches(step)` gives a `TtsBatch`: similar lengths together, drawn from the seed. In training an epoch draws as
+    many utterances as there are by `speaker_shares`; of other splits it takes each once.
 
     `codec_name` picks CORPUS/codes-NAME.npy. `frames` is the size of a batch in codec frames, padding included.
     In the first `short_first` steps utterances grow from 2.5 s to the longest. `prompt_seconds`: the longest prompt.
@@ -167,6 +179,11 @@ class TtsBatches:
         self.by_speaker: dict[str, list[Utterance]] = defaultdict(list)
         for u in self.utterances:
             self.by_speaker[u.speaker].append(u)
+        self._shares = (
+            None
+            if split != "train"
+            else speaker_shares([u.speaker for u in self.utterances], [u.frames for u in self.utterances])
+        )
         self._plans: dict[tuple[int, int], list[list[Utterance]]] = {}
         # Plans differ by a batch or so; a fixed number of steps for each maps a step to its place without history
         self.steps_per_epoch = max(1, min(len(self.plan(epoch, longest)) for epoch in range(1, 4)) - 2)
@@ -176,7 +193,9 @@ class TtsBatches:
         key = (epoch, round(limit * 10))
         if key not in self._plans:
             rng = np.random.default_rng((self.seed, epoch))
-            pool = [self.utterances[i] for i in rng.permutation(len(self.utterances))]
+            count = len(self.utterances)
+            order = rng.permutation(count) if self._shares is None else rng.choice(count, count, p=self._shares)
+            pool = [self.utterances[i] for i in order]
             pool = [u for u in pool if u.frames / 100 <= limit]
             keyed = sorted(pool, key=lambda u: u.frames + int(rng.integers(20)))
             groups: list[list[Utterance]] = [[]]

@@ -90,6 +90,7 @@ def train_joint(
     vocoder: Path,
     codecs: dict[str, Path],
     critics: Path | None = None,
+    batch: int | None = None,
     frames: int = 64,
     lr: float = 3e-4,
     head_start: int = 60,
@@ -137,7 +138,7 @@ def train_joint(
 
     train(
         model,
-        crops(data, "train", crops_a_step(device), frames, seed=3, margin=CONTEXT),
+        crops(data, "train", batch or crops_a_step(device), frames, seed=3, margin=CONTEXT),
         loss,
         settings(steps, minutes, lr, device),
         folder,

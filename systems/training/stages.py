@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ttsbench.systems.training.trainer import Judge, Settings
 
 UNENDING = 10**6
+WIDER = 4  # a GPU takes batches of so many times the frames
 CODECS = ("rvq", "fsq", "flowvae")
 SYSTEMS = ("livespeech", "llasa", "kalle", "mobilespeech")
 TUNED = ("fsq", "flowvae")  # of shipped checkpoints: RVQ's file holds codebooks, its stacks are FSQ's
@@ -224,6 +225,10 @@ def _limited(settings: Settings, args: Order) -> Settings:
     return settings if args.device == "cpu" else seldom(settings)
 
 
+def _wider(args: Order) -> int:
+    return 1 if args.device == "cpu" else WIDER
+
+
 def _steps(args: Order, shipped: int) -> int:
     return args.steps or (UNENDING if args.minutes else shipped)
 
@@ -231,26 +236,31 @@ def _steps(args: Order, shipped: int) -> int:
 def _livespeech(args: Order, out: Path, listen: Judge | None) -> nn.Module:
     from ttsbench.systems.livespeech.train import SMALL_RECIPE, small
 
-    recipe = replace(SMALL_RECIPE, settings=_limited(SMALL_RECIPE.settings, args))
+    recipe = replace(
+        SMALL_RECIPE, settings=_limited(SMALL_RECIPE.settings, args), frames=SMALL_RECIPE.frames * _wider(args)
+    )
     return small(args.corpus, out / "livespeech", recipe, _say, args.device, listen)
 
 
 def _llasa(args: Order, out: Path, listen: Judge | None) -> nn.Module:
     from ttsbench.systems.llasa.train import SMALL, small
 
-    recipe = replace(SMALL, settings=_limited(SMALL.settings, args))
+    recipe = replace(SMALL, settings=_limited(SMALL.settings, args), frames=SMALL.frames * _wider(args))
     return small(args.corpus, out / "llasa", recipe, _say, args.device, listen)
 
 
 def _kalle(args: Order, out: Path, listen: Judge | None) -> nn.Module:
-    from ttsbench.systems.kalle.train import STEPS, train_small
+    from ttsbench.systems.kalle.train import COLUMNS, STEPS, train_small
 
-    steps = _steps(args, STEPS)
-    return train_small(args.corpus, _codecs(out), out / "kalle", args.minutes, steps, args.device, listen, args.seed)
+    steps, columns = _steps(args, STEPS), COLUMNS * _wider(args)
+    return train_small(
+        args.corpus, _codecs(out), out / "kalle", args.minutes, steps, args.device, listen, args.seed, columns
+    )
 
 
 def _mobilespeech(args: Order, out: Path, listen: Judge | None) -> nn.Module:
-    from ttsbench.systems.mobilespeech.train import SETTINGS, Trained, fit
+    from ttsbench.systems.mobilespeech.train import BUDGET, SETTINGS, Trained, fit
 
-    settings = _limited(SETTINGS, args)
-    return Trained(fit(args.corpus, out / "mobilespeech", settings, device=args.device, say=_say, listen=listen))
+    settings, budget = _limited(SETTINGS, args), BUDGET * _wider(args)
+    model = fit(args.corpus, out / "mobilespeech", settings, budget=budget, device=args.device, say=_say, listen=listen)
+    return Trained(model)

@@ -123,6 +123,7 @@ def train_vocoder(
     folder: Path,
     steps: int,
     minutes: float | None = None,
+    batch: int | None = None,
     frames: int = 64,
     lr: float = 3e-4,
     floor: float = 0.05,
@@ -153,7 +154,7 @@ def train_vocoder(
 
     train(
         model,
-        crops(data, "train", crops_a_step(device), frames),
+        crops(data, "train", batch or crops_a_step(device), frames),
         loss,
         settings(steps, minutes, lr, device, floor),
         folder,

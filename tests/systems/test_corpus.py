@@ -18,7 +18,7 @@ from ttsbench.systems.corpus.sentences import generated, quotations
 from ttsbench.systems.corpus.voices import VOICES, distance, speak, voice
 from ttsbench.systems.nn.mel import log_mel
 from ttsbench.systems.nn.vocoder import Vocoder
-from ttsbench.systems.training.data import TtsBatches, durations, encode_corpus
+from ttsbench.systems.training.data import TtsBatches, durations, encode_corpus, speaker_shares
 
 pytestmark = pytest.mark.skipif(shutil.which("flite") is None, reason="flite is not installed")
 
@@ -172,3 +172,12 @@ def test_clear_errors(tmp_path: Path) -> None:
         transcribed(tmp_path)
     with pytest.raises(ValueError, match="no folder librispeech"):
         build(tmp_path / "c", hours=0, real=tmp_path, recognise=lambda waves, language: [])
+
+
+def test_people_who_say_little_are_not_outweighed_by_those_who_say_much() -> None:
+    speakers, lengths = ["much"] * 90 + ["little"] * 10 + ["long", "long"], [100] * 100 + [300, 100]
+    shares = speaker_shares(speakers, lengths)
+    of = {name: shares[[s == name for s in speakers]].sum() for name in ("much", "little", "long")}
+    assert shares.sum() == pytest.approx(1)
+    assert of["much"] / of["little"] == pytest.approx(3), "the square root of nine times as much"
+    assert shares[-2] / shares[-1] == pytest.approx(3), "longer ones more often"

@@ -122,14 +122,15 @@ def test_decoders_go_on_from_what_was_trained_or_from_a_folder_of_checkpoints(
     for name in ("codec-fsq", "codec-rvq", "codec-flowvae", "vocoder"):
         (start / f"{name}.safetensors").write_text(name)
     words = ("decoders", "--corpus", str(tmp_path / "c"), "--out", str(out), "--device", "cuda")
-    assert stages.run(options(*words)) == stages.run(options(*words, "--start", str(start))) == 0
+    (start / "critics.safetensors").touch()
+    assert stages.run(options(*words)) == stages.run(options(*words, "--start", str(start), "--listen", "0")) == 0
     vocoder = out / "vocoder"
     assert seen[0] == (
         vocoder / "vocoder.safetensors", {name: out / name / "last.safetensors" for name in ("rvq", "fsq")},
-        vocoder / "last.safetensors", {"device": "cuda"},
+        vocoder / "last.safetensors", {"device": "cuda", "judged": True},
     )  # fmt: skip
     assert seen[1] == (
         start / "vocoder.safetensors", {name: start / f"codec-{name}.safetensors" for name in ("fsq", "flowvae")},
-        None, {"device": "cuda"},
+        start / "critics.safetensors", {"device": "cuda", "judged": False},
     )  # fmt: skip
     assert (out / "checkpoints" / "codec-rvq.safetensors").read_text() == "codec-rvq"  # its stacks are FSQ's

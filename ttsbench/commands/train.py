@@ -48,7 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=arguments.count(0),
         default=8,
         metavar="N",
-        help="systems: say N sentences in real voices every 1000 steps; words and voice pick the best weights (8); 0 for vocoder and decoders: held-out recordings are not judged",
+        help="systems: say N sentences in real voices every 1000 steps; words and voice pick the best weights (8). "
+        "vocoder, decoders: 0 leaves out the looks at held-out recordings",
     )
     parser.add_argument(
         "--prompts",
