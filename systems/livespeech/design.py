@@ -85,7 +85,7 @@ PAPER_GROUPS = replace(PAPER, groups=8)
 # What is trained and shipped: eight codebooks of the small FSQ codec at 50 frames per second, two groups, phones.
 SMALL = Design(
     codebooks=layout.SIZES, features=len(layout.LEVELS), symbols=41, frame_rate=50.0, dim=256, heads=4, hidden=1024,
-    shared_layers=4, group_layers=1, groups=2, enrolled=16, encoder_dim=128, encoder_layers=2, encoder_heads=4,
+    shared_layers=4, group_layers=1, groups=2, enrolled=24, encoder_dim=128, encoder_layers=2, encoder_heads=4,
     encoder_hidden=512, spacing=4.4, digits=layout.DIGITS, text_layers=2, dropout=0.0,
 )  # fmt: skip
 

@@ -34,7 +34,7 @@ CHUNK = 5  # frames of 13 ms that are decoded together
 
 class Trained:
     """`folder`: of the training (default: LIVESPEECH_DIR). `sampling`: fields of `generate.Sampling`, or one. `model`
-    and `codec` may be handed in.
+    and `codec` may be handed in; a model goes on learning afterwards.
     """
 
     def __init__(
@@ -47,8 +47,8 @@ class Trained:
     ) -> None:
         self.device = device
         if model is None:
-            model = load(located(folder, VARIABLE, WEIGHTS, "livespeech"), device)
-        self.model = model.requires_grad_(False)
+            model = load(located(folder, VARIABLE, WEIGHTS, "livespeech"), device).requires_grad_(False)
+        self.model = model
         design = self.model.design
         self.codec = (codec or EnCodec.published(design.count)).to(device)
         if self.codec.levels != design.codebooks:

@@ -16,7 +16,8 @@ class Design:
     depths; `stride` prompt frames are joined into one before the prompt is read. `alpha`, `first` and `rank` set the
     mask sampler (`masking.draw`); `plain_masks` replaces it by SoundStorm's. `loss_weights` is one number a level.
     `cross_attention` and `prompt_durations` can be taken out. `forget` is the share of training batches that lose one
-    of the two, so that a trained model can be asked to speak without it.
+    of the two, so that a trained model can be asked to speak without it; `voiceless` is the share whose whole prompt is
+    hidden, so that the prompt's weight can be raised at synthesis (`decoding.Settings.guidance`).
     """
 
     phones: int
@@ -42,6 +43,7 @@ class Design:
     cross_attention: bool = True
     prompt_durations: bool = True
     forget: float = 0.0
+    voiceless: float = 0.0
 
     def __post_init__(self) -> None:
         if self.loss_weights and len(self.loss_weights) != len(self.levels):
@@ -92,6 +94,7 @@ SMALL = Design(
     stride=4,
     dropout=0.0,
     forget=0.1,
+    voiceless=0.1,
 )
 SMALL_PLAIN = replace(SMALL, plain_masks=True)
 

@@ -41,20 +41,40 @@ def draw_masks(batch: Batch, model: MobileSpeech, generator: torch.Generator) ->
     return torch.tensor([level for level, _ in drawn]).to(batch.codes.device), hidden.to(batch.codes.device)
 
 
-def losses(model: MobileSpeech, batch: Batch, level: Tensor, hidden: Tensor) -> dict[str, Tensor]:
+Masks = tuple[Tensor, Tensor]  # of `draw_masks`
+
+
+def losses(
+    model: MobileSpeech, batch: Batch, level: Tensor, hidden: Tensor, *more: Masks, voiceless: bool = False
+) -> dict[str, Tensor]:
     """`loss` = `symbols` + `durations`, and `level_n`, the cross-entropy (nats a symbol) of each level drawn.
 
     Cross-entropy: mean over the hidden frames of each example's level, times that level's weight. Durations:
-    mean over real phones of (log(1 + predicted) - log(1 + true))^2.
+    mean over real phones of (log(1 + predicted) - log(1 + true))^2. `more`: other masks of the same batch, whose text
+    and prompt are encoded once; cross-entropies are means over all of them. `voiceless`: the prompt is hidden.
     """
     text, text_mask = model.text(batch.phones)
-    heard, heard_mask = model.hear(batch.prompt, batch.prompt_mask)
+    heard, heard_mask = model.hear(batch.prompt, batch.prompt_mask, voiceless)
     predicted = model.predict_durations(text, text_mask, heard, heard_mask)
     gaps = (torch.log1p(predicted) - torch.log1p(batch.frames.float())).square()
     found = {"durations": gaps[text_mask].mean()}
     x, mask, read = model.condition(text, batch.frames, heard, heard_mask)
+    conditioned = (x, mask, read, heard_mask)
+    parts = [symbol_losses(model, batch, conditioned, *masks) for masks in ((level, hidden), *more)]
+    total = torch.stack([part.pop("symbols") for part in parts]).mean()
+    for name in sorted({name for part in parts for name in part}):
+        found[name] = torch.stack([part[name] for part in parts if name in part]).mean()
+    return {"loss": total + found["durations"], "symbols": total.detach(), **found}
+
+
+def symbol_losses(
+    model: MobileSpeech, batch: Batch, conditioned: tuple[Tensor, Tensor, Tensor, Tensor | None], level: Tensor,
+    hidden: Tensor,
+) -> dict[str, Tensor]:  # fmt: skip
+    """`symbols` and `level_n` of one draw of masks. `conditioned`: X and its mask, the prompt and its mask."""
+    x, mask, read, heard_mask = conditioned
     states = model.states(x, mask, read, heard_mask, batch.codes, hide_from(level, hidden, model.design))
-    total = states.new_zeros((), dtype=torch.float32)
+    total, found = states.new_zeros((), dtype=torch.float32), {}
     for number in range(len(model.design.levels)):
         chosen = hidden & (level == number)[:, None]
         if not chosen.any():
@@ -65,7 +85,7 @@ def losses(model: MobileSpeech, batch: Batch, level: Tensor, hidden: Tensor) -> 
         found[f"level_{number + 1}"] = entropy.detach()
         weight = model.design.loss_weights[number] if model.design.loss_weights else 1.0
         total = total + weight * entropy * (chosen.sum() / hidden.sum())
-    return {"loss": total + found["durations"], "symbols": total.detach(), **found}
+    return {"symbols": total, **found}
 
 
 def forgetful(design: Design, generator: torch.Generator) -> Design:

@@ -107,9 +107,12 @@ class MobileSpeech(nn.Module):
         mask = phones > 0
         return self.text_encoder(self.phones(phones), mask), mask
 
-    def hear(self, prompt: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Prompt symbols (B, R, K) and their mask (B, R) to joined frames (B, R', d) and their mask (B, R')."""
-        return self.joined(self.symbols(prompt), mask)
+    def hear(self, prompt: Tensor, mask: Tensor | None, voiceless: bool = False) -> tuple[Tensor, Tensor | None]:
+        """Prompt symbols (B, R, K) and their mask (B, R) to joined frames (B, R', d) and their mask (B, R').
+
+        `voiceless`: every symbol of it is hidden, so that only its length is known.
+        """
+        return self.joined(self.symbols(prompt, torch.ones_like(prompt, dtype=torch.bool) if voiceless else None), mask)
 
     def predict_durations(self, text: Tensor, mask: Tensor, heard: Tensor, heard_mask: Tensor | None) -> Tensor:
         """Frames of each phone, float (B, P). A tenth of the gradient goes on into the text encoder."""

@@ -32,6 +32,7 @@ class System:
 
     `passes`: of the decoder, for the first level. `in_clauses`: each clause is synthesised by itself and sent at once,
     which is streaming by clauses, not by frames. `cross_attention` and `prompt_durations`: the prompt's ways in.
+    `guidance`: see `decoding.Settings`.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class System:
         cross_attention: bool = True,
         prompt_durations: bool = True,
         temperature: float = TEMPERATURE,
+        guidance: float = 1.0,
         checkpoint: str = "mobilespeech",
         device: str = "cpu",
     ) -> None:
@@ -58,7 +60,10 @@ class System:
         design = self.model.design
         if tuple(self.codec.levels) != design.columns:
             raise UserError(f"{path}: made for a codec of levels {design.columns}, this one has {self.codec.levels}")
-        self.settings = Settings((passes, *(min(passes, finer) for finer in FINER_PASSES)), temperature)
+        if guidance != 1.0 and not design.voiceless:
+            raise UserError(f"{path}: guidance {guidance} needs a model that was also trained without a prompt")
+        finer = (min(passes, most) for most in FINER_PASSES)
+        self.settings = Settings((passes, *finer), temperature, guidance=guidance)
         self.in_clauses = in_clauses
         parameters = sum(p.numel() for p in self.model.parameters()) + self.codec.parameters
         own = cards.read(Path(__file__).with_name("card.toml"))[0]

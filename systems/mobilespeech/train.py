@@ -19,6 +19,7 @@ from ttsbench.systems.training.data import TtsBatch
 from ttsbench.systems.training.trainer import Judge, Settings
 
 SETTINGS = Settings(steps=2439, lr=1.2e-3, hold=0.3, ema=0.997, eval_every=200, save_every=100)
+MASKS = 2  # draws of masks for each batch, whose text and prompt are encoded once
 BUDGET = 3000  # frames of a batch
 PROMPT_SECONDS = 4.0  # at most; most utterances are shorter, so lengths vary
 
@@ -33,8 +34,9 @@ class Trained(nn.Module):
     def forward(self, batch: Batch, step: int) -> dict[str, Tensor]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
         self.model.design = forgetful(self.design, generator) if self.training else self.design
-        level, hidden = draw_masks(batch, self.model, generator)
-        return losses(self.model, batch, level, hidden)
+        voiceless = self.training and float(torch.rand((), generator=generator)) < self.design.voiceless
+        masks = [draw_masks(batch, self.model, generator) for _ in range(MASKS if self.training else 1)]
+        return losses(self.model, batch, *masks[0], *masks[1:], voiceless=voiceless)
 
 
 def prepared(given: TtsBatch, stride: int) -> Batch:

@@ -125,6 +125,39 @@ def test_an_example_is_scored_alike_alone_and_padded(model: MobileSpeech) -> Non
     assert both == pytest.approx(float(losses(model, alone, level[1:], hidden[1:, :5])["level_2"]), abs=1e-5)
 
 
+def test_several_masks_of_a_batch_count_like_as_many_batches(model: MobileSpeech) -> None:
+    given, generator = batch(), torch.Generator().manual_seed(1)
+    first, second = (draw_masks(given, model, generator) for _ in range(2))
+    apart = [losses(model, given, *masks) for masks in (first, second)]
+    both = losses(model, given, *first, second)
+    mean = (apart[0]["symbols"] + apart[1]["symbols"]) / 2
+    torch.testing.assert_close(both["loss"], mean + both["durations"])
+
+
+def test_a_hidden_prompt_tells_nothing_but_its_length(model: MobileSpeech) -> None:
+    one, other = symbols(8, 3)[None], symbols(8, 4)[None]
+    assert torch.equal(model.hear(one, None, voiceless=True)[0], model.hear(other, None, voiceless=True)[0])
+    assert not torch.equal(model.hear(one, None)[0], model.hear(other, None)[0])
+    given, masks = batch(), draw_masks(batch(), model, torch.Generator().manual_seed(1))
+    changed = replace(given, prompt=given.prompt.flip(0))
+    alike = [losses(model, each, *masks, voiceless=True)["loss"] for each in (given, changed)]
+    assert alike[0] == alike[1] != losses(model, given, *masks)["loss"]
+
+
+def test_guidance_moves_away_from_what_no_voice_says() -> None:
+    torch.manual_seed(0)
+    model = MobileSpeech(replace(TINY, prompt_durations=False)).eval()  # all speak at one pace
+    phones, prompts = torch.tensor([1, 2, 3, 4]), (symbols(8, 3), symbols(8, 4))
+    settings = Settings((3, 1, 1), temperature=0.5)
+
+    def said(prompt: torch.Tensor, guidance: float) -> list[int]:
+        return speak(model, phones, prompt, replace(settings, guidance=guidance), 0).flatten().tolist()
+
+    assert said(prompts[0], 0.0) == said(prompts[1], 0.0), "without a voice, both are alike"
+    assert said(prompts[0], 1.0) != said(prompts[1], 1.0)
+    assert said(prompts[0], 1.0) != said(prompts[0], 4.0) != said(prompts[0], 0.0)
+
+
 def test_durations_reach_the_text_encoder_at_a_tenth(model: MobileSpeech) -> None:
     text = torch.randn(1, 4, 32, requires_grad=True)
     mask, prompt = torch.ones(1, 4, dtype=torch.bool), symbols(8, 0)[None]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tokenizers
 import torch
+from safetensors.torch import load_file
 
 from ttsbench import systems
 from ttsbench.audio import write
@@ -24,6 +25,8 @@ from ttsbench.systems.kalle.full import END_OF_TEXT, START_OF_SPEECH
 from ttsbench.systems.kalle.model import LLAMA_1B, Kalle, KalleShape, SpeakerShape
 from ttsbench.systems.livespeech import paper as livespeech
 from ttsbench.systems.livespeech.design import PAPER_GROUPS
+from ttsbench.systems.livespeech.full import WEIGHTS, Trained
+from ttsbench.systems.livespeech.train import PAPER_RECIPES
 from ttsbench.systems.mobilespeech import paper as mobilespeech
 from ttsbench.systems.mobilespeech.design import PAPER
 from ttsbench.systems.training import stages, trainer
@@ -32,6 +35,8 @@ from ttsbench.systems.training.llama import published, start_from
 from ttsbench.systems.training.log import read_log
 from ttsbench.systems.training.trainer import Settings
 from ttsbench.systems.weights import MissingWeights
+
+from .spoken_by_run import spoken_by_run
 
 BODY = replace(LLAMA_1B, dim=32, layers=2, heads=4, kv_heads=2, hidden=64)
 SPEAKER = SpeakerShape(mels=80, channels=16, wide=24, bottleneck=8, latent=32)
@@ -105,12 +110,6 @@ def train_kalle(corpus: Path, folder: Path) -> object:
     return kalle.train_paper(corpus, folder, FlowVAE(TINY_VAE), letters(), llama, shape, settings)
 
 
-def speech(spec: str, sample: Sample, seed: int = 1) -> np.ndarray:
-    """What the system says, loaded as `ttsbench run` loads it."""
-    system: Any = systems.load(spec)
-    return np.concatenate(list(system.synthesize(sample, seed)))
-
-
 @pytest.fixture(scope="module")
 def encodec(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with EnCodec's weights, random ones."""
@@ -174,11 +173,34 @@ def test_two_steps_and_resumed_after_one_end_alike_and_what_is_made_speaks(
     monkeypatch.setenv(variable, str(tmp_path / "whole"))
     rng = np.random.default_rng(0)
     write(tmp_path / "p.wav", 0.1 * rng.normal(size=16_000).astype(np.float32), 16_000)
-    sample = Sample("a", "hi there", prompt=tmp_path / "p.wav")
-    said = speech(spec, sample)
+    said = spoken_by_run(tmp_path, spec, "runs")
     assert said.size > 500
-    assert np.isfinite(said).all()
-    np.testing.assert_array_equal(said, speech(spec, sample))
+    assert np.abs(said).max() > 0
+
+
+def test_of_the_checkpoints_the_one_with_the_lowest_error_rate_is_kept(
+    corpus: Path, encodec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENCODEC_DIR", str(encodec))
+    tiny = replace(
+        PAPER_GROUPS, dim=32, heads=2, hidden=32, shared_layers=1, group_layers=1, enrolled=4, encoder_dim=16,
+        encoder_layers=1, encoder_heads=2, encoder_hidden=16,
+    )  # fmt: skip
+    recipe, settings = livespeech.PAPER_RECIPE, replace(short(livespeech.PAPER_RECIPE.settings), listen_every=1)
+    recipe = replace(recipe, design=tiny, settings=replace(settings, steps=3))
+    monkeypatch.setitem(PAPER_RECIPES, "adaptive", recipe)
+    rates, heard = iter((0.5, 0.2, 0.4)), []
+
+    def hear(system: Any, samples: Any) -> dict[str, float]:
+        assert isinstance(system, Trained) and [sample.text for sample in samples] == ["hi there", "hi there"]
+        assert next(system.synthesize(samples[0], 0)).size, "what it says leaves nothing behind that stops the training"
+        heard.append(system.model.text.weight.detach().clone())
+        return {"cer": next(rates)}
+
+    order = stages.Order("livespeech", corpus, tmp_path, preset="paper", listen=2)
+    assert stages.run(order, hear) == 0
+    kept = load_file(tmp_path / "livespeech-paper" / WEIGHTS)["text.weight"]
+    assert [torch.equal(kept, weights) for weights in heard] == [False, True, False]
 
 
 def test_the_speaker_encoder_gives_voices_of_prompts_and_of_the_prior(corpus: Path, tmp_path: Path) -> None:
