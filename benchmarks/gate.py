@@ -237,7 +237,7 @@ def told(found: Comparison, metric: str) -> str:
     if row.mark == "=":
         return f"{moved}, {row.verdict}"
     if row.mark == "~":
-        return f"{moved}, inconclusive: {row.reason.partition(' can ')[2]}"
+        return f"{moved}, inconclusive: {row.reason[row.reason.find('can show') :]}"
     large = ", large jump" if "so large" in row.reason else ""
     return f"{moved}, **{row.verdict}** ({row.test}{large}, p {row.p:.2g})"
 

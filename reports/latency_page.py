@@ -185,8 +185,8 @@ def _grid(rows: list[list[tuple[str, str, tuple[str, str]]]]) -> Grid:
     return Grid([(title, unit) for title, unit, _ in rows[0]], [[cell for _, _, cell in row] for row in rows])
 
 
-def quantiles(system: dict[str, Any], metered: bool) -> Grid:
-    """Times of every point, with what it was spoken under."""
+def quantiles(system: dict[str, Any], metered: bool) -> Grid | None:
+    """Times of every point, with what it was spoken under; None where every repetition failed."""
     swept = any(row["batch"] > 1 or row["chunk_frames"] for row in system["rows"])
     rows = []
     for row in system["rows"]:
@@ -206,7 +206,7 @@ def quantiles(system: dict[str, Any], metered: bool) -> Grid:
             joules = row["joules_per_second"]
             found.append(("Energy", "J / audio s", ("–" if joules is None else f"{joules:.2f}", "")))
         rows.append(found)
-    return _grid(rows)
+    return _grid(rows) if rows else None
 
 
 def work(system: dict[str, Any]) -> Grid | None:
@@ -252,14 +252,15 @@ def cards(data: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
     return found
 
 
-def write_page(data: dict[str, Any], out: Path) -> Path:
-    """Write profile.html of `profile.json`'s data into folder `out`."""
+def write_page(data: dict[str, Any], out: Path, title: str = "") -> Path:
+    """Write profile.html of `profile.json`'s data into folder `out`; `title`: heading, "" for the systems' names."""
     lines, axis = timelines(data["systems"])
     metered = any(row["joules_per_second"] for system in data["systems"] for row in system["rows"])
     page = render(
         "latency.html",
         ("page.js",),
-        title="latency profile",
+        title=title or "latency profile",
+        heading_given=title,
         data=data,
         cards=cards(data),
         parts=[(system, quantiles(system, metered), work(system)) for system in data["systems"]],

@@ -38,8 +38,9 @@ def write(found: Sequence[Comparison], out: Path) -> Path:
     ]  # fmt: skip
     write_atomically(out / "agreement.csv", csv_text(columns, rows).encode())
     text = render(
-        "agreement.html", title="Metrics and listeners", found=found, text=text_of, percent=percent, titles=TITLES,
-        figures=FIGURES, plots=[[(row, _scatter(row, True), _scatter(row, False)) for row in c.rows] for c in found],
+        "agreement.html", ("page.js",), title="Metrics and listeners", found=found, text=text_of, percent=percent,
+        titles=TITLES, figures=FIGURES,
+        plots=[[(row, _scatter(row, True), _scatter(row, False)) for row in c.rows] for c in found],
     )  # fmt: skip
     beside.write(out / "agreement.html", text)
     return out / "agreement.html"

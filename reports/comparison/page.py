@@ -11,10 +11,14 @@ from ttsbench.reports.clips import Clips
 from ttsbench.reports.comparison.output import figures
 from ttsbench.reports.comparison.result import MARKS, Comparison, Row, Worse
 from ttsbench.reports.render import render
+from ttsbench.reports.values import amount
 
 
-def write_page(found: Comparison, path: Path) -> None:
-    """The page: the table, then the utterances that got worse with the audio before and after."""
+def write_page(found: Comparison, path: Path, title: str = "") -> None:
+    """The page: the table, then the utterances that got worse with the audio before and after.
+
+    `title`: its heading; "" for "NEW against BASE".
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     clips = Clips(path.parent)
     parts = []
@@ -22,15 +26,24 @@ def write_page(found: Comparison, path: Path) -> None:
         if not row.worse or not (found.fails(row) or row.beyond):
             continue
         parts.append((row, [_heard(each, clips) for each in row.worse]))
+    metrics = {row.metric.name: row.metric for row in found.rows}
     text = render(
-        "compare.html", ("player.js", "diff.js"), {"audio": clips.urls()}, title=f"{found.new} against {found.base}",
-        found=found, rows=[(row, figures(row)) for row in found.rows], parts=parts, marks=_used(MARKS, found.rows),
+        "compare.html", ("player.js", "diff.js", "page.js"), {"audio": clips.urls()},
+        title=title or f"{found.new} against {found.base}", heading_given=title, found=found,
+        rows=[(row, figures(row)) for row in found.rows], details=[(row, _least(row)) for row in found.rows],
+        metrics=list(metrics.values()), parts=parts, marks=_used(MARKS, found.rows),
     )  # fmt: skip
     beside.write(path, text)
 
 
-def _heard(each: Worse, clips: Clips) -> dict[str, Any]:
+def _least(row: Row) -> str:
+    """The least change that so many rows can show: '12.30 points', '1.30 times'; a dash where none is known."""
+    if row.can_show is None or row.difference is None:
+        return "–"
+    return f"{row.can_show:.2f} times" if row.difference.ratio is not None else amount(row.metric, row.can_show)
 
+
+def _heard(each: Worse, clips: Clips) -> dict[str, Any]:
     return {
         "each": each,
         "before": clips.number(each.audio_before, first=True),

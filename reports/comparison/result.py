@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ttsbench.errors import unknown
 from ttsbench.records import Metric, Sample, Score
 from ttsbench.reports.comparison.thresholds import OFF, Threshold
+from ttsbench.reports.tables import ReportError
 from ttsbench.significance import Difference
 
 MARKS = {
@@ -134,3 +137,20 @@ class Comparison:
             return f" {rest} of {len(self.rows)} metrics are inconclusive: so few rows cannot exclude a change."
         more = f", and {rest} metric{'s' if rest > 1 else ''} more" if rest else ""
         return f" Inconclusive: {', '.join(named)}{more}."
+
+
+def labelled(found: Comparison, labels: Mapping[str, str], sides: tuple[Path, Path]) -> Comparison:
+    """The comparison with sides and systems called otherwise. Raises ReportError for a name that it does not hold.
+
+    A side is named by its path in `sides`, as given, or by the last part of it where the two differ there.
+    """
+    names = [{str(side), *({side.name} if sides[0].name != sides[1].name else ())} for side in sides]
+    known = sorted(names[0] | names[1] | {row.system for row in found.rows if row.system})
+    if missing := [name for name in labels if name not in known]:
+        raise ReportError(unknown("side or system to label", missing[0], known))
+    base, new = (
+        next((labels[name] for name in sorted(own) if name in labels), was)
+        for own, was in zip(names, (found.base, found.new), strict=True)
+    )
+    rows = [replace(row, system=labels.get(row.system, row.system)) for row in found.rows]
+    return replace(found, base=base, new=new, rows=rows)

@@ -164,5 +164,5 @@ def write_result(result: Result, out: Path) -> None:
     for cut in cuts:
         tracks = [(name, cells[cut], name == "ground-truth") for name, cells in result.cells.items()]
         bars.append(charts.chart(result.metric, tracks, cut or "All sentences", bars=True, limits=limits))
-    text = render("ratings.html", title="Ratings", result=result, bars=bars)
+    text = render("ratings.html", ("page.js",), title="Ratings", result=result, bars=bars)
     beside.write(out / "ratings.html", text)

@@ -8,11 +8,15 @@ from ttsbench import cli
 from ttsbench.reports.latency_page import write_page
 
 from .profile import profile
+from .ratings import fill
 
 TEXTS = [f"sentence number {i} with a few more words in it" for i in range(8)]
 LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 RULES = {"runOnly": {"type": "tag", "values": LEVELS}, "resultTypes": ["violations"]}
-PAGES = ("runs/report", "leaderboard/leaderboard", "compare", "history", "profile", "handout/rater-01")
+PAGES = (
+    "runs/report", "leaderboard/leaderboard", "compare", "history", "profile", "handout/rater-01", "means/ratings",
+    "pairs/ratings", "agreement/agreement",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +37,22 @@ def folder(make_run, tmp_path_factory):
     ):
         cli.main([str(word) for word in words])
     write_page(profile(), root)
+    for place, design, answers in (("means", "mos", "12345"), ("pairs", "cmos", ("-2", "0", "1", "2"))):
+        _rated(root, runs, place, design, answers)
+    sheets = ["agree", root / "means-out", *runs, "--key", root / "means-out.key.json", "--keep-all"]
+    cli.main([str(word) for word in [*sheets, "--out", root / "agreement"]])
     return root
+
+
+def _rated(root, runs, place, design, answers):
+    """The page of three raters, one of whom answers alike whatever is played."""
+    out = root / f"{place}-out"
+    words = ["export", *runs, "--design", design, "--raters", "3", "--sentences", "6", "--load", "3", "--out", out]
+    cli.main(["ratings", *map(str, words)])
+    for at, path in enumerate(sorted(out.glob("*.xlsx"))):
+        fill(path, lambda item, at=at: answers[0 if at == 2 else sum(map(ord, item)) % len(answers)])
+    words = ["import", out, "--key", root / f"{place}-out.key.json", "--out", root / place]
+    cli.main(["ratings", *map(str, words)])
 
 
 @pytest.mark.parametrize("page", PAGES)

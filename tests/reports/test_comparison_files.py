@@ -55,6 +55,52 @@ def test_page_names_and_plays_what_got_worse(make_run, browser, tmp_path, plays)
     tab.close()
 
 
+def test_title_and_labels_of_sides_and_systems(make_run, tmp_path, capsys):
+    for side, error in (("old", 0.05), ("new", 0.06)):
+        for name in ("alpha", "beta"):
+            make_run(tmp_path / side, name, error, texts=TEXTS[:12], sound=False)
+        (tmp_path / side / "runs").rename(tmp_path / f"runs-{side}")
+    old, new, page = tmp_path / "runs-old", tmp_path / "runs-new", tmp_path / "page.html"
+    words = ["--label", f"{old}=release 1", "--label", "runs-new=branch <b>", "--label", "alpha=Alpha voice"]
+    main(old, new, *words, "--title", "Nightly & co.", "--html", page, "--markdown", tmp_path / "m.md")
+    text = page.read_text()
+    assert "<h1><bdi>Nightly &amp; co.</bdi></h1>" in text and "<title>Nightly &amp; co. " in text
+    assert "Alpha voice on toy" in text and "alpha on toy" not in text and "beta on toy" in text
+    assert "branch <b> is" in capsys.readouterr().err and "release 1" in (tmp_path / "m.md").read_text()
+    main(old, new, *words, "--html", page)
+    assert "<h1><bdi>branch &lt;b&gt;</bdi> against <bdi>release 1</bdi></h1>" in page.read_text()
+    with pytest.raises(ReportError, match="no side or system to label 'alhpa'; did you mean 'alpha'"):
+        main(old, new, "--label", "alhpa=x")
+
+
+def test_sides_of_one_name_are_labelled_by_their_paths(make_run, tmp_path):
+    sides = [make_run(tmp_path / side, "alpha", texts=TEXTS[:6], sound=False) for side in ("old", "new")]
+    page = tmp_path / "page.html"
+    main(*sides, "--label", f"{sides[1]}=branch", "--html", page)
+    assert "<h1><bdi>branch</bdi> against <bdi>" in page.read_text()
+    with pytest.raises(ReportError, match="no side or system to label 'alpha@toy'"):
+        main(*sides, "--label", "alpha@toy=branch")  # which of the two?
+
+
+def test_columns_are_few_and_every_one_is_explained_in_sight(base, copy, browser):
+    new = copy()
+    change(new, "wer", add(lambda i: 0.05 * (i % 3)))
+    main(base, new)
+    tab = browser.new_page(viewport={"width": 1182, "height": 900})
+    tab.goto((new / "compare.html").as_uri())
+    first, more = tab.locator("table.gate").all()
+    assert first.locator("thead th").all_inner_texts() == ["Change", "Metric", "Before", "After", "Difference"]
+    assert first.is_visible() and not more.is_visible()
+    tab.get_by_text("More columns").click()
+    assert more.is_visible() and "exact paired test" in more.inner_text() and "0.5abs" in more.inner_text()
+    tab.get_by_text("What the columns mean").click()
+    told = ", ".join(tab.locator(".explained dt").all_inner_texts()).lower()
+    heads = first.locator("thead th").all_inner_texts() + more.locator("thead th").all_inner_texts()
+    assert [head for head in heads if head.lower() not in told and head != "Metric"] == []
+    assert "words wrong; lower is better" in tab.locator(".explained").inner_text()
+    tab.close()
+
+
 # --- a base without audio, and scores of the same audio -----------------------------------------------------------
 
 

@@ -145,3 +145,23 @@ def test_the_probe_knows_what_it_measured() -> None:
         "threads", "read_gb_per_s", "copy_gb_per_s", "float32_gflop_per_s", "bfloat16_gflop_per_s"
     }  # fmt: skip
     assert all(value > 0 for value in found.values())
+
+
+def test_title_and_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "voice.py").write_text(textwrap.dedent(SYSTEM))
+    monkeypatch.setattr("ttsbench.speed.latency.profile", lambda *_, **__: [])
+    monkeypatch.setattr("ttsbench.speed.limits.probe", lambda _: {})
+    spec = f"python:{tmp_path}/voice.py"
+    words = ["profile", f"{spec}:Voice", f"{spec}:Plain", "--out", str(tmp_path / "out")]
+    labels = ["--label", "voice=Voice <2>", "--label", f"{spec}:Plain=Plain one"]
+    assert cli.main([*words, *labels, "--title", "Box & co."]) == 0
+    page = (tmp_path / "out" / "profile.html").read_text()
+    assert "<h1><bdi>Box &amp; co.</bdi></h1>" in page and "<title>Box &amp; co. " in page
+    data = json.loads((tmp_path / "out" / "profile.json").read_text())
+    assert [each["name"] for each in data["systems"]] == ["Voice <2>", "Plain one"]
+    cli.main([*words, *labels])
+    page = (tmp_path / "out" / "profile.html").read_text()
+    assert "<h1><bdi>Voice &lt;2&gt;</bdi>, <bdi>Plain one</bdi></h1>" in page
+    capsys.readouterr()
+    assert cli.main([*words, "--label", "vioce=x"]) == 1
+    assert "no system to label 'vioce'; did you mean 'voice'?" in capsys.readouterr().err

@@ -36,6 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--accept", action="store_true", help="compare nothing: keep NEW's scores in BASE, without audio and timings"
     )
     parser.add_argument("--html", type=Path, metavar="FILE", help="page with both audios (default: NEW/compare.html)")
+    parser.add_argument("--title", default="", help="heading of the page (default: NEW against BASE)")
+    parser.add_argument(
+        "--label", type=arguments.label, action="append", default=[], metavar="NAME=LABEL",
+        help="call a side (BASE or NEW as given, or its last part) or a system otherwise",
+    )  # fmt: skip
     parser.add_argument("--junit", type=Path, metavar="FILE", help="JUnit XML, one test case a metric")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="for a pull request; '-': GitHub's step summary")
     parser.add_argument("--json", action="store_true", help="the comparison as one JSON line on standard output")
@@ -44,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Compare, write what was asked for, print the table and the closing sentence."""
     from ttsbench.reports import scores_only
-    from ttsbench.reports.comparison import calibration, judge, output, page, thresholds
+    from ttsbench.reports.comparison import calibration, judge, output, page, result, thresholds
 
     if options.accept:
         written = scores_only.accept(options.new, options.base)
@@ -59,8 +64,9 @@ def run(options: argparse.Namespace) -> int:
         options.across_machines,
         same=options.same,
     )
+    found = result.labelled(found, dict(options.label), (options.base, options.new))
     html = options.html or options.new / "compare.html"
-    page.write_page(found, html)
+    page.write_page(found, html, options.title)
     if options.junit:
         _write(options.junit, output.junit(found))
     if options.markdown:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ttsbench import arguments
 from ttsbench.columns import table
+from ttsbench.errors import UserError, unknown
 from ttsbench.playback import playback
 
 
@@ -39,6 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", type=arguments.device, default="cpu", help="cpu, cuda, cuda:1, mps")
     parser.add_argument("--timeout", type=seconds, default=120.0, metavar="S", help="seconds for an utterance")
     parser.add_argument("--out", type=Path, default=Path("profile"), help="folder of profile.json and profile.html")
+    parser.add_argument("--title", default="", help="heading of the page (default: the systems' names)")
+    parser.add_argument(
+        "--label", type=arguments.label, action="append", default=[], metavar="NAME=LABEL",
+        help="call a system, as given or by its name, otherwise",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print the profile as one JSON line")
 
 
@@ -56,11 +62,12 @@ def run(options: argparse.Namespace) -> int:
     points = _points(options)
     bar = Progress()
     profiles = []
-    found = limits.probe(options.device)
-    options.out.mkdir(parents=True, exist_ok=True)
     for spec in options.systems:
         systems.check(spec, options.device)
     cards = {spec: card_of(spec) for spec in options.systems}
+    names = _names(cards, dict(options.label))
+    found = limits.probe(options.device)
+    options.out.mkdir(parents=True, exist_ok=True)
     for spec, card in cards.items():
         readings = latency.profile(
             spec,
@@ -70,9 +77,9 @@ def run(options: argparse.Namespace) -> int:
             device=options.device,
             timeout=options.timeout,
             folder=options.out,
-            progress=bar.named(card.name),
+            progress=bar.named(names[spec]),
         )
-        profiles.append(_system(card, readings, found))
+        profiles.append(_system(names[spec], card, readings, found))
     bar.close()
     data = {
         "machine": machine(),
@@ -85,7 +92,7 @@ def run(options: argparse.Namespace) -> int:
     }
     text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
     write_atomically(options.out / "profile.json", text.encode() + b"\n")
-    page = write_page(data, options.out)
+    page = write_page(data, options.out, options.title)
     print(json.dumps(data, ensure_ascii=False) if options.json else _table(data))
     failed = sum(len(system["errors"]) for system in profiles)
     crowded, rows = (sum(row[key] for system in profiles for row in system["rows"]) for key in ("busy", "n"))
@@ -93,6 +100,14 @@ def run(options: argparse.Namespace) -> int:
         print(f"{crowded} of {rows} repetitions were timed while other programs used the machine: measure again alone.")
     print(f"{len(profiles)} systems profiled; open {page}." + (f" {failed} repetitions failed." if failed else ""))
     return 1 if failed else 0
+
+
+def _names(cards: dict[str, Any], labels: dict[str, str]) -> dict[str, str]:
+    """What each system is called: its label, by what was given or by its card's name, or its card's name."""
+    known = dict.fromkeys([*cards, *(card.name for card in cards.values())])
+    if missing := [name for name in labels if name not in known]:
+        raise UserError(unknown("system to label", missing[0], known))
+    return {spec: labels.get(spec) or labels.get(card.name) or card.name for spec, card in cards.items()}
 
 
 def _middle(values: list[int]) -> int:
@@ -113,14 +128,14 @@ def _points(options: argparse.Namespace) -> list[Any]:
     return list(dict.fromkeys(points))
 
 
-def _system(card: Any, readings: list[Any], limits: dict[str, float]) -> dict[str, Any]:
+def _system(name: str, card: Any, readings: list[Any], limits: dict[str, float]) -> dict[str, Any]:
     from ttsbench.speed.latency import Reading, summary
 
     good = [reading for reading in readings if isinstance(reading, Reading)]
     longest = max(good, key=_by_length, default=None)
     rate = card.sample_rate
     return {
-        "name": card.name,
+        "name": name,
         "version": card.version,
         "parameters": card.parameters,
         "load_seconds": max((r.load_seconds for r in good if r.point.concurrency == 1), default=0.0),
