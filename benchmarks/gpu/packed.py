@@ -29,11 +29,13 @@ from ttsbench.audio import write as write_audio
 from ttsbench.systems import packing
 from ttsbench.systems.codecs import load_codec
 from ttsbench.systems.codecs.mel_codec import build
+from ttsbench.systems.codecs.small import SmallCodec
 from ttsbench.systems.corpus.clips import SOURCES, clips
 from ttsbench.systems.corpus.reader import Corpus
 from ttsbench.systems.corpus.recordings import held_out, leveled
 from ttsbench.systems.corpus.shards import Spoken, Utterance, collect, write_shard
 from ttsbench.systems.kalle.latents import clips_of, load_vae, store
+from ttsbench.systems.nn.mel import HOP
 from ttsbench.systems.nn.vocoder import Vocoder
 from ttsbench.systems.text.phones import IDS, PHONES
 from ttsbench.systems.training.data import StoredCodes, encode_corpus
@@ -43,6 +45,7 @@ CODES = 0.4  # of what is free, at most; latents get the rest
 FILES = ("codec-fsq.safetensors", "vocoder.safetensors", "codec-flowvae.safetensors")
 LATENT_BITS = (6,) * 96
 PART = 40  # recordings that a process reads
+TOGETHER = 64  # utterances decoded at once
 FRAME_BYTES = 8  # an FSQ frame
 
 
@@ -169,10 +172,9 @@ def unpack_codes(pack: Path, work: Path, device: str) -> None:
     codes = from_bits(np.load(pack / "fsq.npy"), widths, total).astype(np.int16)
     np.save(work / "corpus" / "codes-fsq.npy", codes)
     starts, phones = np.cumsum([0, *index["codes"]]), np.cumsum([0, *index["counts"]])
-    rows, mels, frame = [], [], 0
-    for n, count in enumerate(index["codes"].tolist()):
-        with torch.inference_mode():
-            mel = codec.decode_mel(torch.from_numpy(codes[starts[n] : starts[n] + count].astype(np.int64))[None])[0]
+    mels = _mels(codec, codes, index["codes"].tolist())
+    rows, frame = [], 0
+    for n, mel in enumerate(mels):
         part = slice(phones[n], phones[n + 1])
         ends = np.cumsum(index["lengths"][part].astype(np.float64)) * UNIT
         rows.append({
@@ -180,7 +182,6 @@ def unpack_codes(pack: Path, work: Path, device: str) -> None:
             **{key: names[key][int(index[key][n])] for key in names},
             "phones": [PHONES[p] for p in index["phones"][part]], "ends": [round(float(end), 4) for end in ends],
         })  # fmt: skip
-        mels.append(mel.half().cpu().numpy())
         frame += len(mel)
     np.save(work / "corpus" / "shard-pack.mel.npy", np.concatenate(mels))
     ids = {row["id"]: (int(starts[n]), int(index["codes"][n])) for n, row in enumerate(rows)}
@@ -188,6 +189,19 @@ def unpack_codes(pack: Path, work: Path, device: str) -> None:
     (work / "corpus" / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     if (pack / "latents.npz").is_file():
         _unpack_latents(pack / "latents.npz", work / "corpus")
+
+
+@torch.inference_mode()
+def _mels(codec: SmallCodec, codes: np.ndarray, counts: list[int]) -> list[np.ndarray]:
+    """Log-mels (frames, 100), float16, of utterances with so many codes each, decoded in batches of like length."""
+    starts, found = np.cumsum([0, *counts]), [np.zeros(0)] * len(counts)
+    order = sorted(range(len(counts)), key=counts.__getitem__)
+    for group in (order[first : first + TOGETHER] for first in range(0, len(order), TOGETHER)):
+        whole = [torch.from_numpy(codes[starts[n] : starts[n] + counts[n]].astype(np.int64)) for n in group]
+        mels = codec.decode_mel(torch.nn.utils.rnn.pad_sequence(whole, batch_first=True)).half().cpu().numpy()
+        for n, mel in zip(group, mels, strict=True):
+            found[n] = mel[: counts[n] * codec.hop // HOP]  # the decoder is causal: what follows changes nothing
+    return found
 
 
 def _unpack_latents(path: Path, corpus: Path) -> None:

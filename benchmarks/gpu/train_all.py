@@ -41,12 +41,13 @@ from ttsbench.systems.training.log import read_log
 ROOT = Path(__file__).resolve().parents[2]
 CODECS, SYSTEMS = ("vocoder", "fsq", "flowvae"), ("mobilespeech", "kalle", "livespeech", "llasa")
 APART = 0.55  # of the time of codecs and vocoder: what each of them learns alone
+AROUND, LATE = 25.0, 40.0  # seconds that a training takes to start and to end; it is stopped when it is so much later
 MOST = 16 * 2**20  # bytes of a file that comes back
 
 
-def limits(device: str, minutes: float | None, steps: int | None) -> list[str]:
+def limits(device: str, seconds: float, steps: int | None) -> list[str]:
     """Arguments that say where `ttsbench train` runs and when it ends."""
-    end = ["--steps", str(steps)] if steps else ["--minutes", str(minutes)]
+    end = ["--steps", str(steps)] if steps else ["--minutes", f"{(seconds - AROUND) / 60:.2f}"]
     return ["--device", device, "--listen", "0", *end]
 
 
@@ -56,13 +57,14 @@ def commands(whats: tuple[str, ...], corpus: Path, work: Path, limit: list[str])
     return {what: [*train, what, "--corpus", str(corpus), "--out", str(work / "runs"), *limit] for what in whats}
 
 
-def train_codecs(pack: Path, work: Path, device: str, minutes: float | None, steps: int | None) -> dict[str, int]:
+def train_codecs(pack: Path, work: Path, device: str, until: float, steps: int | None) -> dict[str, int]:
     """Each alone from the weights in `pack`, then decoders and vocoder together from where they came."""
     packed.unpack_recordings(pack, work)
-    share = (None, None) if minutes is None else (minutes * APART, minutes * (1 - APART))
     print("unpacked", flush=True)
-    apart = commands(CODECS, work / "corpus", work, [*limits(device, share[0], steps), "--start", str(pack)])
-    status = run(apart, pack, work, together=device != "cpu")
+    began = time.monotonic()
+    first = began + APART * (until - began)
+    apart = commands(CODECS, work / "corpus", work, [*limits(device, first - began, steps), "--start", str(pack)])
+    status = run(apart, pack, work, first, together=device != "cpu")
     if any(status.values()):
         return status
     runs, start = work / "runs", work / "start"
@@ -71,20 +73,23 @@ def train_codecs(pack: Path, work: Path, device: str, minutes: float | None, ste
     shutil.copy(runs / "vocoder" / "last.safetensors", start / "critics.safetensors")
     for name in CODECS[1:]:
         shutil.copy(runs / "checkpoints" / f"codec-{name}.safetensors", start)
-    together = commands(("decoders",), work / "corpus", work, [*limits(device, share[1], steps), "--start", str(start)])
-    return status | run(together, start, work, together=False)
+    limit = [*limits(device, until - time.monotonic(), steps), "--start", str(start)]
+    return status | run(commands(("decoders",), work / "corpus", work, limit), start, work, until, together=False)
 
 
-def train_systems(pack: Path, work: Path, device: str, minutes: float | None, steps: int | None) -> dict[str, int]:
+def train_systems(pack: Path, work: Path, device: str, until: float, steps: int | None) -> dict[str, int]:
     """All four, each on its own."""
     packed.unpack_codes(pack, work, device)
     print("unpacked", flush=True)
-    orders = commands(SYSTEMS, work / "corpus", work, limits(device, minutes, steps))
-    return run(orders, pack, work, together=device != "cpu")
+    orders = commands(SYSTEMS, work / "corpus", work, limits(device, until - time.monotonic(), steps))
+    return run(orders, pack, work, until, together=device != "cpu")
 
 
-def run(orders: dict[str, list[str]], weights: Path, work: Path, together: bool) -> dict[str, int]:
-    """Exit status of each; what they say goes to WORK/NAME.txt. `together`: all at once, else in turn."""
+def run(orders: dict[str, list[str]], weights: Path, work: Path, until: float, together: bool) -> dict[str, int]:
+    """Exit status of each; what they say goes to WORK/NAME.txt. `together`: all at once, else in turn.
+
+    `until`: of the monotonic clock; what is `LATE` is stopped, so that the others' weights come back.
+    """
     environment = {**os.environ, "TTSBENCH_CHECKPOINTS": str(weights), "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     started: dict[str, subprocess.Popen[bytes]] = {}
     status = {}
@@ -93,13 +98,21 @@ def run(orders: dict[str, list[str]], weights: Path, work: Path, together: bool)
         with (work / f"{name}.txt").open("wb") as file:
             started[name] = subprocess.Popen(order, stdout=file, stderr=subprocess.STDOUT, env=environment)
         if not together:
-            status[name] = started[name].wait()
+            status[name] = _ended(started[name], until)
             print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
-    status |= {name: process.wait() for name, process in started.items()}
+    status |= {name: _ended(process, until) for name, process in started.items()}
     for name, code in status.items():
         if code:
             print(f"{name}: ended with {code}:\n{(work / f'{name}.txt').read_text(errors='replace')[-2000:]}")
     return status
+
+
+def _ended(process: subprocess.Popen[bytes], until: float) -> int:
+    try:
+        return process.wait(max(1.0, until + LATE - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
 
 
 def brought_back(work: Path, out: Path) -> list[Path]:
@@ -120,11 +133,11 @@ def brought_back(work: Path, out: Path) -> list[Path]:
     return found
 
 
-def train(pack: Path, out: Path, work: Path, device: str, minutes: float | None, steps: int | None = None) -> int:
-    """Unpack, train what the pack is for, bring back; returns how many trainings failed."""
+def train(pack: Path, out: Path, work: Path, device: str, minutes: float, steps: int | None = None) -> int:
+    """Unpack, train what the pack is for, bring back, in `minutes`; returns how many trainings failed."""
     began = time.monotonic()
     training = train_codecs if (pack / "recordings").is_dir() else train_systems
-    status = training(pack, work, device, minutes, steps)
+    status = training(pack, work, device, began + 60 * minutes, steps)
     for path in brought_back(work, out):
         print(f"{path.name}: {path.stat().st_size / 2**20:.1f} MiB")
     print(f"{time.monotonic() - began:.0f} s in all; failed: {sum(map(bool, status.values()))}", flush=True)
@@ -141,7 +154,7 @@ def rehearse(out: Path, device: str, steps: int) -> int:
         print(json.dumps(packed.write_codes(place / "toy", place / "codes", place / "weights")))
         for part in ("recordings", "codes"):
             work = place / f"work-{part}"
-            failed += train(place / part, out / part, work, device, None, steps)
+            failed += train(place / part, out / part, work, device, 30.0, steps)
     return failed
 
 
@@ -165,7 +178,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("build/trained"), help="where weights go (build/trained)")
     parser.add_argument("--mib", type=float, default=46.0, help="pack: at most so large (46)")
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--minutes", type=float, default=8.5, help="train: of all (8.5)")
+    parser.add_argument("--minutes", type=float, default=8.5, help="train: of everything, unpacking too (8.5)")
     parser.add_argument("--steps", type=int, default=2, help="rehearse: of each (2)")
     options = parser.parse_args()
     if options.do == "pack":

@@ -33,6 +33,14 @@ def test_a_causal_stack_does_not_see_the_future() -> None:
     assert not torch.equal(stack(x)[:, 12:], stack(other)[:, 12:])
 
 
+def test_a_gpus_way_of_a_depthwise_convolution_gives_the_same() -> None:
+    torch.manual_seed(0)
+    convolution, x = StreamConv(6, 6, 5, 2, depthwise=True), torch.randn(2, 9, 6, requires_grad=True)
+    found = [(y, *torch.autograd.grad(y.square().sum(), [x, *convolution.parameters()]))
+             for y in (convolution.valid(x), convolution.taps(x))]  # fmt: skip
+    torch.testing.assert_close(found[0], found[1], atol=1e-5, rtol=1e-5)
+
+
 @pytest.mark.parametrize("cuts", CUTS)
 def test_vocoder_in_chunks_equals_whole(cuts: list[int]) -> None:
     torch.manual_seed(0)
