@@ -146,3 +146,23 @@ def test_the_sidecar_drops_the_first_three_rows_and_judges_the_stream() -> None:
     assert not late["streaming"] and late["first_reported_but_not_early"]
     whole = sidecar([Synthesis("a", "a.wav", sample_rate=10, seconds=4.0, total=2.0, chunks=(Chunk(1.99, 40),))] * 4)
     assert not whole["streaming"] and not whole["first_reported_but_not_early"] and whole["ttfa_ms"]["p50"] == 2000.0
+
+
+def test_times_to_first_audio_are_a_table_too(runs: list[Run], tmp_path: Path) -> None:
+    made = []
+    for number, (run, first) in enumerate(zip(runs, (0.1, 1.95), strict=True)):
+        info = {**run.info, "system": {"name": f"org/m{number}"}, "device": "cuda:0" if number else "cpu"}
+        (run.path / "run.json").write_text(json.dumps(info))
+        for sample in run.samples:
+            row = stream(first)
+            run.add_synthesis(Synthesis(sample.id, "", sample_rate=10, seconds=4.0, total=2.0, chunks=row.chunks))
+        made.append(Run.open(run.path))
+    files = exchange.format_named("open-tts").write(made, tmp_path / "out")
+    assert [file.name.rpartition("__")[2] for file in files if file.suffix == ".json"] == ["cpu.json", "cuda-0.json"]
+    with open(tmp_path / "out" / "streaming.csv") as handle:
+        quick, late = csv.DictReader(handle)
+    assert quick == {
+        "model": "org-m0", "CPU TTFA (p50)": "100", "CPU TTFA (p95)": "100", "CPU RTFx": "2", "Streaming API": "yes",
+        "CUDA-0 TTFA (p50)": "", "CUDA-0 TTFA (p95)": "", "CUDA-0 RTFx": "",
+    }  # fmt: skip
+    assert late["CUDA-0 TTFA (p50)"] == "1950" and late["Streaming API"] == "no" and not late["CPU RTFx"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ttsbench import playback
@@ -47,6 +47,17 @@ def sidecar(rows: Sequence[Synthesis]) -> dict[str, Any]:
         "rtfx_batch1": round(seconds / work, 2) if work else None,
         "samples": samples,
     }
+
+
+def streaming_row(devices: Mapping[str, dict[str, Any]]) -> dict[str, float | str | None]:
+    """The columns of their streaming.csv but the model: of each device's sidecar the times in ms and the speed at batch
+    1; whether it streams by the first device that is not the processor."""
+    row: dict[str, float | str | None] = {}
+    for device, data in devices.items():
+        row |= {f"{device} TTFA ({rank})": data["ttfa_ms"][rank] for rank in ("p50", "p95")}
+        row[f"{device} RTFx"] = data["rtfx_batch1"]
+    first = min(devices, key=lambda device: device == "CPU")
+    return row | {"Streaming API": "yes" if devices[first]["streaming"] else "no"}
 
 
 def _sample(index: int, row: Synthesis) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from typing import Any
 
 from ttsbench.errors import UserError
 from ttsbench.exchange._open_tts_list import CLONED, GIVEN, read, recognises
-from ttsbench.exchange._ttfa import sidecar
+from ttsbench.exchange._ttfa import sidecar, streaming_row
 from ttsbench.records import Sample, Score, Synthesis
 from ttsbench.store import Run, write_atomically
 
@@ -31,6 +32,7 @@ THEIR_NAMES = {"seed-en": "seed_tts_eval_tts", "seed-zh": "seed_tts_eval_tts", "
 TABLES = {"seed_tts_eval_tts": "seed_tts", "cv3_eval_zero_shot": "cv3", "minimax_eval_tts": "minimax"}
 AVERAGED = ("cv3", "minimax")  # their tables with columns of averages
 SIM_MODEL = "wavlm_seed_tts"
+TIMES = "TTFA_"  # how names of sidecars begin
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def write(runs: Sequence[Run], out: Path) -> list[Path]:
             folder = out / part.model
             files += [_list(run, part, folder), *_sidecar(run, part, folder)]
             parts.append(part)
-    return files + list(_tables(parts, out))
+    return files + list(_tables(parts, out)) + list(_streaming(files, out))
 
 
 def _parts(run: Run) -> list[Part]:
@@ -139,8 +141,31 @@ def _sidecar(run: Run, part: Part, folder: Path) -> Iterable[Path]:
         return []
     facts = {"model_id": part.model, "dataset_path": part.dataset, "split": part.language}
     data = sidecar(made) | facts | {"mode_suffix": CLONED if part.cloned else ""}
-    path = folder / f"TTFA_{part.name}__{run.info.get('device') or 'unknown'}.json"
+    device = re.sub(r"\W+", "-", run.info.get("device") or "unknown")
+    path = folder / f"{TIMES}{part.name}__{device}.json"
     write_atomically(path, (json.dumps(data, indent=1) + "\n").encode())
+    return [path]
+
+
+def _streaming(files: Sequence[Path], out: Path) -> Iterable[Path]:
+    """streaming.csv of the sidecars: a row a model; of several on one device the first without cloning."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for file in (each for each in files if each.name.startswith(TIMES)):
+        data, device = json.loads(file.read_bytes()), file.stem.rpartition("__")[2].upper()
+        devices = found.setdefault(data["model_id"], {})
+        if device not in devices or (devices[device]["mode_suffix"] and not data["mode_suffix"]):
+            devices[device] = data
+    if not found:
+        return []
+    rows = [{"model": model} | streaming_row(devices) for model, devices in found.items()]
+    text = io.StringIO(newline="")
+    lines = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
+    lines.writeheader()
+    lines.writerows(
+        {name: short(each) if isinstance(each, float) else each for name, each in row.items()} for row in rows
+    )
+    path = out / "streaming.csv"
+    write_atomically(path, text.getvalue().encode())
     return [path]
 
 
