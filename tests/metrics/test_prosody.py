@@ -125,3 +125,34 @@ def test_the_pairs_are_asked_of_round_trips_alone(tmp_path):
     assert all(each.score(lost, ()).error == "it crashed" for each in measures.values())
     unvoiced = measures["pitch-rmse"].score(said, (Feature(value={"mcd": 3.0}),))
     assert "voiced" in unvoiced.error
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "heard", "edits", "length"),
+    [
+        ("en", "Two doves flew.", "to doves flew", 0, 9),  # sounds alike: t uw, d ah v z, f l uw
+        ("en", "the cat", "the cap", 1, 5),  # dh ah k ae t
+        ("en", "It cost $5.", "it cost five dollars", 0, 14),
+        ("zh", "他是", "她是", 0, 4),  # t- a-1 sh- i-4
+        ("zh", "买", "卖", 1, 2),  # the tone alone
+        ("en", "the cat", "", 5, 5),
+    ],
+)
+def test_phone_errors_are_of_what_words_sound_like(tmp_path, language, text, heard, edits, length):
+    (measure,) = [each for each in metrics.protocol("prosody").measures if each.metric.name == "per-transcript"]
+    item = Item(Sample("a", text, language), Synthesis("a", audio="a.wav"), Card("x"), tmp_path / "a.wav")
+    (request,) = measure.requests(item)
+    assert dict(request.settings) == {"model": "faster-whisper-base", "language": language}
+    score = measure.score(item, (Feature(value={"text": heard}),))
+    assert (score.weight, round(score.value * score.weight)) == (length, edits), score.detail
+    assert not score.error and score.value == pytest.approx(edits / length, abs=1e-5)
+
+
+def test_phone_errors_without_output_or_front_end(tmp_path):
+    (measure,) = [each for each in metrics.protocol("prosody").measures if each.metric.name == "per-transcript"]
+    lost = Item(Sample("a", "the cat"), Synthesis("a", error="it crashed"), Card("x"), None)
+    assert measure.score(lost, ()).value == 1.0 and measure.score(lost, ()).error == "it crashed"
+    assert (
+        measure.na(Item(Sample("a", "x", "de"), Synthesis("a"), Card("x"), None))
+        == "language de: no front end for it here"
+    )

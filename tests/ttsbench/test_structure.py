@@ -18,6 +18,7 @@ MAY_ALSO = {
     "metrics": {"copies"},
 }
 TOOLS = ("systems/scaling", "systems/training", "testsets/embedded/make.py", "testsets/embedded/choose.py")
+FRONT_END = "ttsbench.systems.text"  # a library of its own: metrics count phones with it
 LONGEST = 350  # lines of a file
 
 
@@ -158,7 +159,10 @@ def test_folders_import_only_what_they_may(folder: str) -> None:
     for path in (ROOT / folder).rglob("*.py"):
         if path.relative_to(ROOT).as_posix().startswith(TOOLS):
             continue
-        parts = {name.split(".")[1] for name in imported(path) if name.startswith("ttsbench.")}
+        names = {name for name in imported(path) if name.startswith("ttsbench.")}
+        if folder == "metrics":
+            names = {name for name in names if not f"{name}.".startswith(f"{FRONT_END}.")}
+        parts = {name.split(".")[1] for name in names}
         assert parts <= allowed | {"__version__"}, f"{path.relative_to(ROOT)} imports {sorted(parts - allowed)}"
         bare = {name.split(".")[0] for name in imported(path)} & set(FOLDERS)
         assert not bare, f"{path.relative_to(ROOT)} imports {bare} without ttsbench."

