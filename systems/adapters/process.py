@@ -31,6 +31,10 @@ class Program:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.name = Path(argv[0]).name
+        if not hasattr(os, "killpg"):
+            raise SpeechError(
+                f"{self.name}: outside programs run in process groups, which Windows has none of; use WSL"
+            )
         self.log = log
         with open(log, "wb") as errors:
             try:

@@ -49,12 +49,14 @@ class Local:
 
 def _die_with_parent() -> None:
     """Ask Linux to kill this process when its parent dies; elsewhere the closed pipe ends it at its next answer."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def _serve(link: Connection, log: str, setup: Setup, args: tuple[Any, ...], threads: int = 0) -> None:
-    os.setsid()
+    if hasattr(os, "setsid"):  # not on Windows
+        os.setsid()
     _die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sink = os.open(log or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
@@ -107,9 +109,13 @@ class _Worker:
         self.link.send(task)
 
     def stop(self) -> None:
-        """Kill the process and everything it started."""
+        """Kill the process and everything it started; on Windows, which has no such groups, the process alone."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            if self.process.pid is not None and os.getpgid(self.process.pid) == self.process.pid:
+            if (
+                hasattr(os, "killpg")
+                and self.process.pid is not None
+                and os.getpgid(self.process.pid) == self.process.pid
+            ):
                 os.killpg(self.process.pid, signal.SIGKILL)
         self.process.kill()
         self.process.join()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from ttsbench import audio, playback, systems
 from ttsbench.errors import UserError
@@ -27,6 +27,11 @@ from ttsbench.speaking import Job, speak
 from ttsbench.speed import energy
 from ttsbench.speed.busy import Watch
 from ttsbench.speed.limits import Work, shares, work_of
+
+try:
+    import resource
+except ImportError:  # Windows has none; its own peak is asked of psutil
+    resource = None  # type: ignore[assignment]
 
 WORDS = """
     the morning train left the station a little late because snow had covered the rails and the driver waited until
@@ -219,6 +224,9 @@ def _spoken(system: System, task: Task) -> Synthesis:
 def _host_bytes() -> int:
     """This process's peak, and that of its largest child. Linux hands getrusage's own figure down from parent to child,
     so there the kernel's status file is asked."""
+    if resource is None:
+        found = psutil.Process().memory_info()
+        return int(getattr(found, "peak_wset", found.rss))
     unit = 1 if sys.platform == "darwin" else 1024
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     with contextlib.suppress(OSError, StopIteration):
