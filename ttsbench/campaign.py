@@ -6,14 +6,16 @@ import argparse
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ttsbench import reports, scoring, thresholds
 from ttsbench.benchmark import Plan, limited, repeated, run_one, speaks
 from ttsbench.errors import UserError
+from ttsbench.execute.lanes import in_lanes, lanes_of
 from ttsbench.execute.shards import piece
 from ttsbench.identity import card_of
 from ttsbench.progress import Progress, duration
@@ -21,6 +23,7 @@ from ttsbench.records import Card, Metric, Sample, TestSet
 from ttsbench.reports import reasons, values
 from ttsbench.stats import cell
 from ttsbench.store import Run
+from ttsbench.systems import is_recorded
 from ttsbench.testsets import load as load_testset
 
 HEADLINES = (("wer", "cer"), ("sim-o",), ("distillmos", "dnsmos-ovrl"), ("rtf",))  # the first that a run has
@@ -65,26 +68,54 @@ def bench(plan: Plan, specs: Sequence[str], testsets: Sequence[str], names: Mapp
         sets = [piece(testset, *plan.shard) for testset in sets]
     cards = {spec: card_of(spec) for spec in dict.fromkeys(specs)}
     pairs = _pairs(cards, sets, progress)
-    campaign, page = Campaign(), _Page(plan)
     _announce(pairs, cards, plan, progress)
-    work, begun, spoken = [_seconds(cards.get(spec), testset) for spec, testset in pairs], time.monotonic(), 0.0
-    for number, (spec, testset) in enumerate(pairs, 1):
-        title = f"{names.get(spec, spec)} on {testset.name}"
+    work = _Work(plan, pairs, names, [_seconds(cards.get(spec), testset) for spec, testset in pairs], progress)
+    in_lanes(work.lanes, work.do)
+    progress.close()
+    return work.campaign
+
+
+class _Work:
+    """The runs of a campaign, done in any order, some side by side; the page and the lines about them."""
+
+    def __init__(
+        self, plan: Plan, pairs: Sequence[tuple[str, TestSet]], names: Mapping[str, str], seconds: Sequence[float],
+        progress: Progress,
+    ) -> None:  # fmt: skip
+        self.plan, self.pairs, self.names, self.seconds = plan, pairs, names, seconds
+        self.lanes = lanes_of([not is_recorded(spec) for spec, _ in pairs], plan.device)
+        self.progress = progress if len(self.lanes) == 1 else None
+        self.campaign, self.page, self.begun = Campaign(), _Page(plan), time.monotonic()
+        self.paths: dict[int, Path] = {}
+        self.done: set[int] = set()
+        self.lock = threading.Lock()
+
+    def do(self, number: int, device: str, stop: threading.Event) -> None:
+        """One run; a system that cannot run is a problem of the campaign."""
+        spec, testset = self.pairs[number]
+        title = f"{self.names.get(spec, spec)} on {testset.name}"
+        progress = self.progress or Progress(bars=False, stop=stop)
+        plan, called = replace(self.plan, device=device), self.names.get(spec, "")
         try:
-            run = run_one(spec, testset, plan, progress.named(title), names.get(spec, ""), progress.titled(title))
+            run = run_one(spec, testset, plan, progress.named(title), called, progress.titled(title))
         except UserError as fault:
-            campaign.problems.append(f"{title}: {fault}")
+            self.campaign.problems.append(f"{title}: {fault}")
             progress.say(f"{title}: failed: {fault}")
         else:
-            campaign.runs.append(run.path)
             progress.say(f"{title}: {headline(run)}")
-            page.refresh(campaign.runs, progress)
-        spoken += work[number - 1]
-        left = (time.monotonic() - begun) / spoken * sum(work[number:]) if spoken else 0.0
-        if number < len(pairs):
-            progress.say(f"{number} of {len(pairs)} done, about {duration(left)} left")
-    progress.close()
-    return campaign
+            with self.lock:
+                self.paths[number] = run.path
+                self.campaign.runs[:] = [self.paths[each] for each in sorted(self.paths)]
+                self.page.refresh(self.campaign.runs, progress)
+        self._left(number, progress)
+
+    def _left(self, number: int, progress: Progress) -> None:
+        """Say how much is left, by what took how long so far."""
+        self.done.add(number)
+        spoken = sum(self.seconds[each] for each in self.done)
+        left = (time.monotonic() - self.begun) / spoken * (sum(self.seconds) - spoken) if spoken else 0.0
+        if len(self.done) < len(self.pairs):
+            progress.say(f"{len(self.done)} of {len(self.pairs)} done, about {duration(left)} left")
 
 
 def _pairs(cards: Mapping[str, Card], sets: Sequence[TestSet], progress: Progress) -> list[tuple[str, TestSet]]:

@@ -7,15 +7,20 @@ for each that ends.
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
+from ttsbench.execute.lanes import Stopped
+
 
 class Progress:
-    """One bar at a time on standard error, and lines above it that stay."""
+    """One bar at a time on standard error, and lines above it that stay. Where several do work side by side, each has
+    its own, with lines alone; `stop` ends its work at the next row."""
 
-    def __init__(self) -> None:
+    def __init__(self, bars: bool = True, stop: threading.Event | None = None) -> None:
+        self._bars, self._stop = bars and sys.stderr.isatty(), stop
         self._bar: Any = None
         self._stage: tuple[str, str, int] | None = None  # title, what, total
         self._unit = ""  # "B": bytes; else things
@@ -25,6 +30,8 @@ class Progress:
         """A callback (done, total, what) for one system on one test set; with `unit` "B" it is told bytes."""
 
         def note(done: int, total: int, what: str) -> None:
+            if self._stop is not None and self._stop.is_set():
+                raise Stopped
             if (title, what, total) != self._stage:
                 self._unit = unit
                 self._begin(title, what, done, total)
@@ -54,7 +61,7 @@ class Progress:
         self._stage, self._begun, self._first = (title, what, total), time.monotonic(), done
         if done >= total:
             return
-        if sys.stderr.isatty():
+        if self._bars:
             from tqdm import tqdm
 
             # `initial`: what was there before does not count as speed
@@ -66,7 +73,7 @@ class Progress:
 
     def _end(self, done: int) -> None:
         fresh = done - self._first
-        if self._stage is not None and fresh and not sys.stderr.isatty():
+        if self._stage is not None and fresh and not self._bars:
             title, what, _ = self._stage
             seconds = time.monotonic() - self._begun
             amount = f"{fresh / 1e6:.1f} MB" if self._unit == "B" else fresh

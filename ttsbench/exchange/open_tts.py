@@ -157,7 +157,7 @@ def _streaming(files: Sequence[Path], out: Path) -> Iterable[Path]:
             devices[device] = data
     if not found:
         return []
-    rows = [{"model": model} | streaming_row(devices) for model, devices in found.items()]
+    rows = [{"model": model, **streaming_row(devices)} for model, devices in found.items()]
     text = io.StringIO(newline="")
     lines = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
     lines.writeheader()
