@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ttsbench import significance
+from ttsbench import playback, significance
 from ttsbench.names import parted
 from ttsbench.records import Metric
 from ttsbench.reports.breakdown import headline_metrics
@@ -82,8 +82,28 @@ def _verdict(table: Table, metric: Metric) -> Verdict | None:
     spread = interval(metric, cell.low, cell.high)
     value = _with_unit(metric, number(metric, cell.value)) + (f" ({spread})" if spread else "")
     said = [_ahead(table, metric, order), _to_truth(metric, leader)]
+    said += [begins(leader)] if metric.family == "speed" else []
     said.insert(1, f"Not separable from {_some(equals)}." if equals else "")
     return Verdict(question, metric, leader.name, value, [each for each in said if each], tuple(equals))
+
+
+def begins(entry: Entry) -> str:
+    """How a system begins to be heard: when, how much of that is silence at the head, how often it then stalls, and
+    whether it streams. Rows on a busy machine are left out; "" where no chunk was timed."""
+    busy = {score.sample for rows in entry.scores.values() for score in rows if score.busy}
+    rows = [each for name, each in entry.syntheses.items() if each.chunks and each.total and name not in busy]
+    heard = sorted(
+        (each.audible, playback.first_chunk(each.chunks) or 0.0) for each in rows if each.audible is not None
+    )
+    if not heard:
+        return ""
+    first = heard[len(heard) // 2][0]
+    silence = sorted(audible - at for audible, at in heard)[len(heard) // 2]
+    stalled = sum(bool(playback.stalls(each.chunks, each.sample_rate)) for each in rows)
+    shares = [share for each in rows if (share := playback.first_share(each.chunks, each.total or 0.0)) is not None]
+    how = "it streams" if playback.streams(shares) else "it does not stream"
+    stops = f", playback stalls on {stalled} of {len(rows)}" if stalled else ""
+    return f"Heard after {first:.2f} s at the median, {silence:.2f} s of it silence at the head; {how}{stops}."
 
 
 def _with_unit(metric: Metric, text: str) -> str:
@@ -142,6 +162,14 @@ def recogniser_errs(table: Table) -> str:
     return f"The recogniser errs here: {'; '.join(parts)}. Read differences in {metric.title} with care."
 
 
+def recognisers_disagree(table: Table) -> str:
+    """'two recognisers disagree on 12 of 390 rows', over all systems; "" where no second one was asked."""
+    rows = [score for entry in table.entries for metric in table.metrics for score in entry.scores[metric.name]]
+    asked = [score for score in rows if "second" in score.detail]
+    apart = sum("unsure" in score.detail for score in asked)
+    return f"two recognisers disagree on {apart} of {len(asked)} rows" if asked else ""
+
+
 def facts(table: Table) -> list[str]:
     """Rows, speakers, date, machine, code and protocol, each as the runs state them."""
     voices = len(set(table.clusters.values()) - {""})
@@ -161,4 +189,5 @@ def facts(table: Table) -> list[str]:
     )
     codes = {str(c.get("commit") or c.get("version"))[:10] for info in infos if (c := info.get("code"))}
     found += [f"ttsbench {', '.join(sorted(codes))}"] if codes else []
+    found += [unsure] if (unsure := recognisers_disagree(table)) else []
     return [*found, f"{table.protocol['name']} version {table.protocol['version']}"]

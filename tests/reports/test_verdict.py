@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from ttsbench import reports
-from ttsbench.records import Score
+from ttsbench.records import Chunk, Score
 from ttsbench.reports import verdict
 from ttsbench.store import Run, write_lines
 
@@ -108,3 +108,41 @@ def test_the_page_begins_with_facts_and_links(make_run, tmp_path):
     ):
         assert fact in top, fact
     assert '<a href="leaderboard.html">' in top and '<a href="results.csv">' in top and "compare.html" not in top
+
+
+def streamed(first, silence=0.0, late=()):
+    """An output of two seconds in four chunks; `late`: chunks that come a second late."""
+    at = [first + 0.1 * number + (1.0 if number in late else 0.0) for number in range(4)]
+    chunks = tuple(Chunk(each, 8000) for each in at)
+    return {"sample_rate": 16000, "seconds": 2.0, "chunks": chunks, "total": 2.0, "audible": first + silence}
+
+
+def test_the_fastest_says_when_it_is_heard_whether_it_streams_and_stalls(make_run, tmp_path):
+    made = make_run(tmp_path, "one", 0.1, 0.7, TEXTS, sound=False)
+    rows = [
+        replace(row, **streamed(0.3, 0.08, (2,) if n < 5 else ()))
+        for n, row in enumerate(Run.open(made).syntheses.values())
+    ]
+    write_lines(made / "synth.jsonl", rows)
+    (entry,) = table(made).entries
+    assert verdict.begins(entry) == (
+        "Heard after 0.38 s at the median, 0.08 s of it silence at the head; it streams, playback stalls on 5 of 60."
+    )
+    assert of(verdict.verdicts(table(made)), "rtf").said[-1] == verdict.begins(entry)
+    whole = [replace(row, chunks=(Chunk(1.99, 32000),), audible=1.99) for row in rows]
+    write_lines(made / "synth.jsonl", whole)
+    assert verdict.begins(table(made).entries[0]).endswith("0.00 s of it silence at the head; it does not stream.")
+    write_lines(made / "synth.jsonl", [replace(row, chunks=(), audible=None) for row in rows])
+    assert verdict.begins(table(made).entries[0]) == ""
+
+
+def test_rows_on_which_two_recognisers_disagree_are_counted_among_the_facts(make_run, tmp_path):
+    made = make_run(tmp_path, "one", 0.1, 0.7, TEXTS, sound=False)
+    assert not any("recognisers" in fact for fact in verdict.facts(table(made)))
+    rows = Run.open(made).scores("embedded", "wer")
+    heard = [
+        replace(row, detail={**row.detail, "second": "x", **({"unsure": "far"} if n < 7 else {})})
+        for n, row in enumerate(rows)
+    ]
+    write_lines(made / "scores" / "embedded" / "wer.jsonl", heard)
+    assert "two recognisers disagree on 7 of 60 rows" in verdict.facts(table(made))
