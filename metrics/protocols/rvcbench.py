@@ -30,10 +30,10 @@ def make() -> Protocol:
             "SIM and SVA: SpeechBrain's ECAPA-TDNN, cosine with the recording of the same text, not with the "
             "prompt; SVA is the share of rows above 0.25. UTMOS22 strong: brought to 24 kHz and then to 16 kHz, "
             "torchaudio's sinc both times. STOI of codec round trips only.",
-            "Left out: STOI of clones, which they cut to the shorter of both (two readings of a text are not aligned in "
-            "time, so it tells nothing of either); MCD by pymcd, which warps time and is kept up by nobody (protocol "
-            "prosody has the MCD of codec round trips); the match of emotions, by a wav2vec 2.0 tuned on IEMOCAP whose "
-            "code comes from the hub with its weights. Theirs: a task with a missing or bad file has no mean at all. "
+            "Left out: STOI of clones, which they cut to the shorter: two readings of a text are not aligned in "
+            "time; MCD by pymcd, which warps time (protocol prosody has the MCD of codec round trips, unwarped); the "
+            "match of emotions, by a wav2vec 2.0 tuned on IEMOCAP whose code comes from the hub with its weights. "
+            "Theirs: a task with a missing or bad file has no mean at all. "
             + OURS
             + " A file equal to its recording is noted on its row; theirs rejects it.",
             steps=("rvcbench-en", "rvcbench-zh"),
