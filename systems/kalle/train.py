@@ -24,6 +24,7 @@ from ttsbench.systems.nn import gaussian
 from ttsbench.systems.nn.guide import guide_loss, hit_rate
 from ttsbench.systems.nn.transformer import Watch
 from ttsbench.systems.training.trainer import Judge, Settings, moved, seldom, train
+from ttsbench.systems.training.warm import begin_from
 
 STEPS = 12_743
 COLUMNS = 2500  # of a batch: phones and frames
@@ -143,9 +144,10 @@ def train_small(
     listen: Judge | None = None,
     seed: int = 0,
     columns: int = COLUMNS,
+    start: Path | None = None,
 ) -> Kalle:
     """Train on every utterance of `corpus` that has phones, on latents of the Flow-VAE in `checkpoints`, or on
-    those that the corpus holds (`latents.store`).
+    those that the corpus holds (`latents.store`). `start`: a checkpoint to begin with (`training.warm`).
 
     Results in `folder`, the packed `kalle.safetensors` too; a run that is there goes on. The shipped checkpoint took
     what docs/training.md says.
@@ -155,8 +157,10 @@ def train_small(
     stored = (corpus / f"{STORED}.json").is_file()
     vae, shape = None if stored else load_vae(checkpoints), replace(SMALL, vocabulary=Corpus(corpus).known + 1)
     pools = {split: clips_of(corpus, vae, split) for split in ("train", "dev")}
+    model = fresh(pools["train"], shape).to(device)
+    begin_from(model, start)
     return fit(
-        fresh(pools["train"], shape).to(device),
+        model,
         pools,
         folder,
         minutes,

@@ -23,6 +23,7 @@ from ttsbench.systems.livespeech.loss import code_loss, delay, fixed_weights
 from ttsbench.systems.livespeech.model import LiveSpeech, save
 from ttsbench.systems.training.data import TtsBatches
 from ttsbench.systems.training.trainer import Judge, Settings, moved, train
+from ttsbench.systems.training.warm import begin_from
 
 
 @dataclass(frozen=True)
@@ -142,8 +143,12 @@ def small(
     say: Callable[[str], None] = print,
     device: str = "cpu",
     listen: Judge | None = None,
+    start: Path | None = None,
 ) -> LiveSpeech:
-    """Train the small preset on a corpus folder whose codes exist; the checkpoint comes to lie in `folder`."""
+    """Train the small preset on a corpus folder whose codes exist; the checkpoint comes to lie in `folder`.
+
+    `start`: a checkpoint to begin with (`training.warm`); its tables of codes are folded, so those begin anew.
+    """
     torch.manual_seed(recipe.settings.seed)
     recipe = replace(recipe, design=replace(recipe.design, symbols=Corpus(corpus).known))
     model = LiveSpeech(recipe.design)
@@ -152,6 +157,7 @@ def small(
     if books.entries is not None:
         model.codes.follow(books.entries)
         model.heads.follow(books.entries)
+    begin_from(model, start)
     model = fit(recipe, given, held, books.vectors, folder, say, True, device, listen, model.to(device))
     save(model, folder / "livespeech.safetensors")
     return model

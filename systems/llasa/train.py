@@ -22,6 +22,7 @@ from ttsbench.systems.nn.transformer import Watch
 from ttsbench.systems.text.phones import IDS
 from ttsbench.systems.training.data import TtsBatches
 from ttsbench.systems.training.trainer import Judge, Settings, moved, train
+from ttsbench.systems.training.warm import begin_from
 
 GUIDE = 0.3  # weight of each guided head
 FRAME_RATE = 50.0
@@ -110,10 +111,12 @@ def small(
     say: Callable[[str], None] = print,
     device: str = "cpu",
     listen: Judge | None = None,
+    start: Path | None = None,
 ) -> SmallLlasa:
     """Train the small preset on a corpus folder whose FSQ codes exist; llasa.safetensors comes to lie in `folder`.
 
-    Four batches in five are synthetic voices, many of them, where there are any; the fifth is anything.
+    Four batches in five are synthetic voices, many of them, where there are any; the fifth is anything. `start`: a
+    checkpoint to begin with (`training.warm`).
     """
     from ttsbench.systems.codecs import load_codec
 
@@ -132,6 +135,7 @@ def small(
     held = batches(clips_of(data, "dev", data.many("dev")), recipe.frames, pace)
     held_out = [moved(held(step), device) for step in range(4)]
     model = model.to(device)
+    begin_from(model, start)
     fit(model, lambda step: (of_every if step % 5 == 4 else of_many)(step), held_out, settings, folder, say, listen)
     save(model, folder / "llasa.safetensors")
     return model

@@ -61,20 +61,24 @@ def fit(
     device: str = "cpu",
     say: Callable[[str], None] | None = None,
     listen: Judge | None = None,
+    start: Path | None = None,
 ) -> MobileSpeech:
     """Train on CORPUS/codes-CODEC.npy, `budget` frames a batch, of utterances up to `longest` seconds.
 
     `folder` keeps the run, and a killed one goes on from there.
-    Judged on the voices of 'test', or on 'dev' in a corpus that holds out no voices.
+    Judged on the voices of 'test', or on 'dev' in a corpus that holds out no voices. `start`: a checkpoint to begin
+    with (`training.warm`).
     """
     from ttsbench.systems.corpus.reader import Corpus
     from ttsbench.systems.training import trainer
     from ttsbench.systems.training.data import TtsBatches
+    from ttsbench.systems.training.warm import begin_from
 
     data, seed = Corpus(corpus), settings.seed
     design = replace(design, phones=max(design.phones, data.known))
     torch.manual_seed(seed)
     model = Trained(MobileSpeech(design), seed).to(device)
+    begin_from(model.model, start)
     held_out = "test" if data.select("test", phones=True) else "dev"
     seen, unseen = (
         TtsBatches(data, codec, design.frame_rate, split, budget, seed, PROMPT_SECONDS, longest=longest)

@@ -225,6 +225,10 @@ def _limited(settings: Settings, args: Order) -> Settings:
     return settings if args.device == "cpu" else seldom(settings)
 
 
+def _start(args: Order) -> Path | None:
+    return None if args.start is None else args.start / f"{args.what}.safetensors"
+
+
 def _wider(args: Order) -> int:
     return 1 if args.device == "cpu" else WIDER
 
@@ -239,14 +243,14 @@ def _livespeech(args: Order, out: Path, listen: Judge | None) -> nn.Module:
     recipe = replace(
         SMALL_RECIPE, settings=_limited(SMALL_RECIPE.settings, args), frames=SMALL_RECIPE.frames * _wider(args)
     )
-    return small(args.corpus, out / "livespeech", recipe, _say, args.device, listen)
+    return small(args.corpus, out / "livespeech", recipe, _say, args.device, listen, _start(args))
 
 
 def _llasa(args: Order, out: Path, listen: Judge | None) -> nn.Module:
     from ttsbench.systems.llasa.train import SMALL, small
 
     recipe = replace(SMALL, settings=_limited(SMALL.settings, args), frames=SMALL.frames * _wider(args))
-    return small(args.corpus, out / "llasa", recipe, _say, args.device, listen)
+    return small(args.corpus, out / "llasa", recipe, _say, args.device, listen, _start(args))
 
 
 def _kalle(args: Order, out: Path, listen: Judge | None) -> nn.Module:
@@ -254,13 +258,17 @@ def _kalle(args: Order, out: Path, listen: Judge | None) -> nn.Module:
 
     steps, columns = _steps(args, STEPS), COLUMNS * _wider(args)
     return train_small(
-        args.corpus, _codecs(out), out / "kalle", args.minutes, steps, args.device, listen, args.seed, columns
-    )
+        args.corpus, _codecs(out), out / "kalle", args.minutes, steps, args.device, listen, args.seed, columns,
+        _start(args),
+    )  # fmt: skip
 
 
 def _mobilespeech(args: Order, out: Path, listen: Judge | None) -> nn.Module:
     from ttsbench.systems.mobilespeech.train import BUDGET, SETTINGS, Trained, fit
 
     settings, budget = _limited(SETTINGS, args), BUDGET * _wider(args)
-    model = fit(args.corpus, out / "mobilespeech", settings, budget=budget, device=args.device, say=_say, listen=listen)
+    model = fit(
+        args.corpus, out / "mobilespeech", settings, budget=budget, device=args.device, say=_say, listen=listen,
+        start=_start(args),
+    )  # fmt: skip
     return Trained(model)

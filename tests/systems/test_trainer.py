@@ -5,9 +5,12 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from ttsbench.errors import UserError
+from ttsbench.systems import packing
 from ttsbench.systems.training.curves import draw
 from ttsbench.systems.training.log import read_log
 from ttsbench.systems.training.trainer import Settings, schedule, train
+from ttsbench.systems.training.warm import begin_from
 
 SETTINGS = Settings(steps=30, lr=1e-2, warmup=3, log_every=5, eval_every=10, save_every=4, seed=7)
 
@@ -127,3 +130,22 @@ def test_curves_of_several_runs_in_one_picture(tmp_path: Path) -> None:
         [("a", tmp_path / "a", ["total", "eval_error"]), ("nothing yet", tmp_path / "b", ["total"])], tmp_path / "c.png"
     )
     assert (tmp_path / "c.png").stat().st_size > 2000
+
+
+def test_a_model_begins_with_what_another_checkpoint_has_of_it(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    other = nn.ModuleDict({"table": nn.Embedding(3, 4), "layer": nn.Linear(4, 4), "odd": nn.Linear(5, 4)})
+    own = nn.ModuleDict({"table": nn.Embedding(5, 4), "layer": nn.Linear(4, 4), "odd": nn.Linear(6, 4)})
+    before = {name: value.clone() for name, value in own.state_dict().items()}
+    path = tmp_path / "other.safetensors"
+    packing.save(other.state_dict(), path)
+    assert begin_from(own, path) == ["odd.weight"]
+    close = {"atol": 2e-3, "rtol": 1e-2}
+    torch.testing.assert_close(own["layer"].weight, other["layer"].weight, **close)
+    torch.testing.assert_close(own["table"].weight[:3], other["table"].weight, **close)
+    torch.testing.assert_close(own["table"].weight[3:], before["table.weight"][3:])
+    assert begin_from(own, None) == []
+    with pytest.raises(UserError, match="holds nothing of this model"):
+        begin_from(nn.ModuleDict({"else": nn.Linear(2, 2)}), path)
+    with pytest.raises(FileNotFoundError):
+        begin_from(own, tmp_path / "none.safetensors")

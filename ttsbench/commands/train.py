@@ -63,8 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--start",
         type=Path,
-        help="vocoder, decoders, fsq, flowvae: go on from the checkpoints in this folder; paper presets of kalle and "
-        "llasa: from the Llama there (default: Llama 3.2 1B Instruct)",
+        help="vocoder, decoders, fsq, flowvae, systems: go on from the checkpoints in this folder; paper presets of "
+        "kalle and llasa: from the Llama there (default: Llama 3.2 1B Instruct)",
     )
     parser.add_argument(
         "--preset",

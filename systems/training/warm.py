@@ -1,0 +1,35 @@
+"""A training that begins with another checkpoint's weights in place of random ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from ttsbench.errors import MissingFile, UserError
+from ttsbench.systems import packing, weights
+
+
+@torch.no_grad()
+def begin_from(model: nn.Module, path: Path | None) -> list[str]:
+    """Give `model` the weights in `path` (None: none) that it has under the same names; the names of those that stay.
+
+    Of tables with more or fewer rows (phones, vectors) the rows that both have are taken. Buffers stay as they are.
+    MissingFile where there is no such file, UserError where nothing in it fits.
+    """
+    if path is None:
+        return []
+    if not path.is_file():
+        raise MissingFile(f"{path}: no checkpoint to begin with")
+    found, stays = packing.unpack(weights.read(path)), []
+    for name, own in model.named_parameters():
+        given = found.get(name)
+        if given is None or given.ndim != own.ndim or given.shape[1:] != own.shape[1:]:
+            stays.append(name)
+            continue
+        rows = min(len(given), len(own))
+        own[:rows] = given[:rows].to(own)
+    if len(stays) == len(list(model.parameters())):
+        raise UserError(f"{path}: holds nothing of this model ({stays[0]} and the others are missing)")
+    return stays
