@@ -38,9 +38,16 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(text or found, ensure_ascii=False, default=str, indent=1))
     else:
-        grouped = {"testsets": _groups, "systems": _system_groups}
+        grouped = {"testsets": _groups, "systems": _system_groups, "protocols": _with_distances}
         print(text or grouped.get(options.what, table)(found))
     return 0
+
+
+def _with_distances(found: list[dict[str, Any]]) -> str:
+    """The protocols, and the scores that are of a whole set and not of its rows."""
+    from ttsbench.metrics.distributions import SCORES
+
+    return f"{table(found)}\n\nOf a set as a distribution (ttsbench distance RUN --protocol NAME): {', '.join(SCORES)}"
 
 
 def _groups(found: list[dict[str, Any]]) -> str:
