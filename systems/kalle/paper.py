@@ -33,7 +33,9 @@ from ttsbench.systems.training.trainer import Settings, moved, train
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-AIDS = Aids(guide=0.0, holes=0.0, noise=0.0, speaker_weight=0.01)  # none of them; the weights of the losses remain
+AIDS = Aids(
+    guide=0.0, holes=0.0, noise=0.0, voiceless=0.0, speaker_weight=0.01
+)  # none of them; the weights of the losses remain
 LONGEST = 30.0  # seconds of an utterance
 VOICE_FRAMES = 300  # 3 s
 

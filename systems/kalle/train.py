@@ -35,7 +35,8 @@ WHERE, NEXT = (2, 0), (3, 0)  # (layer, head): what sounded in the frame before,
 @dataclass(frozen=True)
 class Aids:
     """`guide` is the weight of each guided head; it falls to `guide_end` over `guide_steps`. `holes`: at most this
-    share of the frames that are read is blanked; `noise`: at most this deviation is added to them.
+    share of the frames that are read is blanked; `noise`: at most this deviation is added to them. `voiceless`: the
+    share of rows whose voice latent is zero.
     """
 
     guide: float = 0.3
@@ -43,6 +44,7 @@ class Aids:
     guide_steps: int = 4000
     holes: float = 0.3
     noise: float = 0.3
+    voiceless: float = 0.1
     speaker_weight: float = 0.02
     direction: Direction = "target-predicted"
     end_weight: float = LAMBDA_END
@@ -62,6 +64,8 @@ def losses(model: Kalle, batch: Batch, step: int, aids: Aids) -> dict[str, Tenso
     voice_mean, voice_logs = model.speaker(batch.voice)
     watch = Watch(WHERE, NEXT) if aids.guide else None
     voice = gaussian.sample(voice_mean, voice_logs)
+    if model.training:
+        voice = voice.masked_fill(torch.rand(rows, 1, device=voice.device) < aids.voiceless, 0.0)
     predicted = model(batch.ids, batch.text_mask, read, batch.mask, voice, watch, batch.told)
     parts = frame_losses(predicted, target, batch.mask, aids.direction)
     parts["speaker"] = speaker_loss(voice_mean, voice_logs)

@@ -203,6 +203,13 @@ class LiveSpeech(nn.Module):
         mask[1, self.design.enrolled :] = False
         return Memory(vectors, mask if memory.mask is None else mask & memory.mask, memory.positions)
 
+    def without_voice(self, memory: Memory, rows: Tensor) -> Memory:
+        """The memory with the enrollment hidden in `rows` (batch,), which must have a text."""
+        shape = memory.vectors.shape[:2]
+        mask = torch.ones(shape, dtype=torch.bool, device=rows.device) if memory.mask is None else memory.mask.clone()
+        mask[:, : self.design.enrolled] &= ~rows[:, None]
+        return memory._replace(mask=mask)
+
     def begin(self, capacity: int, batch: int = 1) -> State:
         """Caches for utterances of at most `capacity` steps."""
         device = self.text.weight.device

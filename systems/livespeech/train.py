@@ -31,6 +31,7 @@ class Recipe:
     """A design and how it is trained. `strength` and `p_max` belong to the adaptive weights; `guide` is the weight of
     the attention guide and `hide` the largest share of hidden input rows (0: no aid). Every `textless`-th batch comes
     without its text (0: none), so that the model can also say what follows whatever the text: see `Sampling.guidance`.
+    In the other batches this share of rows, `voiceless`, comes without its voice.
     In `history` of the others the text's clock begins anew at a symbol (`data.with_history`).
     `fixed`: codebook weights that fall to 1 by the end of training, the paper's baseline, in place of adaptive ones.
     `codec`: whose codes it learns, 'fsq' or 'rvq'; the design's codebooks are that codec's.
@@ -45,6 +46,7 @@ class Recipe:
     hide: float = 0.0
     short_until: int = 0
     textless: int = 0
+    voiceless: float = 0.0
     history: float = 0.0
     codec: str = "fsq"
     fixed: bool = False
@@ -52,7 +54,7 @@ class Recipe:
 
 SMALL_RECIPE = Recipe(
     SMALL, Settings(steps=11_378, lr=1e-3, hold=0.3, warmup=100, eval_every=200, save_every=50),
-    frames=2000, strength=0.1, guide=3.0, hide=0.3, short_until=300, textless=10, history=0.5,
+    frames=2000, strength=0.1, guide=3.0, hide=0.3, short_until=300, textless=10, voiceless=0.1, history=0.5,
 )  # fmt: skip
 # The paper gives batch 16 and about 3M steps, without groups 64 and 1M; optimiser and schedule are not in it, these are
 # ours. Its table of codebook weights: adaptive (0.1 without groups, 0.05 with eight), fixed.
@@ -89,6 +91,8 @@ def losses(
     rows = grid[:, :-1]
     heard = torch.arange(batch.enrolled.shape[1], device=rows.device) < batch.heard[:, None]
     memory = model.remember(features(batch.enrolled), batch.symbols, heard, batch.told)
+    if model.training and recipe.voiceless and batch.symbols.any():
+        memory = model.without_voice(memory, torch.rand(len(rows), device=rows.device) < recipe.voiceless)
     hidden = hidden_rows(rows.shape[0], rows.shape[1], recipe.hide, rows.device) if model.training else None
     guide = Guide(design) if recipe.guide and batch.symbols.any() else None
     logits = model(

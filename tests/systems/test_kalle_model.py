@@ -12,7 +12,7 @@ from torch.distributions import Normal, kl_divergence
 from ttsbench.errors import UserError
 from ttsbench.systems.kalle import model as kalle
 from ttsbench.systems.kalle.adapt import TestTime, adapted
-from ttsbench.systems.kalle.data import START, Clip, batches, collate, joined, shares_of
+from ttsbench.systems.kalle.data import START, Batch, Clip, batches, collate, joined, shares_of
 from ttsbench.systems.kalle.generate import Sampling, frames
 from ttsbench.systems.kalle.loss import frame_losses, speaker_loss
 from ttsbench.systems.kalle.model import END_LOGS, END_MEAN, Kalle, KalleShape, SpeakerShape, is_end
@@ -201,6 +201,20 @@ def test_a_pair_is_the_speakers_other_utterance_and_then_the_clip() -> None:
     assert max(single(step).mask.sum(1).max() for step in range(2, 30)) <= longest
     assert max(paired(step).mask.sum(1).max() for step in range(2, 30)) > longest
     assert torch.equal(single(1).mean, paired(1).mean)  # the curriculum comes first
+
+
+def test_rows_without_a_voice_do_not_depend_on_it_in_training_alone() -> None:
+    model, batch = build(TINY), batches(some_clips(20), columns=250)(0)
+    other = dataclasses.replace(batch, voice=batch.voice.flip(1) + 1)
+
+    def audio(given: Batch) -> float:
+        torch.manual_seed(0)
+        return float(losses(model, given, 0, Aids(voiceless=1.0))["audio"])
+
+    model.train()
+    assert audio(batch) == audio(other)
+    model.eval()
+    assert audio(batch) != audio(other)
 
 
 def test_training_learns_and_the_guide_finds_the_phones() -> None:

@@ -126,6 +126,23 @@ def test_no_aid_is_needed_to_compute_the_paper_loss_and_none_acts_in_evaluation(
     assert not torch.allclose(hidden["nats"], first["nats"])
 
 
+def test_rows_without_a_voice_do_not_depend_on_it_in_training_alone() -> None:
+    torch.manual_seed(0)
+    batch, model = example(0), LiveSpeech(DESIGN)
+    other = batch._replace(enrolled=batch.enrolled.flip(1))
+    always = Recipe(DESIGN, Settings(), strength=0.1, voiceless=1.0)
+
+    def nats(given: Batch) -> torch.Tensor:
+        return losses(model, always, layout.vectors, given)["nats"]
+
+    model.train()
+    torch.testing.assert_close(nats(batch), nats(other), atol=0, rtol=0)
+    model.eval()
+    assert nats(batch) != nats(other)
+    model.train()
+    assert torch.isfinite(nats(batch._replace(symbols=torch.zeros_like(batch.symbols)))), "neither text nor voice"
+
+
 def test_training_lowers_the_loss_goes_on_where_it_stopped_and_is_saved_whole(tmp_path: Path) -> None:
     settings = Settings(steps=16, lr=4e-3, warmup=2, bf16=False, eval_every=8, save_every=8, log_every=4, floor=1.0)
     recipe = dataclasses.replace(SMALL_RECIPE, design=DESIGN, settings=settings)
