@@ -279,20 +279,22 @@ def alarms(runs: tuple[Run, Run], count: int, times: int, place: Path) -> tuple[
     return found[0], found[1]
 
 
-def spoken(system: str, rows: int, out: Path) -> dict[str, Run]:
-    """Two seeds spoken and scored, and the faults made of the first; what is there already is used again."""
+def spoken(system: str, rows: int, out: Path, seeds: int) -> dict[str, Run]:
+    """One seed or two spoken and scored, and the faults made of the first; what is there already is used again."""
     spec = listed(rows, out / "rows.jsonl")
-    for seed in (0, 1):
+    for seed in range(seeds):
         ttsbench("run", "--system", system, "--testset", spec, "--metrics", METRICS, "--seed", seed,
                  "--out", out / f"seed{seed}", "--score-jobs", 1, "--shared-machine", "--fail-on-error", 1)  # fmt: skip
-    base, other = (Run.open(out / f"seed{seed}" / f"{system}@gate") for seed in (0, 1))
+    base, *others = (Run.open(out / f"seed{seed}" / f"{system}@gate") for seed in range(seeds))
     makers: dict[str, Callable[[Path], None]] = {
         FAULTS[0]: lambda path: noisy(base, path),
         FAULTS[1]: lambda path: muted(base, path, 0.03),
         FAULTS[2]: lambda path: muted(base, path, 0.01),
         FAULTS[3]: lambda path: slowed(base, path, 1.5),
     }
-    faults = {"none": base, "another seed": other}
+    faults = {"none": base}
+    if others:
+        faults["another seed"] = others[0]
     for title, make in makers.items():
         path = out / title.replace(" ", "-").replace("%", "percent")
         if not (path / "scores" / "done").exists():
@@ -307,21 +309,26 @@ def main() -> int:
     parser.add_argument("--system", default="mobilespeech", help="one whose seed matters (default: mobilespeech)")
     parser.add_argument("--rows", default="10,24,72,300", help="sizes (default: 10,24,72,300)")
     parser.add_argument("--drawn", action="store_true", help="draw scores in place of speaking")
+    parser.add_argument("--seeds", type=int, choices=(1, 2), default=2, help="1: no second seed, for half the work")
     parser.add_argument("--times", type=int, default=200, help="shuffles (default: 200)")
     parser.add_argument("--out", type=Path, required=True, help="runs are kept and used again")
     options = parser.parse_args()
     sizes, out = [int(word) for word in options.rows.split(",")], options.out
-    faults = all_drawn(max(sizes), out / "drawn") if options.drawn else spoken(options.system, max(sizes), out)
-    base, other, noise = (faults[title] for title in ("none", "another seed", FAULTS[0]))
+    faults = (
+        all_drawn(max(sizes), out / "drawn")
+        if options.drawn
+        else (spoken(options.system, max(sizes), out, options.seeds))
+    )
+    base, other, noise = faults["none"], faults.get("another seed"), faults[FAULTS[0]]
     with tempfile.TemporaryDirectory() as place:
         rows, ended = table(base, faults, sizes, Path(place))
         print(rows.to_markdown(index=False), flush=True)
         ok = all(ended[f"{FAULTS[0]}, {count}"] == 1 for count in sizes)
         ok &= all(ended[f"none, {count}"] == 0 for count in sizes)
         counts = []
-        for title, pair in (("two seeds", (base, other)), ("clean and noisy", (base, noise))):
-            for count in sizes:
-                found = alarms(pair, count, options.times, Path(place))
+        for title, second in (("two seeds", other), ("clean and noisy", noise)):
+            for count in sizes if second else ():
+                found = alarms((base, second), count, options.times, Path(place))
                 counts.append({"by lot": title, "rows": count, "shuffles": options.times, "alarms": found[0],
                                "alarms without thresholds": found[1]})  # fmt: skip
                 if title == "two seeds":

@@ -152,23 +152,26 @@ def apart(points: Sequence[tuple[float, float, str]], high: float) -> list[float
     None where there is no room for it in a plot of `high` px.
 
     A label begins right of its point in the left half and ends left of it in the right half. Places are found for the
-    narrowest plot: in a wider one points move apart and labels keep their size, so that nothing comes to meet.
+    narrowest plot: in a wider one points move apart and labels keep their size, so that nothing comes to meet but two
+    labels that face each other and have passed each other in the narrowest one.
     """
     dots = [(NARROW * x / 100, high * y / 100) for x, y, _ in points]
-    taken: list[tuple[float, float, float]] = []
+    taken: list[tuple[float, float, float, bool]] = []
     moved: list[float | None] = [None] * len(points)
     for at in sorted(range(len(points)), key=lambda n: dots[n][1]):
         (x, y), wide = dots[at], SIGN * len(points[at][2])
-        left, right = (x + 9, min(x + 9 + wide, NARROW + 9)) if points[at][0] <= 50 else (max(x - 9 - wide, -9), x - 9)
+        onward = points[at][0] <= 50
+        left, right = (x + 9, min(x + 9 + wide, NARROW + 9)) if onward else (max(x - 9 - wide, -9), x - 9)
+        near = [v for a, b, v, also in taken if not ((right < a and onward >= also) or (left > b and onward <= also))]
         others = [(u - RADIUS, u + RADIUS, v) for n, (u, v) in enumerate(dots) if n != at]
         steps = sorted((LINE / 3 * n for n in range(-200, 201)), key=abs)
         for down in (step for step in steps if 0 <= y + step <= high):
             here = y + down
-            free = all(right < a or left > b or abs(here - v) >= LINE for a, b, v in taken)
+            free = all(abs(here - v) >= LINE for v in near)
             clear = all(right < a or left > b or abs(here - v) >= LINE / 2 + RADIUS - 2 for a, b, v in others)
             if free and (clear or abs(down) > 8 * LINE):
                 moved[at] = down
-                taken.append((left, right, here))
+                taken.append((left, right, here, onward))
                 break
     return moved
 

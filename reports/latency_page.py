@@ -36,6 +36,12 @@ class Plot:
     y_ticks: list[tuple[float, str]]
 
 
+def _clear(line: Line) -> float:
+    """Pixels by which a label left of a line's end is moved off the line: down where the line comes from above."""
+    falls = len(line.points) > 1 and line.points[-1][1] > line.points[-2][1]
+    return 9.0 if falls else -9.0
+
+
 Series = tuple[str, list[tuple[float, list[float]]]]
 
 
@@ -53,8 +59,12 @@ def plot(title: str, x_title: str, y_title: str, series: Sequence[Series]) -> Pl
         Line(label, [(across.place(x) or 0.0, down(y), down(low), down(high)) for x, (y, low, high) in points])
         for label, points in series
     ]
-    ends = [(line.points[-1][0], line.points[-1][1], line.label) for line in lines if line.points]
-    downs = iter(apart(ends, HIGH))
+    clear = [_clear(line) for line in lines if line.points]
+    ends = [
+        (line.points[-1][0], line.points[-1][1] + 100 * down / HIGH, line.label)
+        for line, down in zip((line for line in lines if line.points), clear, strict=True)
+    ]
+    downs = iter(None if at is None else at + down for at, down in zip(apart(ends, HIGH), clear, strict=True))
     lines = [
         replace(line, end=Point(line.label, *line.points[-1][:2], True, line.label, next(downs)))
         if line.points else line for line in lines
@@ -172,7 +182,7 @@ def _real_time(row: dict[str, Any]) -> tuple[str, str]:
 
 def _settings(row: dict[str, Any], swept: bool) -> list[tuple[str, str, tuple[str, str]]]:
     found = [
-        ("Words", "", (str(row["words"]), "")),
+        ("Words", "", (str(row["words"]), f"busy {row['busy']} of {row['n']}" if row.get("busy") else "")),
         ("Prompt", "s", (f"{row['prompt_seconds']:g}", "")),
         ("At once", "", (str(row["concurrency"]), "")),
     ]
@@ -252,6 +262,13 @@ def cards(data: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
     return found
 
 
+def _busy(systems: Sequence[dict[str, Any]]) -> str:
+    """How many repetitions were timed on a busy machine; "" for none."""
+    busy, rows = (sum(row.get(key, 0) for system in systems for row in system["rows"]) for key in ("busy", "n"))
+    said = f"{busy} of {rows} repetitions were timed while other programs used the machine: measure again alone."
+    return said if busy else ""
+
+
 def write_page(data: dict[str, Any], out: Path, title: str = "") -> Path:
     """Write profile.html of `profile.json`'s data into folder `out`; `title`: heading, "" for the systems' names."""
     lines, axis = timelines(data["systems"])
@@ -263,6 +280,7 @@ def write_page(data: dict[str, Any], out: Path, title: str = "") -> Path:
         heading_given=title,
         data=data,
         cards=cards(data),
+        busy=_busy(data["systems"]),
         parts=[(system, quantiles(system, metered), work(system)) for system in data["systems"]],
         plots=plots(data),
         timelines=lines,

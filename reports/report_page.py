@@ -57,8 +57,9 @@ def _section(table: Table, index: int, clips: Clips) -> dict[str, Any]:
         "index": index,
         "view": ranking.whole(table),
         "families": [
-            (name, [charts.of_metric(m, table.entries) for m in group if m.name in measured])
+            (name, drawn)
             for name, group in table.families()
+            if (drawn := [charts.of_metric(m, table.entries) for m in group if m.name in measured])
         ],
         "breakdowns": [breakdown.breakdown(table, m, title, of) for title, of in groups for m in headlines],
         "errors": misheard,

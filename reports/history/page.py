@@ -67,14 +67,19 @@ class Series:
         first, last = self.points[0], self.points[-1]
         span = first.when[:10] if first.when[:10] == last.when[:10] else f"{first.when[:10]} to {last.when[:10]}"
         count = len(self.points)
-        return f"{first.protocol} version {first.protocol_version}, {count} point{'s' if count > 1 else ''}, {span}"
+        where = f"{first.protocol} version {first.protocol_version}, rows {first.digest[:8]}"
+        return f"{where}, {count} point{'s' if count > 1 else ''}, {span}"
 
 
 def write_page(points: Sequence[Point], path: Path, title: str = "History") -> list[Series]:
-    """Write the page; the series on it, by system and test set."""
+    """Write the page; the series on it, by system and test set. What was measured once is listed, not drawn."""
     found = series(points)
-    data = [[_told(point, s) for point in s.points] for s in found]
-    text = render("history.html", ("history.js",), {"points": data}, title=title, series=found, wide=WIDE, high=HIGH)
+    drawn, once = [s for s in found if len(s.points) > 1], [s for s in found if len(s.points) == 1]
+    data = [[_told(point, s) for point in s.points] for s in drawn]
+    text = render(
+        "history.html", ("history.js", "page.js"), {"points": data}, title=title, series=drawn, once=once, wide=WIDE,
+        high=HIGH,
+    )  # fmt: skip
     beside.write(path, text)
     return found
 

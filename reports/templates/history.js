@@ -17,25 +17,27 @@ function told(point) {
 function show(section) {
   const list = points[section.dataset.series];
   const [before, after] = [...section.querySelectorAll('select')].map((select) => list[select.value]);
-  const table = element('table', undefined, 'list'), head = element('tr'), body = element('tbody');
+  const table = element('table', undefined, 'list stack'), head = element('tr'), body = element('tbody');
   for (const [text, kind] of [['Metric'], ['Before', 'num'], ['After', 'num'], ['Change', 'num']]) {
     const th = element('th', text, kind); th.scope = 'col'; head.append(th);
   }
   const where = element('tr'), name = element('th', 'Point'); name.scope = 'row';
-  where.append(name, element('td', told(before), 'num'), element('td', told(after), 'num'), element('td', ''));
+  where.append(name, element('td', told(before), 'num'), element('td', told(after), 'num'), element('td', '', 'num'));
+  where.children[1].dataset.title = 'before'; where.children[2].dataset.title = 'after';
   body.append(where);
   for (const [metric, now] of Object.entries(after.rows)) {
     const then = before.rows[metric], row = element('tr'), th = element('th', metric); th.scope = 'row';
     row.append(th);
-    for (const side of [then, now]) {
-      const cell = element('td', side ? side[0] : '–', 'num');
+    for (const [side, which] of [[then, 'before'], [now, 'after']]) {
+      const cell = element('td', side ? side[0] : '–', 'num'); cell.dataset.title = which;
       if (side && side[1]) cell.append(element('span', ' ' + side[1], 'ci'));
       if (side && side[2]) cell.append(element('span', side[2], 'bad'));
       row.append(cell);
     }
     const both = then && then[3] !== null && now[3] !== null;
     const changed = both && then[3] ? ((100 * (now[3] - then[3])) / Math.abs(then[3])).toFixed(1) : null;
-    row.append(element('td', changed === null ? '–' : (changed > 0 ? '+' : '') + changed.replace('-', '−') + ' %', 'num'));
+    const change = element('td', changed === null ? '–' : (changed > 0 ? '+' : '') + changed.replace('-', '−') + ' %', 'num'); change.dataset.title = 'change';
+    row.append(change);
     body.append(row);
   }
   const header = element('thead'); header.append(head); table.append(header, body);

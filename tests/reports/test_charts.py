@@ -6,7 +6,7 @@ import itertools
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ttsbench.records import Cell, Metric
@@ -98,6 +98,7 @@ def test_a_wide_range_is_logarithmic_with_few_marks():
 @given(
     st.lists(st.tuples(st.floats(0, 100), st.floats(0, 100), st.text("abcdef", min_size=1, max_size=24)), max_size=14)
 )
+@example([(41.0, 0.0, "a"), (51.0, 0.0, "a")])  # apart in the narrowest plot, where they have passed each other
 def test_no_two_labels_of_a_scatter_plot_meet_at_any_width(points):
     downs = charts.apart(points, charts.HIGH)
     assert None not in downs[:14]

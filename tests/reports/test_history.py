@@ -131,6 +131,21 @@ def test_texts_of_runs_are_only_text_on_the_page(tmp_path: Path) -> None:
     assert "<script>alert" not in (tmp_path / "h.html").read_text()
 
 
+def test_what_was_measured_once_is_listed_and_not_drawn(tmp_path: Path, browser) -> None:
+    found = [point(0, 0.1), point(1, 0.2), point(1, 0.3, digest="otherrows"), point(2, 0.4, protocol_version=3)]
+    write_page(found, tmp_path / "h.html")
+    tab = browser.new_page(viewport={"width": 390, "height": 844})
+    tab.goto((tmp_path / "h.html").as_uri())
+    assert tab.locator("section.history").count() == 1 and tab.locator("figure").count() == 2
+    once = tab.locator("section").last
+    assert "Measured once" in once.inner_text() and "otherrow" in once.inner_text()
+    assert "30.00 (29.00 to 31.00)" in once.text_content() and "version 3" in once.inner_text()
+    for value in ("10.00", "20.00", "+100.0 %"):  # before, after, change: in sight on a phone
+        box = tab.locator(".two td").get_by_text(value).first.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 390, value
+    tab.close()
+
+
 def test_a_thousand_points_open_and_two_of_them_are_compared(tmp_path: Path, browser) -> None:
     path = tmp_path / "history.html"
     write_page([point(day % 300, 0.05 + day % 7 / 100, commit=str(day)) for day in range(1000)], path)

@@ -55,3 +55,19 @@ def test_curves_are_in_the_unit_of_the_tables(data):
     found = drawn["First audible sample against text length"]  # 0.2 s, interval to 0.22 s
     assert found.y_title == "ms" and float(found.y_ticks[-1][1]) >= 220
     assert drawn["Real-time factor against chunk size"].y_title == "RTF"
+
+
+def test_busy_repetitions_are_counted_at_the_top_and_marked_in_the_table(data, tmp_path):
+    page = write_page(data, tmp_path).read_text()
+    assert 'class="warning"' not in page and "busy 2 of 2" not in page
+    data["systems"][0]["rows"][1]["busy"] = 2
+    page = write_page(data, tmp_path).read_text()
+    assert "2 of 12 repetitions were timed while other programs used the machine" in page and "busy 2 of 2" in page
+
+
+def test_the_label_of_a_line_stands_beside_it_not_on_it():
+    drawn = plot(
+        "t", "x", "y", [("rises", [(1, [1.0] * 3), (2, [5.0] * 3)]), ("falls", [(1, [30.0] * 3), (2, [9.0] * 3)])]
+    )
+    rises, falls = drawn.lines
+    assert rises.end.down == -9 and falls.end.down == 9  # px: above a line that comes from below, and the reverse
