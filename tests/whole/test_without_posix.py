@@ -65,8 +65,8 @@ def test_listing_scoring_and_reporting(place: Path) -> None:
 
 def test_outside_programs_say_what_is_missing(place: Path) -> None:
     probe = (
-        "from pathlib import Path\nimport ttsbench.speed.latency as latency\n"
-        "from ttsbench.systems.adapters.process import Program\nprint(latency._host_bytes() > 10**6)\n"
+        "from pathlib import Path\nfrom ttsbench.speed import latency, memory\n"
+        "from ttsbench.systems.adapters.process import Program\nprint(memory.host_bytes() > 10**6)\n"
         "try:\n    Program(['echo'], Path('log'), 0, None)\nexcept Exception as fault:\n    print(fault)\n"
     )
     done = called(place, "-c", probe)

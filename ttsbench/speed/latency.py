@@ -7,9 +7,7 @@ RTF is taken of single utterances at concurrency 1 alone, throughput is audio se
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -17,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 
 from ttsbench import audio, playback, systems
 from ttsbench.errors import UserError
@@ -27,11 +24,7 @@ from ttsbench.speaking import Job, speak
 from ttsbench.speed import energy
 from ttsbench.speed.busy import Watch
 from ttsbench.speed.limits import Work, shares, work_of
-
-try:
-    import resource
-except ImportError:  # Windows has none; its own peak is asked of psutil
-    resource = None  # type: ignore[assignment]
+from ttsbench.speed.memory import host_bytes
 
 WORDS = """
     the morning train left the station a little late because snow had covered the rails and the driver waited until
@@ -188,7 +181,7 @@ def timed_speaker(spec: str, device: str) -> Callable[[Task], Reading]:
         use = watch.end()
         row = replace(row, cpu=use.cpu, others=None if beside else use.others, load=use.load)
         joules = None if isinstance(meter, str) or before is None else meter() - before
-        reading = Reading(task.point, row, load_seconds, _host_bytes(), _device_bytes(device), began, ended, joules)
+        reading = Reading(task.point, row, load_seconds, host_bytes(), _device_bytes(device), began, ended, joules)
         counted = task.count and not row.error and (row.total or 0.0) < LONGEST_COUNTED
         work = work_of(system, task.job.sample, task.job.seed) if counted else None
         return replace(reading, work=work, chunked=isinstance(system, Chunked), batched=isinstance(system, Batched))
@@ -219,20 +212,6 @@ def _spoken(system: System, task: Task) -> Synthesis:
         total=total,
         seed=job.seed,
     )
-
-
-def _host_bytes() -> int:
-    """This process's peak, and that of its largest child. Linux hands getrusage's own figure down from parent to child,
-    so there the kernel's status file is asked."""
-    if resource is None:
-        found = psutil.Process().memory_info()
-        return int(getattr(found, "peak_wset", found.rss))
-    unit = 1 if sys.platform == "darwin" else 1024
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    with contextlib.suppress(OSError, StopIteration):
-        lines = Path("/proc/self/status").read_text().splitlines()
-        own = int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) * 1024
-    return own + resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
 
 
 def _device_bytes(device: str) -> int | None:
