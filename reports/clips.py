@@ -50,7 +50,7 @@ class Clips:
         """One URL a number. Clips are encoded on all cores, a few at a time, until the cap is reached."""
         paths = list(self._numbers)
         folder = self.out.resolve()
-        urls = [link(path, folder) for path in paths]
+        urls = _links(paths, folder)
         order = list(dict.fromkeys([*self._first, *range(len(paths))]))
         used, at, step = 0.0, 0, 4 * cores()
         while at < len(order) and used <= self.cap:
@@ -108,6 +108,18 @@ def encode(path: Path) -> bytes:
 def link(path: Path, folder: Path) -> str:
     """A relative URL from a page in `folder` (resolved) to `path`."""
     return urllib.parse.quote(os.path.relpath(path, folder).replace(os.sep, "/"))
+
+
+def _links(paths: Sequence[Path], folder: Path) -> list[str]:
+    """`link` of many files, with each of their folders looked up once."""
+    ways: dict[str, str] = {}
+    found = []
+    for path in paths:
+        head, name = os.path.split(path)
+        if head not in ways:
+            ways[head] = link(Path(head), folder)
+        found.append(f"{ways[head]}/{urllib.parse.quote(name)}")
+    return found
 
 
 # --- spectrograms -------------------------------------------------------------------------------------------------

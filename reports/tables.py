@@ -239,8 +239,10 @@ def _table(runs: list[Run], protocol: str, read: Read, labels: Mapping[str, str]
 
 
 def _order(entry: Entry, metrics: list[Metric]) -> float:
-    """Best first by the first metric that has a better direction; what failed at it comes last."""
-    metric = next((metric for metric in metrics if metric.better != "neither"), None)
+    """Best first by the first metric, in reading order, that has a better direction; what failed at it comes last."""
+    known = {family: at for at, family in enumerate(FAMILIES)}
+    judged = [metric for metric in metrics if metric.better != "neither"]
+    metric = min(judged, key=lambda metric: known.get(metric.family, len(known)), default=None)
     value = entry.cells[metric.name].value if metric else None
     if metric is None or value is None:
         return float("inf")

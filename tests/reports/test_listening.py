@@ -169,6 +169,9 @@ def test_where_nobody_passes_the_checks_no_rater_is_named(runs, tmp_path, capsys
     assert main("import", tmp_path / "out", "--key", tmp_path / "out.key.json", "--out", tmp_path / "r") == 0
     assert "alpha of no rater not defined" in capsys.readouterr().err
     page = (tmp_path / "r" / "ratings.html").read_text()
+    assert "not counted: heard the degraded signal" in page
+    main("import", tmp_path / "out", "--key", tmp_path / "out.key.json", "--out", tmp_path / "all", "--keep-all")
+    assert "counted although the rater heard the degraded signal" in (tmp_path / "all" / "ratings.html").read_text()
     assert "alpha (ordinal) of no rater:" in page and "a scale needs answers on at least two systems" in page
 
 

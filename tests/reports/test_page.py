@@ -12,6 +12,7 @@ import pytest
 from ttsbench import reports
 from ttsbench.records import Synthesis
 from ttsbench.reports import clips, report_page, tables
+from ttsbench.store import Run
 
 NASTY = [
     "<script>window.broken = 1</script> & </script><!-- \"quotes\" 'too'",
@@ -228,6 +229,23 @@ def test_no_sideways_scrolling_on_a_phone_or_in_print(opened):
     assert tab.evaluate("document.documentElement.scrollWidth") <= 390
     tab.emulate_media(media="print")
     assert not tab.locator(".player").is_visible() and not tab.locator(".tools").is_visible()
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_many_names_with_one_reason_do_not_widen_the_page(opened, width):
+    tab, _ = opened
+    tab.set_viewport_size({"width": width, "height": 800})
+    tab.evaluate("document.querySelector('.notes dt').textContent = 'Some metric, '.repeat(40)")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_rows_follow_the_metric_they_are_ranked_by_whatever_was_scored_first(make_run, tmp_path):
+    timed = Run.open(make_run(tmp_path, "timed", sound=False))
+    rtf = [metric for metric in timed.metrics("embedded") if metric.name == "rtf"]
+    timed.write_scores(timed.protocol("embedded"), {"rtf": timed.scores("embedded", "rtf")}, rtf)
+    bad = make_run(tmp_path, "bad", error=0.6, sound=False)
+    good = make_run(tmp_path, "good", error=0.01, sound=False)
+    assert [entry.name for entry in reports.load([timed.path, bad, good])[0].entries] == ["good", "bad", "timed"]
 
 
 def test_linked_audio_plays_and_says_when_it_is_gone(make_run, browser, tmp_path, plays):
