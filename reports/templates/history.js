@@ -60,6 +60,20 @@ function show(section) {
 
 function quoted(path) { return /^[\w@./+:-]+$/.test(path) ? path : "'" + path.replaceAll("'", "'\\''") + "'"; }
 
+// A list holds its own point alone until somebody opens it: thousands of options take longer than all else of the page.
+function choice(list, index) { return new Option(list[index].when + ' ' + list[index].commit, index); }
+
+function choose(select, list, index) {
+  if (select.options.length < list.length) select.replaceChildren(choice(list, index));
+  select.value = index;
+}
+
+function fill(select, list) {
+  const now = select.value;
+  if (select.options.length < list.length) select.replaceChildren(...list.map((_, index) => choice(list, index)));
+  select.value = now;
+}
+
 function mark(section, index) {
   const count = points[section.dataset.series].length;
   for (const svg of section.querySelectorAll('.timeline svg')) {
@@ -73,19 +87,23 @@ function open() {
   const [, series, ...chosen] = /^#two-(\d+)-(\d+)-(\d+)$/.exec(location.hash) || [];
   const section = document.getElementById('s' + series);
   if (!section || chosen.some((index) => !(index in points[series]))) return;
-  [...section.querySelectorAll('select')].forEach((select, at) => { select.value = chosen[at]; });
+  [...section.querySelectorAll('select')].forEach((select, at) => { choose(select, points[series], chosen[at]); });
   show(section);
   section.scrollIntoView();
 }
 
 for (const section of document.querySelectorAll('section.history')) {
-  const selects = [...section.querySelectorAll('select')], count = points[section.dataset.series].length;
-  for (const select of selects) select.addEventListener('change', () => show(section));
+  const selects = [...section.querySelectorAll('select')], list = points[section.dataset.series], count = list.length;
+  selects.forEach((select, at) => {
+    choose(select, list, Math.max(count - 2 + at, 0));
+    for (const kind of ['pointerdown', 'focus', 'keydown']) select.addEventListener(kind, () => fill(select, list));
+    select.addEventListener('change', () => show(section));
+  });
   for (const svg of section.querySelectorAll('.timeline svg')) {
     svg.addEventListener('click', (event) => {
       const box = svg.getBoundingClientRect();
       const index = Math.min(count - 1, Math.max(0, Math.floor((count * (event.clientX - box.left)) / box.width)));
-      selects[event.shiftKey ? 0 : 1].value = index;
+      choose(selects[event.shiftKey ? 0 : 1], list, index);
       show(section);
     });
   }

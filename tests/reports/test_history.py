@@ -162,6 +162,14 @@ def test_a_thousand_points_open_and_two_of_them_are_compared(tmp_path: Path, bro
     tab.locator(".timeline svg").first.click(position={"x": 5, "y": 40})
     assert tab.locator(".two").inner_text() != before and not faults
     assert "ttsbench compare" in tab.locator(".command").inner_text()
+    for select in tab.locator("select").all():
+        assert select.locator("option").count() == 1  # so many options would be most of the page's time
+        select.focus()
+        assert select.locator("option").count() == 1000
+    first = tab.locator("select").first
+    assert first.input_value() == "998"  # unchanged when the list was opened
+    first.select_option("3")
+    assert "· 900 ·" in tab.locator(".two tbody tr").first.inner_text()
     chosen = tab.locator(".two").inner_text()
     link = tab.get_by_text("Link to these two points").evaluate("link => link.href")
     tab.close()
