@@ -18,7 +18,7 @@ from ttsbench.errors import UserError
 from ttsbench.execute.lanes import in_lanes, lanes_of
 from ttsbench.execute.shards import piece
 from ttsbench.identity import card_of
-from ttsbench.progress import Progress, duration
+from ttsbench.progress import Progress, duration, number_of
 from ttsbench.records import Card, Metric, Sample, TestSet
 from ttsbench.reports import reasons, values
 from ttsbench.stats import cell
@@ -151,7 +151,8 @@ def _announce(pairs: Sequence[tuple[str, TestSet]], cards: Mapping[str, Card], p
     progress.say(f"systems: {', '.join(systems)}")
     progress.say("test sets: " + ", ".join(f"{name} ({len(each.samples)} rows)" for name, each in sets.items()))
     progress.say(f"protocols: {', '.join(plan.protocols)}; {plan.device}, {cores} scoring processes")
-    progress.say(f"{len(pairs)} runs, {rows} rows, perhaps {duration(seconds)}; they are kept in {plan.out}")
+    what = f"{number_of(len(pairs), 'run')}, {number_of(rows, 'row')}"
+    progress.say(f"{what}, perhaps {duration(seconds)}; they are kept in {plan.out}")
 
 
 def _asked(card: Card | None, testset: TestSet) -> list[Sample]:

@@ -15,6 +15,11 @@ from typing import Any
 from ttsbench.execute.lanes import Stopped
 
 
+def number_of(count: int, what: str) -> str:
+    """ "1 run", "3 runs"."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
 class Progress:
     """One bar at a time on standard error, and lines above it that stay. Where several do work side by side, each has
     its own, with lines alone; `stop` ends its work at the next row."""

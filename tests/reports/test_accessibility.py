@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from ttsbench import cli
+from ttsbench.reports.history.page import write_page as write_history
 from ttsbench.reports.latency_page import write_page
 
 from .profile import profile
 from .ratings import fill
+from .test_history import point
 
 TEXTS = [f"sentence number {i} with a few more words in it" for i in range(8)]
 LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
@@ -32,11 +34,12 @@ def folder(make_run, tmp_path_factory):
         ["report", *runs],
         ["leaderboard", *runs, "--out", root / "leaderboard"],
         ["compare", runs[1], runs[2], "--html", root / "compare.html"],
-        ["history", *runs, "--out", root / "history.html"],
         ["ratings", "export", *runs, "--raters", "1", "--sentences", "2", "--load", "1", "--out", root / "handout"],
     ):
         cli.main([str(word) for word in words])
     write_page(profile(), root)
+    days = [point(day, 0.1 if day < 6 else 0.2) for day in range(12)]
+    write_history([*days, point(3, 0.3, system="once")], root / "history.html")
     for place, design, answers in (("means", "mos", "12345"), ("pairs", "cmos", ("-2", "0", "1", "2"))):
         _rated(root, runs, place, design, answers)
     sheets = ["agree", root / "means-out", *runs, "--key", root / "means-out.key.json", "--keep-all"]

@@ -281,7 +281,7 @@ def test_listening_page_from_end_to_end(runs, browser, tmp_path, capsys):
     context.close()
     capsys.readouterr()
     assert main("import", saved, "--key", tmp_path / "handout.key.json", "--out", tmp_path / "r", "--keep-all") == 0
-    assert f"{total} answers of 1 raters" in capsys.readouterr().err
+    assert f"{total} answers of 1 rater," in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("given", ["4", " 4 ", "+4", "4.0", "\uff14", 4, 4.0])

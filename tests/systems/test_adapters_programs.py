@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -73,6 +74,14 @@ def test_real_programs_speak_whatever_the_text_holds(name: str, text: str) -> No
     audio = speak(system, Sample("a", text))
     assert 0.3 < audio.size / system.card.sample_rate < 15
     assert np.abs(audio).max() > 0.05
+
+
+@needs("espeak-ng")
+def test_espeak_reads_characters_as_mandarin() -> None:
+    system: Any = systems.load("espeak-ng")
+    words = ["espeak-ng", "-v", system.options.language_names["zh"], "-q", "-x", "--stdin"]
+    phones = subprocess.run(words, input="你知道附近哪里有水果", capture_output=True, text=True, check=True).stdout
+    assert "(en)" not in phones, "no voice of another language takes over"
 
 
 @needs("espeak-ng")

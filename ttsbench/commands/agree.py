@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ttsbench import arguments
 from ttsbench.errors import UserError
+from ttsbench.progress import number_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,5 +50,7 @@ def run(options: argparse.Namespace) -> int:
     missing = sorted(set.intersection(*(set(each.missing) for each in found)))
     for line in [*rated.left_out, *(f"rated, but not among the runs: {name}" for name in missing)]:
         print(line, file=sys.stderr)
-    print(f"{len(rated.raters)} raters, {len(rated.clips)} clips. Open {page}", file=sys.stderr)
+    print(
+        f"{number_of(len(rated.raters), 'rater')}, {number_of(len(rated.clips), 'clip')}. Open {page}", file=sys.stderr
+    )
     return 1 if missing else 0

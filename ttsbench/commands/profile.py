@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     """Measure every system. Returns 1 where a repetition failed."""
     from ttsbench import systems, testsets
     from ttsbench.identity import card_of
-    from ttsbench.progress import Progress
+    from ttsbench.progress import Progress, number_of
     from ttsbench.provenance import machine
     from ttsbench.reports.latency_page import write_page
     from ttsbench.speed import energy, latency, limits
@@ -98,7 +98,8 @@ def run(options: argparse.Namespace) -> int:
     crowded, rows = (sum(row[key] for system in profiles for row in system["rows"]) for key in ("busy", "n"))
     if crowded:
         print(f"{crowded} of {rows} repetitions were timed while other programs used the machine: measure again alone.")
-    print(f"{len(profiles)} systems profiled; open {page}." + (f" {failed} repetitions failed." if failed else ""))
+    lost = f" {number_of(failed, 'repetition')} failed." if failed else ""
+    print(f"{number_of(len(profiles), 'system')} profiled; open {page}.{lost}")
     return 1 if failed else 0
 
 

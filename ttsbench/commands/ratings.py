@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ttsbench import arguments
 from ttsbench.errors import UserError
+from ttsbench.progress import number_of
 
 DESIGNS = ("category", "mos", "cmos", "smos", "ab")
 
@@ -84,9 +85,9 @@ def _import(options: argparse.Namespace) -> int:
     out = [rater.name for rater in result.raters if not rater.kept]
     alpha = "not defined" if result.alpha is None else f"{result.alpha:.3f}"
     print(
-        f"{len(result.ratings)} answers of {len(result.raters)} raters, "
+        f"{number_of(len(result.ratings), 'answer')} of {number_of(len(result.raters), 'rater')}, "
         f"Krippendorff's alpha of {', '.join(result.counted) or 'no rater'} {alpha}"
-        f"{', failed their checks: ' + ', '.join(out) if out else ''}; {len(result.problems)} problems; "
+        f"{', failed their checks: ' + ', '.join(out) if out else ''}; {number_of(len(result.problems), 'problem')}; "
         f"{'no sheet came back of ' + ', '.join(absent) + '; ' if absent else ''}"
         f"open {options.out / 'ratings.html'}.",
         file=sys.stderr,
