@@ -5,15 +5,18 @@
 DIR holds recordings and a transcripts.tsv (file or utt, speaker, text), or is the name of a test set (seed-mini).
 `ground-truth` as a system scores the recordings themselves. Rows are kept in OUT, a run that was stopped goes on.
 
-WER: Whisper base, greedy, Whisper's English text rules, errors over words of the text. "cut": words of the text's
-beginning that are missing, summed over the rows. "leaked": rows in which the prompt's last word is heard before
-anything of the text. SIM: GE2E's cosine to the row's prompt, and the mean to the prompts of the other readers.
+WER: Whisper base, greedy, Whisper's English text rules, errors over words of the text, in brackets the 95 % interval
+over readers. "cut": words of the text's beginning that are missing, summed over the rows. "leaked": rows in which the
+prompt's last word is heard before anything of the text. SIM: GE2E's cosine to the row's prompt, and the mean to the
+prompts of the other readers. "nearest": share of rows that no other reader's prompt is nearer to than the own one.
+"length": seconds of all rows over those of the recordings.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import re
 import time
 from pathlib import Path
@@ -21,13 +24,14 @@ from typing import Any
 
 import jiwer
 import numpy as np
+import soundfile
 from speaking import RATE, SPEAKER, features
 
 from ttsbench import audio, systems, testsets
 from ttsbench.columns import table
 from ttsbench.metrics.sim import cosine
 from ttsbench.metrics.text import rules
-from ttsbench.records import Recorded, Sample
+from ttsbench.records import Feature, Recorded, Sample
 from ttsbench.speaking import seed_for
 from ttsbench.store import file_name
 from ttsbench.systems.scaling.sweep import spread
@@ -63,66 +67,107 @@ def judged(sample: Sample, path: Path) -> Row:
     return {
         "heard": said, "words": len(text.split()), "substitutions": edits.substitutions, "deletions": edits.deletions,
         "insertions": edits.insertions, "cut": cut, "leaked": leaked, "seconds": round(len(samples) / RATE, 2),
+        "true": soundfile.info(sample.truth).duration if sample.truth else math.nan,
     }  # fmt: skip
 
 
-def spoken(system: Any, sample: Sample, folder: Path) -> Path:
+def spoken(system: Any, sample: Sample, seed: int, folder: Path) -> Path:
     """The file in which the system says the sentence."""
     if isinstance(system, Recorded):
         path = system.recording(sample)
         assert path is not None
         return path
-    path = folder / f"{re.sub('[^a-z-]+', '-', system.card.name)}-{file_name(sample.id)}.flac"
-    audio.write(path, audio.whole(system.synthesize(sample, seed_for(0, sample.id))), system.card.sample_rate)
+    path = folder / f"{re.sub('[^a-z-]+', '-', system.card.name)}-{file_name(sample.id)}-{seed}.flac"
+    audio.write(path, audio.whole(system.synthesize(sample, seed_for(seed, sample.id))), system.card.sample_rate)
     return path
 
 
+def alike(path: Path, sample: Sample, prompts: dict[Path, str], vectors: dict[Path, Feature]) -> Row:
+    """Cosines to the own prompt and to those of other readers (their mean), and whether the own one is the nearest."""
+    assert sample.prompt is not None
+    (voice,) = features(SPEAKER, [path])
+    own = cosine(vectors[sample.prompt], voice)
+    others = [cosine(vectors[prompt], voice) for prompt, name in prompts.items() if name != sample.speaker]
+    return {"own": own, "others": float(np.mean(others)), "nearest": own >= max(others)}
+
+
+def chosen(options: argparse.Namespace, voices: str) -> list[Sample]:
+    """The sentences of a folder or test set that have as many words, and a prompt as long, as was asked for."""
+    every = pairs(Path(voices)) if Path(voices).is_dir() else list(testsets.load(voices).samples)
+    (fewest, most), (shortest, longest) = options.words, options.prompt_seconds
+    kept = [
+        sample for sample in every if fewest <= len(sample.text.split()) <= most and sample.prompt
+        and shortest <= soundfile.info(sample.prompt).duration <= longest
+    ]  # fmt: skip
+    return list(spread(tuple(kept), options.rows))
+
+
 def measured(options: argparse.Namespace) -> list[Row]:
-    """A row for each system and sentence, those of earlier runs taken from OUT/rows.jsonl."""
+    """A row for each system, sentence and seed, those of earlier runs taken from OUT/rows.jsonl."""
     options.out.mkdir(parents=True, exist_ok=True)
     kept = options.out / "rows.jsonl"
     rows: list[Row] = [json.loads(line) for line in kept.read_text().splitlines()] if kept.is_file() else []
-    done = {(row["system"], row["voices"], row["sample"]) for row in rows}
-    for voices in options.voices:
-        every = pairs(Path(voices)) if Path(voices).is_dir() else testsets.load(voices).samples
-        prompts = {sample.prompt: sample.speaker for sample in every if sample.prompt}
-        vectors = dict(zip(prompts, features(SPEAKER, list(prompts)), strict=True))
-        for spec in options.systems:
-            left = [s for s in spread(tuple(every), options.rows) if (spec, voices, s.id) not in done]
-            system = systems.load(spec) if left else None
-            for sample in left:
-                row = {"system": spec, "voices": voices, "sample": sample.id}
-                try:
-                    path = spoken(system, sample, options.out)
-                    row |= judged(sample, path)
-                    (voice,) = features(SPEAKER, [path])
-                    others = [cosine(vectors[p], voice) for p, name in prompts.items() if name != sample.speaker]
-                    row |= {"own": cosine(vectors[sample.prompt], voice), "others": float(np.mean(others))}
-                except Exception as fault:  # one sentence's fault is its row
-                    row |= {"error": f"{type(fault).__name__}: {fault}"}
-                rows.append(row)
-                with kept.open("a", encoding="utf-8") as handle:
-                    handle.write(json.dumps(row) + "\n")
-    return [row for row in rows if row["system"] in options.systems and row["voices"] in options.voices]
+    done = {(row["system"], row["voices"], row["sample"], row["seed"]) for row in rows}
+    samples = [(voices, sample) for voices in options.voices for sample in chosen(options, voices)]
+    prompts = {sample.prompt: sample.speaker for _, sample in samples if sample.prompt}
+    vectors = dict(zip(prompts, features(SPEAKER, list(prompts)), strict=True))
+    for spec in options.systems:
+        seeds = range(1 if systems.is_recorded(spec) else options.seeds)
+        left = [(*each, seed) for seed in seeds for each in samples if (spec, each[0], each[1].id, seed) not in done]
+        system = systems.load(spec) if left else None
+        for voices, sample, seed in left:
+            row = {"system": spec, "voices": voices, "sample": sample.id, "speaker": sample.speaker, "seed": seed}
+            try:
+                path = spoken(system, sample, seed, options.out)
+                row |= judged(sample, path)
+                row |= alike(path, sample, prompts, vectors)
+            except Exception as fault:  # one sentence's fault is its row
+                row |= {"error": f"{type(fault).__name__}: {fault}"}
+            rows.append(row)
+            with kept.open("a", encoding="utf-8") as handle:
+                handle.write(json.dumps(row) + "\n")
+    wanted = {(voices, sample.id) for voices, sample in samples}
+    return [
+        row for row in rows
+        if row["system"] in options.systems and (row["voices"], row["sample"]) in wanted and row["seed"] < options.seeds
+    ]  # fmt: skip
+
+
+def rate(rows: list[Row], kinds: tuple[str, ...]) -> str:
+    """Errors over words in %, with its interval where there are several readers."""
+    speakers = list(dict.fromkeys(row["speaker"] for row in rows))
+    sums = np.array([
+        [sum(row[kind] for row in rows for kind in kinds if row["speaker"] == name) for name in speakers],
+        [sum(row["words"] for row in rows if row["speaker"] == name) for name in speakers],
+    ], float)  # fmt: skip
+    draws = sums[:, np.random.default_rng(0).integers(0, len(speakers), (1000, len(speakers)))].sum(2)
+    low, high = np.percentile(100 * draws[0] / draws[1], [2.5, 97.5])
+    whole = 100 * sums[0].sum() / sums[1].sum()
+    return f"{whole:.1f} ({low:.1f} to {high:.1f})" if len(speakers) > 1 else f"{whole:.1f}"
 
 
 def summary(rows: list[Row]) -> list[dict[str, str]]:
-    """A line for each folder and system; a row that has no words counts all of its text as deleted."""
+    """A line for each system over all folders, and for each folder where there are several."""
+    kinds = ("substitutions", "deletions", "insertions")
+    folders = list(dict.fromkeys(row["voices"] for row in rows))
     lines = []
-    for voices, system in dict.fromkeys((row["voices"], row["system"]) for row in rows):
-        every = [row for row in rows if (row["voices"], row["system"]) == (voices, system)]
-        heard = [row for row in every if "words" in row]
-        alike = [row for row in every if "own" in row]
-        kinds = {kind: sum(row[kind] for row in heard) for kind in ("substitutions", "deletions", "insertions")}
-        words = sum(row["words"] for row in heard)
-        lines.append({
-            "voices": Path(voices).name, "system": system, "rows": f"{len(alike)}/{len(every)}", "words": str(words),
-            "WER %": f"{100 * sum(kinds.values()) / max(1, words):.1f}", "S/D/I": "/".join(map(str, kinds.values())),
-            "cut": str(sum(row["cut"] for row in heard)), "leaked": str(sum(row["leaked"] for row in heard)),
-            "SIM own": f"{np.mean([row['own'] for row in alike]):.3f}" if alike else "-",
-            "others": f"{np.mean([row['others'] for row in alike]):.3f}" if alike else "-",
-            "s a word": f"{sum(row['seconds'] for row in heard) / max(1, words):.2f}",
-        })  # fmt: skip
+    for voices in ["all", *folders] if len(folders) > 1 else folders:
+        for system in dict.fromkeys(row["system"] for row in rows):
+            every = [row for row in rows if row["system"] == system and voices in ("all", row["voices"])]
+            heard = [row for row in every if "words" in row]
+            voiced = [row for row in every if "own" in row]
+            if not voiced:
+                continue
+            lines.append({
+                "voices": Path(voices).name, "system": system, "rows": f"{len(voiced)}/{len(every)}",
+                "words": str(sum(row["words"] for row in heard)), "WER %": rate(heard, kinds),
+                "S/D/I": "/".join(str(sum(row[kind] for row in heard)) for kind in kinds),
+                "cut": str(sum(row["cut"] for row in heard)), "leaked": str(sum(row["leaked"] for row in heard)),
+                "SIM own": f"{np.mean([row['own'] for row in voiced]):.3f}",
+                "others": f"{np.mean([row['others'] for row in voiced]):.3f}",
+                "nearest %": f"{100 * np.mean([row['nearest'] for row in voiced]):.0f}",
+                "length": f"{sum(row['seconds'] for row in heard) / sum(row['true'] for row in heard):.2f}",
+            })  # fmt: skip
     return lines
 
 
@@ -131,6 +176,9 @@ def main() -> None:
     parser.add_argument("systems", nargs="+", metavar="SYSTEM")
     parser.add_argument("--voices", nargs="+", required=True, metavar="DIR", help="folders, or names of test sets")
     parser.add_argument("--rows", type=int, default=0, help="rows spread over each folder (default: all)")
+    parser.add_argument("--words", type=int, nargs=2, default=(1, 999), metavar=("FEWEST", "MOST"), help="of a text")
+    parser.add_argument("--prompt-seconds", type=float, nargs=2, default=(0, 999), metavar=("SHORTEST", "LONGEST"))
+    parser.add_argument("--seeds", type=int, default=1, help="every sentence is said with so many (1)")
     parser.add_argument("--out", type=Path, default=Path("runs/real-voices"))
     options = parser.parse_args()
     began = time.monotonic()
