@@ -146,6 +146,23 @@ def stalled() -> Measure:
     return _timing(Metric("stalls", "Stalls", "s", "lower", 0.0, None, "speed", about), measure, lambda _: 1.0)
 
 
+def chunk_gap() -> Measure:
+    """The longest time between the arrivals of two chunks in a row: what a player has to have buffered."""
+
+    def measure(item: Item) -> float | str:
+        return max(playback.gaps(item.synthesis.chunks))
+
+    about = "longest time between the arrivals of two chunks of an utterance; a stall where less was left to play"
+    metric = Metric("chunk-gap", "Longest chunk gap", "s", "lower", 0.0, None, "speed", about)
+    timed = _chunked(metric, measure)
+
+    def na(item: Item) -> str:
+        whole = item.audio is not None and not playback.gaps(item.synthesis.chunks)
+        return timed.na(item) or ("all of it came in one chunk" if whole else "")
+
+    return replace(timed, na=na)
+
+
 def length_ratio() -> Measure:
     """Seconds of output over seconds of the ground-truth recording: a diagnostic, neither good nor bad in itself."""
     about = "seconds of output over seconds of the recording of the same text"
@@ -181,5 +198,6 @@ def measures() -> tuple[Measure, ...]:
         first_audible(),
         leading_silence(),
         stalled(),
+        chunk_gap(),
         length_ratio(),
     )

@@ -1,14 +1,19 @@
-"""Links between pages: each names the pages and files that lie near it, and those that are written later too."""
+"""Links between pages: each names the pages and files that lie near it, and those that are written later too.
+
+Report and leaderboard also say what a latency profile near them found of the systems that they show.
+"""
 
 from __future__ import annotations
 
 import os
 import re
 import urllib.parse
+from collections.abc import Iterator
 from pathlib import Path
 
 import markupsafe
 
+from ttsbench.reports import profiled
 from ttsbench.store import write_atomically
 
 PAGES = {
@@ -21,6 +26,7 @@ FILES = (
     "history.jsonl", "ratings.csv", "agreement.csv",
 )  # fmt: skip
 FOLDERS = ("runs", "leaderboard", "profile")  # where the commands put their pages, beside each other
+TABLES = ("report.html", "leaderboard.html")  # pages of systems side by side
 BLOCK = re.compile(r"<!--beside-->.*?<!--/beside-->", re.DOTALL)
 
 
@@ -37,7 +43,7 @@ def write(page: Path, text: str) -> None:
 
 def _linked(page: Path, text: str) -> str:
     """The page's text with its line of links in place."""
-    block = _block(page)
+    block = _block(page, text)
     return BLOCK.sub(lambda _: block, text)
 
 
@@ -70,8 +76,21 @@ def _address(page: Path, folder: Path) -> str:
     return urllib.parse.quote(os.path.relpath(page, folder).replace(os.sep, "/"))
 
 
-def _block(page: Path) -> str:
-    """The line of links, between the marks by which it is found again."""
+def _block(page: Path, text: str) -> str:
+    """The lines of links and of profiles, between the marks by which they are found again."""
     found = [f'<a href="{markupsafe.escape(address)}">{markupsafe.escape(name)}</a>' for address, name in links(page)]
     line = f'<p class="fine beside">Beside this page: {", ".join(found)}</p>' if found else ""
-    return f"<!--beside-->{line}<!--/beside-->"
+    return f"<!--beside-->{line}{''.join(_profiles(page, text))}<!--/beside-->"
+
+
+def _profiles(page: Path, text: str) -> Iterator[str]:
+    """A line for each system of a profile near the page that stands on the page, with a link to the profile."""
+    own = BLOCK.sub("", text)
+    for near in _near(page) if page.name in TABLES else ():
+        if near.name != "profile.html":
+            continue
+        link = f'<a href="{markupsafe.escape(_address(near, page.resolve().parent))}">latency profile</a>'
+        for name, said in profiled.sentences(near.with_name("profile.json")):
+            shown = f"<bdi>{markupsafe.escape(name)}</bdi>"
+            if not name or shown in own:
+                yield f'<p class="fine beside">{shown} {markupsafe.escape(said)} {link}</p>'

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ttsbench.reports import beside
+from ttsbench.reports import beside, profiled
 from ttsbench.reports.charts import HIGH, Point, apart, axis
 from ttsbench.reports.render import render
 
@@ -219,6 +219,24 @@ def quantiles(system: dict[str, Any], metered: bool) -> Grid | None:
     return _grid(rows) if rows else None
 
 
+def waits(system: dict[str, Any]) -> Grid | None:
+    """What a listener notices at every point: whether it streams, silence at the head, shares of requests in time."""
+    swept = any(row["chunk_frames"] for row in system["rows"])
+    rows = []
+    for row in (each for each in system["rows"] if each["batch"] == 1):
+        share = row["first_share"]
+        rows.append([
+            *_settings(row, swept),
+            ("Streams", "", ("–" if row["streams"] is None else "yes" if row["streams"] else "no", "")),
+            ("First chunk", "% of the time", (f"{100 * share['p50'][0]:.0f}" if share else "–", "")),
+            ("Silence", "p50, ms", _quantile(row["leading_silence"], "p50")),
+            *(("Heard", f"% in {at} ms", (f"{100 * of:.0f}", "")) for at, of in row["audible_under"].items()),
+            *(("Stalls", f"% below {at} ms", (f"{100 * of:.0f}", "")) for at, of in row["stalled_under"].items()),
+            ("Failed", "requests", (f"{row['failed']} of {row['n'] + row['failed']}", "")),
+        ])  # fmt: skip
+    return _grid(rows) if rows else None
+
+
 def work(system: dict[str, Any]) -> Grid | None:
     """What the counted operations come to, and their share of the machine's limits; None where nothing was counted."""
     rows = []
@@ -281,7 +299,8 @@ def write_page(data: dict[str, Any], out: Path, title: str = "") -> Path:
         data=data,
         cards=cards(data),
         busy=_busy(data["systems"]),
-        parts=[(system, quantiles(system, metered), work(system)) for system in data["systems"]],
+        parts=[(system, quantiles(system, metered), waits(system), work(system)) for system in data["systems"]],
+        said={system["name"]: profiled.sentence(system, data["base"]) for system in data["systems"]},
         plots=plots(data),
         timelines=lines,
         axis=axis,

@@ -25,7 +25,7 @@ def shown(table: Table, by: Metric | None) -> dict[str, Any]:
         "facts": verdict.facts(table),
         "verdicts": found,
         "sentence": verdict.sentence(found, len(table.systems)),
-        "warning": verdict.recogniser_errs(table),
+        "warnings": [each for each in (verdict.recogniser_errs(table), verdict.stalling(table)) if each],
         "not_applicable": reasons.not_applicable(table),
         "failed": reasons.failed(table),
         "copies": [(entry.name, copies_text(same)) for entry in table.entries if (same := reasons.copies(entry))],

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ttsbench import playback, significance
 from ttsbench.names import parted
-from ttsbench.records import Metric
+from ttsbench.records import Metric, Synthesis
 from ttsbench.reports.breakdown import headline_metrics
 from ttsbench.reports.tables import Entry, Table
 from ttsbench.reports.values import interval, number
@@ -90,8 +90,7 @@ def _verdict(table: Table, metric: Metric) -> Verdict | None:
 def begins(entry: Entry) -> str:
     """How a system begins to be heard: when, how much of that is silence at the head, how often it then stalls, and
     whether it streams. Rows on a busy machine are left out; "" where no chunk was timed."""
-    busy = {score.sample for rows in entry.scores.values() for score in rows if score.busy}
-    rows = [each for name, each in entry.syntheses.items() if each.chunks and each.total and name not in busy]
+    rows = _timed(entry)
     heard = sorted(
         (each.audible, playback.first_chunk(each.chunks) or 0.0) for each in rows if each.audible is not None
     )
@@ -104,6 +103,23 @@ def begins(entry: Entry) -> str:
     how = "it streams" if playback.streams(shares) else "it does not stream"
     stops = f", playback stalls on {stalled} of {len(rows)}" if stalled else ""
     return f"Heard after {first:.2f} s at the median, {silence:.2f} s of it silence at the head; {how}{stops}."
+
+
+def stalling(table: Table) -> str:
+    """'Playback would stall: A on 12 of 58 utterances, ...', of every system whose chunks come too late; "" of none."""
+    found = []
+    for entry in table.systems:
+        rows = _timed(entry)
+        late = [sum(stalls) for each in rows if (stalls := playback.stalls(each.chunks, each.sample_rate))]
+        if late:
+            found.append(f"{entry.name} on {len(late)} of {len(rows)} utterances, for {max(late):.2f} s at most")
+    return f"Playback would stall: {'; '.join(found)}." if found else ""
+
+
+def _timed(entry: Entry) -> list[Synthesis]:
+    """The rows whose chunks were timed on a machine that was not busy."""
+    busy = {score.sample for rows in entry.scores.values() for score in rows if score.busy}
+    return [each for name, each in entry.syntheses.items() if each.chunks and each.total and name not in busy]
 
 
 def _with_unit(metric: Metric, text: str) -> str:

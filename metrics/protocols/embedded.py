@@ -7,7 +7,7 @@ from ttsbench.metrics.intrusive import intrusive
 from ttsbench.metrics.mos import distillmos, dnsmos
 from ttsbench.metrics.protocols._common import FASTER, explain
 from ttsbench.metrics.sim import sim
-from ttsbench.metrics.timing import first_audible, first_chunk, length_ratio, rtf, stalled
+from ttsbench.metrics.timing import chunk_gap, first_audible, first_chunk, leading_silence, length_ratio, rtf, stalled
 from ttsbench.metrics.wer import wer
 from ttsbench.records import Protocol
 
@@ -60,7 +60,9 @@ def make() -> Protocol:
             rtf(),
             first_chunk(),
             first_audible(),
+            leading_silence(),
             stalled(),
+            chunk_gap(),
             length_ratio(),
             checks(FASTER, chinese, BASE),
         ),

@@ -20,7 +20,11 @@ def row(words: int, concurrency: int = 1, batch: int = 1, chunk: int | None = No
         "words": words, "prompt_seconds": 3.0, "concurrency": concurrency, "batch": batch, "chunk_frames": chunk,
         "n": 2, "audio_seconds": words / 3, "rtf": 0.0625 if alone else None, "rtf_each": cell(0.07) if alone else None,
         "throughput": 3.25, "throughput_each": cell(3.2), "frames_per_second": 162.0, "total": cell(words / 50),
-        "first_chunk": cell(0.123), "first_audible": cell(0.2), "gap": None, "stall": cell(0.0), "stalled": 0.0,
+        "first_chunk": cell(0.123), "first_audible": cell(0.2), "gap": cell(0.12 * concurrency),
+        "stall": cell(0.0), "stalled": 0.0,
+        "failed": 0, "busy": 0, "streams": batch == 1, "first_share": cell(0.4), "leading_silence": cell(0.01),
+        "audible_under": {"50": 0.0, "100": 0.5, "200": 1 / concurrency},
+        "stalled_under": {"50": 0.5, "100": 0.5, "200": 1.0},
         "stalls": 1, "host_bytes": 700 * 2**20, "device_bytes": None, "load_seconds": 1.0, "joules_per_second": None,
         "work": work if alone else None,
     }  # fmt: skip

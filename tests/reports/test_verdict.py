@@ -129,9 +129,14 @@ def test_the_fastest_says_when_it_is_heard_whether_it_streams_and_stalls(make_ru
         "Heard after 0.38 s at the median, 0.08 s of it silence at the head; it streams, playback stalls on 5 of 60."
     )
     assert of(verdict.verdicts(table(made)), "rtf").said[-1] == verdict.begins(entry)
+    said = "Playback would stall: one on 5 of 60 utterances, for 0.20 s at most."
+    assert verdict.stalling(table(made)) == said
+    page = reports.write_report(reports.load([made]), tmp_path).read_text("utf-8")
+    assert said in page[: page.index('<table class="main"')]
     whole = [replace(row, chunks=(Chunk(1.99, 32000),), audible=1.99) for row in rows]
     write_lines(made / "synth.jsonl", whole)
     assert verdict.begins(table(made).entries[0]).endswith("0.00 s of it silence at the head; it does not stream.")
+    assert verdict.stalling(table(made)) == ""
     write_lines(made / "synth.jsonl", [replace(row, chunks=(), audible=None) for row in rows])
     assert verdict.begins(table(made).entries[0]) == ""
 

@@ -118,7 +118,13 @@ def test_every_timing_of_a_stream(tmp_path: Path) -> None:
     assert value(timing.first_chunk(), item) == pytest.approx(0.2)
     assert value(timing.first_audible(), item) == pytest.approx(0.65, abs=0.011)
     assert value(timing.stalled(), item) == pytest.approx(0.25)
+    assert value(timing.chunk_gap(), item) == pytest.approx(0.4)
     assert value(timing.rtf(), item) == pytest.approx(1.0 / 0.5)  # 1.0 s of wall time, 0.5 s of speech
+
+
+def test_an_utterance_in_one_chunk_has_no_gap(tmp_path: Path) -> None:
+    item = spoken(tmp_path, [(0.2, tone(0.3))], Sample("a", "hello"))
+    assert timing.chunk_gap().na(item) == "all of it came in one chunk"
 
 
 def test_the_prompt_of_a_continuation_is_no_speech_of_the_system(tmp_path: Path) -> None:
@@ -147,14 +153,14 @@ def test_failed_tries_and_pauses_are_in_no_latency(tmp_path: Path) -> None:
 
 def test_what_was_not_timed_has_no_timing() -> None:
     item = Item(Sample("a", "hello"), Synthesis("a", "audio/a.flac", seconds=1.0), Card("x"), Path("a.flac"))
-    for measure in (timing.rtf(), timing.first_chunk(), timing.first_audible(), timing.stalled()):
+    for measure in (timing.rtf(), timing.first_chunk(), timing.first_audible(), timing.stalled(), timing.chunk_gap()):
         assert measure.na(item) == timing.UNTIMED
         assert measure.na(replace(item, untimed="recordings are not timed")) == "recordings are not timed"
 
 
 def test_a_row_that_failed_is_a_failure_of_its_timing_unless_nothing_was_timed() -> None:
     item = Item(Sample("a", "hello"), Synthesis("a", error="out of memory"), Card("x"), None)
-    for measure in (timing.rtf(), timing.first_chunk(), timing.first_audible(), timing.stalled()):
+    for measure in (timing.rtf(), timing.first_chunk(), timing.first_audible(), timing.stalled(), timing.chunk_gap()):
         assert measure.na(item) == "" and measure.score(item, ()).error == "out of memory"
         assert measure.na(replace(item, untimed="a cluster")) == "a cluster"
 

@@ -8,7 +8,7 @@ import pytest
 
 from ttsbench import cli
 from ttsbench.records import Chunk, Synthesis
-from ttsbench.speed.latency import Point, Reading, quantiles, summary, throughputs
+from ttsbench.speed.latency import Lost, Point, Reading, quantiles, summary, throughputs
 from ttsbench.speed.limits import Work, probe, shares
 
 SYSTEM = """
@@ -135,6 +135,8 @@ def test_what_a_listener_notices_by_hand() -> None:
     assert row["stalled_under"] == pytest.approx({"50": 2 / 3, "100": 2 / 3, "200": 2 / 3}, abs=1e-3)
     assert row["leading_silence"]["p50"][0] == pytest.approx(0.035)
     assert row["streams"] is True
+    (row,) = summary(readings, None, {}, [Lost(Point(1, 1.0, 4), "no answer")])  # a failed request was not heard
+    assert row["audible_under"]["200"] == 0.25 and row["stalled_under"]["200"] == 0.5 and row["failed"] == 1
     late = [Reading(Point(1, 1.0), slow, 0.0, 0, None, 0.0, 1.0)]
     assert summary(late, None, {})[0]["streams"] is False
 

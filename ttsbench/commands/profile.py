@@ -130,9 +130,10 @@ def _points(options: argparse.Namespace) -> list[Any]:
 
 
 def _system(name: str, card: Any, readings: list[Any], limits: dict[str, float]) -> dict[str, Any]:
-    from ttsbench.speed.latency import Reading, summary
+    from ttsbench.speed.latency import Lost, Reading, summary
 
     good = [reading for reading in readings if isinstance(reading, Reading)]
+    lost = [reading for reading in readings if isinstance(reading, Lost)]
     longest = max(good, key=_by_length, default=None)
     rate = card.sample_rate
     return {
@@ -141,11 +142,11 @@ def _system(name: str, card: Any, readings: list[Any], limits: dict[str, float])
         "parameters": card.parameters,
         "load_seconds": max((r.load_seconds for r in good if r.point.concurrency == 1), default=0.0),
         "frame_rate": card.frame_rate,
-        "rows": summary(good, card.frame_rate, limits),
+        "rows": summary(good, card.frame_rate, limits, lost),
         "timeline": [(c.arrived, c.start, c.seconds) for c in playback(longest.synthesis.chunks, rate)]
         if longest
         else [],
-        "errors": [reading for reading in readings if isinstance(reading, str)],
+        "errors": [f"{each.point}: {each.reason}" for each in lost],
     }
 
 

@@ -74,6 +74,14 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class Lost:
+    """A repetition that failed: it was asked for, so it counts among a point's requests."""
+
+    point: Point
+    reason: str
+
+
+@dataclass(frozen=True)
 class Task:
     """One repetition, for a worker. `count`: count its work too, afterwards; for the last one, as it costs memory."""
 
@@ -100,13 +108,13 @@ def profile(
     timeout: float,
     folder: Path,
     progress: Callable[[int, int, str], None],
-) -> list[Reading | str]:
-    """Measure every point `repeat` times after one warm-up a process. A failure is a sentence in place of a Reading.
+) -> list[Reading | Lost]:
+    """Measure every point `repeat` times after one warm-up a process. A failure stands in place of its Reading.
 
     `prompt` lends its prompt audio, text, speaker and language; `folder` receives cut prompts and the log. Points with
     a chunk size or a batch are left out where the first points showed that the system has no such setting.
     """
-    readings: list[Reading | str] = []
+    readings: list[Reading | Lost] = []
     chunked = batched = False
     for done, point in enumerate(points):
         if (point.chunk_frames is not None and not chunked) or (point.batch > 1 and not batched):
@@ -122,9 +130,9 @@ def profile(
         )
         for count, (_, outcome) in enumerate(outcomes, 1):
             if isinstance(outcome, Failed):
-                readings.append(f"{point}: {outcome.reason}")
+                readings.append(Lost(point, outcome.reason))
             elif outcome.synthesis.error:
-                readings.append(f"{point}: {outcome.synthesis.error}")
+                readings.append(Lost(point, outcome.synthesis.error))
             else:
                 readings.append(outcome)
                 chunked, batched = outcome.chunked, outcome.batched
@@ -242,19 +250,25 @@ def throughputs(readings: Sequence[Reading]) -> list[float]:
     return found
 
 
-def summary(readings: Sequence[Reading], frame_rate: float | None, limits: dict[str, float]) -> list[dict[str, Any]]:
+def summary(
+    readings: Sequence[Reading], frame_rate: float | None, limits: dict[str, float], lost: Sequence[Lost] = ()
+) -> list[dict[str, Any]]:
     """One dict a point: quantiles with bootstrap intervals, throughput, memory, shares of the machine's `limits`.
+
+    Shares of requests are of all that were asked for, `lost` ones too; a point that has none but these has no dict.
 
     Latency in s; RTF and throughput in s/s; `frames_per_second` where the system's card knows its `frame_rate`.
     """
     rows = []
     for point in dict.fromkeys(reading.point for reading in readings):
         here = [reading for reading in readings if reading.point == point]
-        rows.append({**asdict(point), "n": len(here), **_numbers(here, frame_rate), **_work(here, limits)})
+        failed = sum(each.point == point for each in lost)
+        numbers = _numbers(here, len(here) + failed, frame_rate)
+        rows.append({**asdict(point), "n": len(here), "failed": failed, **numbers, **_work(here, limits)})
     return rows
 
 
-def _numbers(here: list[Reading], frame_rate: float | None) -> dict[str, Any]:
+def _numbers(here: list[Reading], requests: int, frame_rate: float | None) -> dict[str, Any]:
     point = here[0].point
     seconds = sum(reading.synthesis.seconds for reading in here)
     wall = max(reading.ended for reading in here) - min(reading.began for reading in here)
@@ -287,8 +301,8 @@ def _numbers(here: list[Reading], frame_rate: float | None) -> dict[str, Any]:
                 if at is not None and r.synthesis.audible is not None
             ]
         ),
-        "audible_under": under(audible, len(here)),
-        "stalled_under": under(stalled, len(here)),
+        "audible_under": under(audible, requests),
+        "stalled_under": under(stalled, requests),
         "first_share": quantiles([share for share in shares if share is not None]),
         "streams": playback.streams([share for share in shares if share is not None]),
         "gap": quantiles([gap for reading in here for gap in playback.gaps(reading.synthesis.chunks)]),
