@@ -55,9 +55,18 @@ class Axis:
         here, left, right = map(math.log10 if self.logarithmic else float, (value, self.marks[0], self.marks[-1]))
         return round(100 * (here - left) / (right - left), 2)
 
+    def _texts(self) -> list[str]:
+        """The marks as text; on a linear axis of plain numbers all have as many digits behind the point."""
+        short = [f"{mark:g}" for mark in self.marks]
+        if self.logarithmic or any("e" in text for text in short):
+            return short
+        digits = max(len(text.partition(".")[2]) for text in short)
+        return [f"{mark:.{digits}f}" for mark in self.marks]
+
     def labels(self, across: bool = False) -> list[tuple[float, str]]:
         """(position in per cent, text) of every mark; `across`: without text where NARROW has no room for it."""
-        found = [(self.place(mark) or 0.0, f"{mark:g}".replace("-", "−")) for mark in self.marks]
+        texts = zip(self.marks, self._texts(), strict=True)
+        found = [(self.place(mark) or 0.0, text.replace("-", "−")) for mark, text in texts]
         if not across:
             return found
         wide = 6.5 * max(len(text) for _, text in found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from ttsbench.reports.shown import shown
 from ttsbench.reports.tables import Entry, Table
 
 LISTED_FAILURES = 200
+UNSURE = "recogniser unsure"  # how the explorer calls rows on which two recognisers lie far apart
+FLAGS = 7  # the place of a row's flags, as in rows.js
 
 
 def write_page(
@@ -24,8 +27,8 @@ def write_page(
     sections: list[dict[str, Any]] = []
     blocks: dict[str, Any] = {}
     for index, table in enumerate(tables):
-        sections.append(_section(table, index, clips))
         blocks[f"rows-{index}"] = utterances(table, clips)
+        sections.append(_section(table, index, clips, flags(blocks[f"rows-{index}"]["rows"])))
     blocks["audio"] = clips.urls()
     systems = list(dict.fromkeys(entry.name for table in tables for entry in table.systems))
     scripts = ("player.js", "diff.js", "rows.js", "sort.js", "page.js")
@@ -46,7 +49,7 @@ def _title(systems: list[str]) -> str:
     return " against ".join(systems) if 0 < len(systems) < 4 else f"{len(systems)} systems"
 
 
-def _section(table: Table, index: int, clips: Clips) -> dict[str, Any]:
+def _section(table: Table, index: int, clips: Clips, flags: Sequence[tuple[str, int]]) -> dict[str, Any]:
     measured = {metric.name for metric in table.measured}
     headlines = breakdown.headline_metrics(table)
     groups = breakdown.groupings(table.samples)
@@ -68,6 +71,7 @@ def _section(table: Table, index: int, clips: Clips) -> dict[str, Any]:
         "unsure": [(entry, rows) for entry in table.entries if (rows := _unsure(table, entry))],
         "checks": [(entry, found) for entry in table.entries if (found := _checks(table, entry))],
         "runs": [(entry, entry.run.info, _files(entry, clips.out)) for entry in table.entries],
+        "flags": flags,
         "filters": {key: _options(table, key) for key in ("category", "language")},
     }
 
@@ -81,7 +85,8 @@ def _files(entry: Entry, out: Path) -> list[tuple[str, str]]:
 def _unsure(table: Table, entry: Entry) -> list[tuple[str, str, str]]:
     """Rows on which two recognisers lie far apart: utterance, how far, what the second one heard."""
     scores = [score for metric in table.metrics for score in entry.scores[metric.name] if score.detail.get("unsure")]
-    return [(score.sample, str(score.detail["unsure"]), str(score.detail.get("second", ""))) for score in scores]
+    told = [str(score.detail["unsure"]).removeprefix(f"{UNSURE}: ") for score in scores]
+    return [(s.sample, apart, str(s.detail.get("second", ""))) for s, apart in zip(scores, told, strict=True)]
 
 
 def _checks(table: Table, entry: Entry) -> list[tuple[str, list[str]]]:
@@ -137,7 +142,9 @@ def utterances(table: Table, clips: Clips) -> dict[str, Any]:
     """Everything the row list of the page needs, as compact arrays; texts are kept once."""
     transcribed = _transcribed(table)
     asked = {m.name for m in table.metrics if any(entry.cells[m.name].asked for entry in table.entries)}
-    keep = [metric for metric in table.metrics if metric.name in asked]
+    first = [metric.name for metric in table.essential]  # as in the page's first table; the others follow
+    order = sorted(table.metrics, key=lambda m: first.index(m.name) if m.name in first else len(first))
+    keep = [metric for metric in order if metric.name in asked]
     cards = [
         {"name": m.name, "title": values.heading(m), "scale": values.scale(m), "digits": values.DIGITS.get(m.unit, 3),
          "better": m.better, "timed": m.family == "speed" and m.better != "neither"} for m in keep
@@ -175,7 +182,12 @@ def _flags(scores: Sequence[Score | None]) -> list[str] | int:
     """The clip checks that point at a row, and whether the recogniser is unsure of it; 0 where nothing does."""
     found = [str(rule) for score in scores if score for rule in score.detail.get("checks", ())]
     unsure = any(score.detail.get("unsure") for score in scores if score)
-    return [*found, *(["recogniser unsure"] if unsure else [])] or 0
+    return [*found, *([UNSURE] if unsure else [])] or 0
+
+
+def flags(rows: Sequence[list[Any]]) -> list[tuple[str, int]]:
+    """The flags of the rows of `utterances`, the commonest first, each with the number of its rows."""
+    return Counter(rule for row in rows for rule in dict.fromkeys(row[FLAGS] or ())).most_common()
 
 
 def _rounded(score: Score | None) -> float | None:

@@ -15,6 +15,7 @@ from ttsbench.reports.tables import ReportError
 
 NUMBER = re.compile(r"[<>~]?[-+\u2212]?\d[\d.,]*\s*(%|[A-Za-z]{1,2})?([+]/?-.*)?")
 FOLDER = Path(__file__).parent / "reported"
+TITLE = "title:"  # begins the line of the note that names the table
 TESTSET = "testset"  # the column that says which test set a row is of
 HEADINGS = {  # parts of column names, as they are printed
     "pct": "%", "hz": "Hz", "s": "s", "en": "en", "zh": "zh", "wer": "WER", "cer": "CER", "per": "PER",
@@ -110,14 +111,15 @@ def load(folder: Path = FOLDER) -> list[Reported]:
 def read(path: Path) -> list[Reported]:
     """The tables of one CSV file: one for each value of its column `testset`, else one. Raises ReportError.
 
-    The first column names the systems; lines that begin with '#' are a note.
+    The first column names the systems; lines that begin with '#' are a note, and '# title: ...' names the table.
     """
     try:
         lines = [line for line in path.read_text("utf-8-sig").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as fault:
         raise ReportError(f"{path}: cannot be read as UTF-8 text ({fault})") from fault
     numbered = [(n, line) for n, line in enumerate(lines, 1) if not line.startswith("#")]
-    note = " ".join(line.lstrip("# ") for line in lines if line.startswith("#"))
+    notes = [line.lstrip("# ") for line in lines if line.startswith("#")]
+    note = " ".join(line for line in notes if not line.startswith(TITLE))
     rows = list(csv.reader(io.StringIO("\n".join(line for _, line in numbered))))
     if len(rows) < 2:
         raise ReportError(f"{path}: holds no rows; give a line of column names and a line a system below it")
@@ -125,7 +127,8 @@ def read(path: Path) -> list[Reported]:
     for (number, _), row in zip(numbered[1:], rows, strict=False):
         if len(row) != len(header):
             raise ReportError(f"{path}, line {number}: {len(row)} cells under {len(header)} column names")
-    title = path.stem.replace("_", " ")
+    given = [line.removeprefix(TITLE).strip() for line in notes if line.startswith(TITLE)]
+    title = given[0] if given else path.stem.replace("_", " ")
     if TESTSET not in header:
         return [Reported(path.stem, title, header, rows, note, OF.get(path.stem, ()))]
     at = header.index(TESTSET)

@@ -13,6 +13,7 @@ from ttsbench.reports.tables import TRUTH, ReportError, find, is_truth
 from ttsbench.store import Run, write_atomically, write_lines
 
 KEPT = ("others", "checks", "unsure")  # of a score's detail on a leaderboard: what a row was marked for, no transcript
+HEARD = "second"  # of the transcript of a second recogniser: that there was one
 
 
 def strip(run: Run, target: Path, base: bool = False) -> None:
@@ -45,7 +46,13 @@ def strip(run: Run, target: Path, base: bool = False) -> None:
 
 
 def _plain(rows: Sequence[Score]) -> list[Score]:
-    return [replace(row, detail={key: row.detail[key] for key in KEPT if key in row.detail}) for row in rows]
+    return [
+        replace(row, detail={key: row.detail[key] for key in KEPT if key in row.detail} | _asked(row)) for row in rows
+    ]
+
+
+def _asked(row: Score) -> dict[str, str]:
+    return {HEARD: ""} if HEARD in row.detail else {}
 
 
 def accept(new: Path, base: Path) -> list[Path]:

@@ -65,7 +65,10 @@ def _and(parts: Sequence[str], last: str = "and") -> str:
 
 
 def _some(names: Sequence[str], most: int = 3) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+    """'a, b and c'; 'a, b, c and 2 more' where at least two more are left, who would take as much room as a count."""
+    if len(names) <= most + 1:
+        return _and(names)
+    return ", ".join(names[:most]) + f" and {len(names) - most} more"
 
 
 def _verdict(table: Table, metric: Metric) -> Verdict | None:

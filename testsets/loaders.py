@@ -56,7 +56,8 @@ def load(spec: str) -> TestSet:
     layout.read(draft, path, options)
     if wanted == "none":
         draft.rows = [_without_audio(row) for row in draft.rows]
-    return finish(draft, title, layout.licence, str(path), layout.about, some=wanted == "some")
+    about = "" if layout.licence.startswith("that of your") else layout.about  # of your own list: how to write one
+    return finish(draft, title, layout.licence, str(path), about, some=wanted == "some")
 
 
 def split(rest: str) -> tuple[str, dict[str, str]]:

@@ -18,4 +18,4 @@ function show() {
 }
 
 for (const select of choices) select.addEventListener('change', show);
-show();
+if (choices.length) show();  // one table alone has nothing to choose

@@ -5,6 +5,9 @@ for (const scroll of document.querySelectorAll('.scroll')) {
   scroll.replaceWith(edge);
   edge.append(scroll);
   const mark = () => {
+    // What fits needs no box of its own: its headings stay at the top of the window. Long lists keep theirs.
+    const inside = scroll.firstElementChild, list = !inside.classList.contains('main') && inside.offsetHeight > 2 * innerHeight;
+    scroll.classList.toggle('fits', inside.offsetWidth <= scroll.clientWidth && !list && !inside.classList.contains('rows'));
     if (!scroll.hasAttribute('tabindex') && scroll.scrollWidth > scroll.clientWidth + 2) scroll.tabIndex = 0;  // for the keyboard
     edge.classList.toggle('left', scroll.scrollLeft > 2);
     edge.classList.toggle('right', scroll.scrollLeft + scroll.clientWidth < scroll.scrollWidth - 2);

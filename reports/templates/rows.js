@@ -21,7 +21,7 @@ function explorer(root) {
     system: (row, value) => row[SYSTEM] === Number(value),
     category: (row, value) => data.samples[row[SAMPLE]][CATEGORY] === value,
     language: (row, value) => data.samples[row[SAMPLE]][LANGUAGE] === value,
-    state: (row, value) => value === 'flagged' ? row[FLAGS] !== 0 : value === 'failed' ? row[ERROR] >= 0 || row[TROUBLE] !== 0 : value === 'wrong' ? wrong(row) : row[HEARD] !== null && !wrong(row),
+    state: (row, value) => value.startsWith('flag ') ? row[FLAGS] !== 0 && row[FLAGS].includes(value.slice(5)) : value === 'flagged' ? row[FLAGS] !== 0 : value === 'failed' ? row[ERROR] >= 0 || row[TROUBLE] !== 0 : value === 'wrong' ? wrong(row) : row[HEARD] !== null && !wrong(row),
   };
 
   function choose() {

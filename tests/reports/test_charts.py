@@ -120,3 +120,9 @@ def test_ticks_have_room_for_their_text(one, two):
     assert labels and labels[0][0] == 0
     for (before, a), (after, b) in itertools.pairwise(labels):
         assert (after - before) * charts.NARROW / 100 >= 6 * (len(a) + len(b)) / 2
+
+
+def test_the_ticks_of_an_axis_have_equally_many_digits():
+    assert [text for _, text in charts.axis([0.7, 1.1]).labels()] == ["0.7", "0.8", "0.9", "1.0", "1.1"]
+    assert charts.axis([-5, 40]).labels()[0][1] == "−20"
+    assert charts.Axis([0.01, 1.0, 100.0], logarithmic=True).labels()[1][1] == "1"

@@ -74,6 +74,33 @@ def test_each_system_is_a_card_on_a_phone(tab):
     assert all(box["width"] > 250 for box in cells)
     tops = [name["y"], *(box["y"] for box in cells)]
     assert tops == sorted(tops) and len(set(tops)) == len(tops)  # one below the other
+    ends = (
+        "(each) => [...each.querySelectorAll('.v, .none')].map((one) => Math.round(one.getBoundingClientRect().right))"
+    )
+    assert len(set(row.evaluate(ends))) == 1  # the values stand below each other, whatever is said beside them
+
+
+@pytest.mark.parametrize("width", [1182, 390])
+def test_a_fold_holds_its_table_without_a_second_frame_and_names_stay_whole(tab, width):
+    tab.set_viewport_size({"width": width, "height": 900})
+    fold = tab.locator("details.folded").first
+    fold.locator("summary").click()
+    sides = "(box) => [box.getBoundingClientRect().left, box.getBoundingClientRect().right].map(Math.round)"
+    outer, inner = fold.evaluate(sides), fold.locator(".scroll").evaluate(sides)
+    assert abs(outer[0] - inner[0]) <= 1 and abs(outer[1] - inner[1]) <= 1
+    name = fold.locator("tbody th bdi", has_text="ground-truth").first
+    assert name.evaluate("(each) => each.getClientRects().length") == 1
+
+
+def test_a_table_that_fits_has_no_box_that_scrolls_on_its_own(tab):
+    tab.set_viewport_size({"width": 1182, "height": 300})
+    tab.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+    tab.wait_for_timeout(200)
+    boxes = tab.evaluate("""[...document.querySelectorAll('.scroll')].filter((box) => box.offsetParent).map((box) => {
+      const table = box.firstElementChild;
+      const own = !table.matches('.rows') && getComputedStyle(box).overflowY !== 'visible';
+      return [own, table.offsetWidth <= box.clientWidth && table.offsetHeight < 600, table.offsetHeight > 264]; })""")
+    assert not any(own for own, small, _ in boxes if small) and any(small and high for _, small, high in boxes)
 
 
 def test_a_wide_table_says_that_there_is_more(tab):

@@ -15,7 +15,11 @@ def test_unsure_rows_are_counted_and_listed(make_run, tmp_path):
     reports.write_report(reports.load([path]), tmp_path)
     text = (tmp_path / "report.html").read_text("utf-8")
     assert f"recogniser unsure on 2 of {len(scores)} utterances" in text
-    assert text.count("90 % against 20 %") == 2 and "quite &lt;other&gt; words" in text
+    assert (
+        text.count("90 % against 20 %") == 2
+        and "recogniser unsure: 90 %" not in text
+        and "quite &lt;other&gt; words" in text
+    )
 
 
 def test_without_such_rows_the_page_says_nothing(make_run, tmp_path):
@@ -32,9 +36,13 @@ def test_clip_checks_are_counted_listed_and_the_explorer_can_show_them(make_run,
     reports.write_report(reports.load([path]), tmp_path)
     tab = browser.new_page()
     tab.goto((tmp_path / "report.html").as_uri())
-    assert "cut off 2, too <long> 1" in tab.locator("main").inner_text()
+    assert "cut off (2), too <long> (1)" in tab.locator("main").inner_text()
     tab.locator("select[data-filter=state]").scroll_into_view_if_needed()
     tab.locator("select[data-filter=state]").select_option("flagged")
     assert tab.locator(".explorer output").inner_text() == f"2 of {len(scores)} rows"
     assert tab.locator(".flags").all_inner_texts() == ["cut off", "cut off, too <long>"]
+    offered = tab.locator("select[data-filter=state] option").all_inner_texts()
+    assert offered[-3:] == ["with any flag", "cut off (2)", "too <long> (1)"]
+    tab.locator("select[data-filter=state]").select_option(label="too <long> (1)")
+    assert tab.locator(".flags").all_inner_texts() == ["cut off, too <long>"]
     tab.close()

@@ -17,7 +17,7 @@ from ttsbench.records import Sample
 from ttsbench.reports import charts, markdown, ranking, reported, values
 from ttsbench.reports.leaderboard import entries, files
 from ttsbench.reports.tables import ReportError
-from ttsbench.store import Run
+from ttsbench.store import Run, write_lines
 
 TEXTS = [f"sentence number {i} with a few more words in it" for i in range(40)]
 
@@ -157,6 +157,37 @@ def test_headings_of_reported_rows_are_words():
     assert [reported.heading(name) for name in named] == [
         "test-en WER %", "System", "frame rate Hz", "PESQ wide band", "My own column", "KALL"
     ]  # fmt: skip
+
+
+def test_a_table_of_reported_rows_has_a_title_in_words(grown, tmp_path):
+    (tmp_path / "mine_2.csv").write_text("# title: Voices of my paper\n# a note\nsystem,wer_pct\nA,1\n")
+    table = reported.read(tmp_path / "mine_2.csv")[0]
+    assert (table.title, table.note) == ("Voices of my paper", "a note")
+    assert not [each.title for each in reported.load() if each.title == each.name.replace("_", " ")]
+
+
+def test_a_board_of_one_table_offers_nothing_to_choose(make_run, tmp_path, browser):
+    runs = [make_run(tmp_path, name, texts=TEXTS[:1]) for name in ("good", "bad")]
+    main(*runs, "--out", tmp_path / "b")
+    faults = []
+    tab = browser.new_page()
+    tab.on("pageerror", lambda fault: faults.append(str(fault)))
+    tab.goto((tmp_path / "b" / "leaderboard.html").as_uri())
+    assert not faults and tab.locator("header .tools").count() == 0 and tab.locator("section.set").is_visible()
+    tab.close()
+
+
+def test_the_board_counts_second_opinions_without_what_they_heard(make_run, tmp_path):
+    path = make_run(tmp_path, "good", texts=TEXTS, sound=False)
+    rows = Run.open(path).scores("embedded", "wer")
+    heard = [
+        replace(row, detail={"second": "what it heard"} | ({"unsure": "far"} if n < 2 else {}))
+        for n, row in enumerate(rows)
+    ]
+    write_lines(path / "scores" / "embedded" / "wer.jsonl", heard)
+    main(path, "--out", tmp_path / "b")
+    assert "two recognisers disagree on 2 of 40 rows" in (tmp_path / "b" / "leaderboard.html").read_text()
+    assert "what it heard" not in "".join(each.read_text() for each in (tmp_path / "b").rglob("wer.jsonl"))
 
 
 def test_title_and_labels(grown, make_run, tmp_path, capsys):

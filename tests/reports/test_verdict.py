@@ -151,3 +151,11 @@ def test_rows_on_which_two_recognisers_disagree_are_counted_among_the_facts(make
     ]
     write_lines(made / "scores" / "embedded" / "wer.jsonl", heard)
     assert "two recognisers disagree on 7 of 60 rows" in verdict.facts(table(made))
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [("a", "a"), ("ab", "a and b"), ("abcd", "a, b, c and d"), ("abcde", "a, b, c and 2 more")],
+)
+def test_one_name_is_never_hidden_behind_a_count(names, said):
+    assert verdict._some(list(names)) == said

@@ -55,6 +55,11 @@ def test_columns_of_any_name_and_ids_from_the_audio(here: Path, ending: str) -> 
     assert testsets.load(f"{spec},language=fr").samples[1].language == "fr"
 
 
+def test_a_list_of_ones_own_is_not_described_by_how_to_write_one(here: Path) -> None:
+    spec = testsets.mapped(f"manifest={write(here / 'mine.jsonl', {'sentence': 'One.'})}", {"text": "sentence"})
+    assert testsets.load(spec).about == "" and testsets.load("seed-mini").about
+
+
 @pytest.mark.parametrize("between", [",", ";", "\t", "|"])
 def test_csv_with_any_separator_and_a_byte_order_mark(here: Path, between: str) -> None:
     path = here / "list.csv"
