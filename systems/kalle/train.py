@@ -23,10 +23,11 @@ from ttsbench.systems.kalle.model import SMALL, Kalle, KalleShape
 from ttsbench.systems.nn import gaussian
 from ttsbench.systems.nn.guide import guide_loss, hit_rate
 from ttsbench.systems.nn.transformer import Watch
+from ttsbench.systems.training import warm
 from ttsbench.systems.training.trainer import Judge, Settings, moved, seldom, train
-from ttsbench.systems.training.warm import begin_from
 
 STEPS = 12_743
+LEARNING_RATE = 1.2e-3
 COLUMNS = 2500  # of a batch: phones and frames
 PAIRS = 0.6  # share of the batches in which an utterance of the speaker goes before, as a prompt does at synthesis
 WHERE, NEXT = (2, 0), (3, 0)  # (layer, head): what sounded in the frame before, what sounds in this one
@@ -116,12 +117,13 @@ def fit(
     listen: Judge | None = None,
     seed: int = 0,
     columns: int = COLUMNS,
+    rate: float = LEARNING_RATE,
 ) -> Kalle:
-    """Train `model` on pools["train"], judged on pools["dev"]; a run that is in `folder` goes on.
+    """Train `model` on pools["train"], judged on pools["dev"]; a run that is in `folder` goes on. `rate`: of learning.
 
     The packed `kalle.safetensors` comes to lie there too.
     """
-    settings = Settings(steps=steps, minutes=minutes, lr=1.2e-3, hold=0.3, seed=seed, eval_every=500, save_every=250)
+    settings = Settings(steps=steps, minutes=minutes, lr=rate, hold=0.3, seed=seed, eval_every=500, save_every=250)
     if next(model.parameters()).device.type != "cpu":
         settings = seldom(settings)
     train(
@@ -162,7 +164,7 @@ def train_small(
     vae, shape = None if stored else load_vae(checkpoints), replace(SMALL, vocabulary=Corpus(corpus).known + 1)
     pools = {split: clips_of(corpus, vae, split) for split in ("train", "dev")}
     model = fresh(pools["train"], shape).to(device)
-    begin_from(model, start)
+    warm.begin_from(model, start)
     return fit(
         model,
         pools,
@@ -172,4 +174,5 @@ def train_small(
         listen=listen,
         seed=seed,
         columns=columns,
+        rate=LEARNING_RATE if start is None else LEARNING_RATE * warm.RATE,
     )

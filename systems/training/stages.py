@@ -219,9 +219,11 @@ def _speakable(what: str, model: nn.Module, out: Path, by_ear: bool) -> None:
 
 def _limited(settings: Settings, args: Order) -> Settings:
     """The preset's settings with the end that was asked for: by steps, by the clock, or as many steps as shipped."""
+    from ttsbench.systems.training import warm
     from ttsbench.systems.training.trainer import seldom
 
-    settings = replace(settings, steps=_steps(args, settings.steps), minutes=args.minutes, seed=args.seed)
+    rate = settings.lr if args.start is None else settings.lr * warm.RATE
+    settings = replace(settings, steps=_steps(args, settings.steps), minutes=args.minutes, seed=args.seed, lr=rate)
     return settings if args.device == "cpu" else seldom(settings)
 
 

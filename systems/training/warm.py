@@ -10,6 +10,8 @@ from torch import nn
 from ttsbench.errors import MissingFile, UserError
 from ttsbench.systems import packing, weights
 
+RATE = 1 / 3  # of the learning rate of a training from nothing: a higher one unlearns first what the weights know
+
 
 @torch.no_grad()
 def begin_from(model: nn.Module, path: Path | None) -> list[str]:

@@ -69,6 +69,24 @@ def test_a_system_ends_by_steps_by_the_clock_or_as_shipped(
     assert [(found.steps, found.minutes, found.seed) for found in seen] == [(steps, minutes, 7)]
 
 
+@pytest.mark.parametrize("made", ["mobilespeech.train.fit", "livespeech.train.small", "llasa.train.small"])
+def test_a_system_that_begins_with_weights_learns_at_a_third_of_the_rate(
+    made: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates: list[float] = []
+
+    def stop(corpus: Path, folder: Path, given: Any, *_: object, **__: object) -> None:
+        rates.append(getattr(given, "settings", given).lr)
+        raise InterruptedError
+
+    monkeypatch.setattr(f"ttsbench.systems.{made}", stop)
+    words = (made.split(".")[0], "--out", str(tmp_path), "--listen", "0")
+    for more in ((), ("--start", str(checkpoints()))):
+        with pytest.raises(InterruptedError):
+            stages.run(options(*words, *more))
+    assert rates[1] == pytest.approx(rates[0] / 3)
+
+
 def distance(one: MobileSpeech, other: MobileSpeech) -> float:
     """Of the weights, in parts of the other's length."""
     pairs = [(a.float(), b.float()) for a, b in zip(one.parameters(), other.parameters(), strict=True)]
