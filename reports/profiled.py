@@ -6,8 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ttsbench.progress import number_of
-
 
 def sentences(profile: Path) -> list[tuple[str, str]]:
     """(system, sentence) for each system of a profile.json; one sentence without a system where it cannot be read."""
@@ -34,7 +32,7 @@ def sentence(system: dict[str, Any], base: dict[str, Any]) -> str:
     if stalls := [f"{row['stalls']} of {row['n']} {_who(row)}" for row in rows if row["stalls"]]:
         parts.append(f"playback stalls: {', '.join(stalls)}")
     if failed := len(system["errors"]):
-        parts.append(number_of(failed, "repetition") + " failed")
+        parts.append(f"{failed} repetition{'s' if failed > 1 else ''} failed")
     if busy := sum(row["busy"] for row in rows):
         parts.append(f"{busy} of {sum(row['n'] for row in rows)} timed on a busy machine")
     return "; ".join(parts) + "."
