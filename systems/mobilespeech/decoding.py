@@ -53,15 +53,25 @@ def speak(
 
 
 @torch.inference_mode()
+def durations(model: MobileSpeech, phones: Tensor, prompt: Tensor) -> Tensor:
+    """Whole frames (P,) of phone numbers (P,) after prompt symbols (R, K)."""
+    text, mask = model.text(phones[None])
+    return whole_frames(model.predict_durations(text, mask, *model.hear(prompt[None], None)), mask)[0]
+
+
+def seconds_of(model: MobileSpeech, phones: Tensor, prompt: Tensor) -> float:
+    """What the phones take by predicted durations."""
+    return float(durations(model, phones, prompt).sum()) / model.design.frame_rate
+
+
+@torch.inference_mode()
 def without_prompt(model: MobileSpeech, phones: Tensor, prompt: Tensor, seconds: float) -> tuple[Tensor, float]:
     """Drop the phones that a prompt of so many seconds has said already, by predicted durations; also the seconds that
     are still to be dropped.
     """
     if seconds <= 0:
         return phones, 0.0
-    text, mask = model.text(phones[None])
-    frames = whole_frames(model.predict_durations(text, mask, *model.hear(prompt[None], None)), mask)[0]
-    ends = frames.cumsum(0) / model.design.frame_rate
+    ends = durations(model, phones, prompt).cumsum(0) / model.design.frame_rate
     return phones[ends > seconds], max(0.0, seconds - float(ends[-1]))
 
 

@@ -16,7 +16,7 @@ from ttsbench.records import Sample
 from ttsbench.systems import cards
 from ttsbench.systems.codecs import checkpoints, load_codec
 from ttsbench.systems.errors import SpeechError
-from ttsbench.systems.mobilespeech.decoding import Settings, speak, without_prompt
+from ttsbench.systems.mobilespeech.decoding import Settings, seconds_of, speak, without_prompt
 from ttsbench.systems.mobilespeech.design import PASSES
 from ttsbench.systems.mobilespeech.pieces import clauses, sentences
 from ttsbench.systems.mobilespeech.train import PROMPT_SECONDS, restore
@@ -25,6 +25,7 @@ from ttsbench.systems.nn.threads import at_most_two
 
 TEMPERATURE = 0.3  # this and the next chosen on sentences and voices outside the test sets
 FINER_PASSES = (2, 1)  # of the second and third level, never more than of the first
+PACES = (0.8, 1.25)  # how far a prompt may slow or hurry what is said: a transcript can be wrong
 
 
 class System:
@@ -77,6 +78,7 @@ class System:
             raise SpeechError("MobileSpeech speaks in the voice of a prompt, and this sample has none")
         prompt = self._prompt(sample)
         design = self.model.design
+        settings = replace(self.settings, pace=self._pace(sample, prompt))
         pieces = clauses(sample.text) if self.in_clauses else sentences(sample.text)
         skipped = sample.prompt_seconds if sample.task == "continuation" and not sample.prompt_text else 0.0
         for piece in pieces:
@@ -84,10 +86,22 @@ class System:
             phones, skipped = without_prompt(self.model, phones, prompt, skipped)
             if len(phones) == 0:
                 continue
-            codes = speak(self.model, phones, prompt, self.settings, seed)
+            codes = speak(self.model, phones, prompt, settings, seed)
             with torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.half):
                 made = self.codec.decode(codes[None])[0]
             yield made.float().cpu().numpy()
+
+    def _pace(self, sample: Sample, prompt: Tensor) -> float:
+        """How much longer the prompt is, from its first to its last sound, than the model would say its transcript."""
+        from ttsbench.systems.text.frontend import text_to_ids
+
+        assert sample.prompt is not None
+        if not any(map(str.isalnum, sample.prompt_text)):
+            return 1.0
+        phones = torch.tensor(text_to_ids(sample.prompt_text, self.model.design.phones), device=self.device)
+        said = seconds_of(self.model, phones, prompt)
+        heard = audible_seconds(audio.read_at(sample.prompt, self.codec.sample_rate), self.codec.sample_rate)
+        return min(max(heard / said, PACES[0]), PACES[1]) if said and heard else 1.0
 
     def resynthesize(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:
         """The codec round trip of `samples` (n,) at `sample_rate`, at 16 kHz and of the same length."""
@@ -104,3 +118,9 @@ class System:
             samples = samples[: round(PROMPT_SECONDS * rate)]
         codes = self.codec.encode(torch.from_numpy(samples)[None].to(self.device))[0]
         return codes[-round(PROMPT_SECONDS * self.codec.frame_rate) :]
+
+
+def audible_seconds(samples: np.ndarray, rate: int) -> float:
+    """From the first to the last audible sample of (n,); 0 where nothing is audible."""
+    begin, end = (audio.first_audible(side, rate) for side in (samples, samples[::-1].copy()))
+    return 0.0 if begin is None or end is None else (len(samples) - begin - end) / rate

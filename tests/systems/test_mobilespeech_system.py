@@ -82,3 +82,12 @@ def test_a_continuation_says_what_follows(system: MobileSpeech) -> None:
     unknown = Sample("a", TEXT, prompt=PROMPTS[0], task="continuation", prompt_seconds=1.5)
     lengths = [sum(x.size for x in system.synthesize(sample, 0)) / 16000 for sample in (known, unknown)]
     assert 1.0 < lengths[0] - lengths[1] < 2.0
+
+
+def test_a_prompt_that_is_slow_for_its_transcript_makes_the_speech_slow(system: MobileSpeech) -> None:
+    lengths = {}
+    for said in ("", "... !", "Yes.", " ".join(["every word of this was said in a hurry"] * 6)):
+        sample = Sample("a", TEXT, prompt=PROMPTS[0], prompt_text=said)
+        lengths[said[:6]] = sum(len(chunk) for chunk in system.synthesize(sample, 0))
+    assert lengths[""] == lengths["... !"]  # nothing is known of the pace
+    assert 1.2 < lengths["Yes."] / lengths[""] < 1.3 and 0.7 < lengths["every "] / lengths[""] < 0.83
