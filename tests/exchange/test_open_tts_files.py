@@ -95,13 +95,79 @@ def test_rows_that_a_list_lacks_count_in_ours_and_not_in_theirs(tmp_path: Path) 
     assert value(run, "wer") == pytest.approx(3 / 10) and value(run, "wer-as-published") == pytest.approx(2 / 9)
 
 
-def test_broken_lists_are_told_by_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    good = json.dumps({"audio_filepath": "a.wav", "text": "x", "pred_text": "x", "time": 1})
-    for bad, told in (("{", "line 2: not JSON"), ('{"text": "x"}', "line 2: audio_filepath, pred_text must be there"),
-                      (good.replace("1}", '"soon"}'), "line 2: time is 'soon'")):  # fmt: skip
-        (tmp_path / EN).write_text(f"{good}\n{bad}\n")
-        assert cli.main(["score", str(tmp_path / EN), "--out", str(tmp_path / "runs")]) == 1
-        assert told in capsys.readouterr().err
+GOOD = {
+    "audio_filepath": "set/output_u1.wav",
+    "text": "a plain row",
+    "pred_text": "a plain row",
+    "duration": 2.0,
+    "time": 1.0,
+}
+BROKEN = [
+    ("{", "not a JSON object"),
+    ("[1, 2]", "not a JSON object"),
+    ({"text": 5}, "text must be there, as text"),
+    ({"pred_text": None}, "pred_text must be there, as text"),
+    ({"time": "soon"}, "time is 'soon'; write seconds from 0 on or null"),
+    ({"time": float("nan")}, "time is nan"),
+    ({"duration": float("inf")}, "duration is inf"),
+    ({"duration": -3.0}, "duration is -3.0"),
+    ({"sim": 5.0}, "sim is 5.0; write a cosine from -1 to 1"),
+    ({"audio_filepath": "set/output_u1.wav"}, "set/output_u1.wav stands on line 1 already"),
+    ({"language": "xx"}, "language is 'xx'; write one of ar, cmn"),
+    ({"pred_text": "half \ud800"}, "pred_text holds bytes that are no UTF-8, or half a character"),
+    ({"audio_filepath": "a\0b.wav"}, "audio_filepath cannot name a file"),
+    ({"prompt_audio_filepath": "p" * 300}, "prompt_audio_filepath cannot name a file"),
+    ({"text": "word " * 6000}, "text has more than 5,000 words"),
+]
+
+
+@pytest.mark.parametrize(("bad", "told"), BROKEN)
+def test_a_broken_row_fails_alone_and_is_told_by_its_line(bad, told, tmp_path, capsys) -> None:
+    """The others are scored, the row counts as the worst case, and an export says that it lacks it."""
+    second = bad if isinstance(bad, str) else json.dumps(GOOD | {"audio_filepath": "set/output_u2.wav"} | bad)
+    third = json.dumps(GOOD | {"audio_filepath": "set/output_u3.wav", "language": "en-US"})
+    (tmp_path / EN).write_text("\n".join([json.dumps(GOOD), second, third]))
+    words = ["score", str(tmp_path / EN), "--out", str(tmp_path / "runs"), "--metrics", "wer,wer-as-published,rtfx"]
+    assert cli.main(words) == 1
+    assert f"{EN}, line 2: {told}" in capsys.readouterr().err
+    (run,) = (Run.open(path.parent) for path in (tmp_path / "runs").glob("*/run.json"))
+    first, broken, last = run.scores("open-tts-given-transcripts", "wer")
+    assert (first.value, last.value, broken.value) == (0.0, 0.0, 1.0) and told in broken.error
+    assert value(run, "wer-as-published") == 0.0 and value(run, "rtfx") == 2.0
+    files = exchange.format_named("open-tts").write([run], tmp_path / "out")
+    (written, left) = (next(file for file in files if file.suffix == ending) for ending in (".jsonl", ".tsv"))
+    assert len(written.read_text().splitlines()) == 2
+    assert left.read_text().splitlines()[1].startswith(f"{broken.sample}\t") and told in left.read_text()
+
+
+def test_a_list_whose_first_row_is_broken_is_one_and_bytes_that_are_no_text_fail_alone(tmp_path, capsys) -> None:
+    lines = [b"{broken", json.dumps(GOOD).encode(), json.dumps(GOOD | {"audio_filepath": "b.wav"}).encode()]
+    (tmp_path / EN).write_bytes(b"\n".join(lines).replace(b"a plain row", b"a pl\xffin row", 1))
+    assert cli.main(["score", str(tmp_path / EN), "--out", str(tmp_path / "runs"), "--metrics", "wer"]) == 1
+    said = capsys.readouterr().err
+    assert "2 of 3 rows cannot be used" in said and "line 2: text holds bytes that are no UTF-8" in said
+
+
+def test_markup_in_texts_is_text(tmp_path: Path) -> None:
+    row = GOOD | {"text": "<script>alert(1)</script> one", "pred_text": "<img src=x onerror=alert(1)>"}
+    (tmp_path / EN).write_text(json.dumps(row))
+    assert cli.main(["score", str(tmp_path / EN), "--out", str(tmp_path / "runs"), "--metrics", "wer"]) == 0
+    page = (tmp_path / "runs" / "report.html").read_text()
+    assert "<script>alert" not in page and "<img src=x" not in page and "alert(1)" in page
+
+
+def test_data_sets_of_ones_own_have_columns_of_their_own_and_nothing_is_overwritten(tmp_path: Path) -> None:
+    runs = []
+    for name, heard in (("one", "a plain row"), ("two", "a plain")):
+        file = tmp_path / f"MODEL_m_DATASET_{name}_en.jsonl"
+        file.write_text(json.dumps(GOOD | {"pred_text": heard}))
+        assert cli.main(["score", str(file), "--out", str(tmp_path / "runs")]) == 0
+        runs.append(Run.open(tmp_path / "runs" / f"m@{name}_en"))
+    exchange.format_named("open-tts").write(runs, tmp_path / "out")
+    row = next(csv.DictReader((tmp_path / "out" / "results.csv").open()))
+    assert (row["one_en WER"], row["two_en WER"]) == ("0", "33.33")
+    with pytest.raises(UserError, match="would be one file"):
+        exchange.format_named("open-tts").write([runs[0], runs[0]], tmp_path / "out")
 
 
 def test_a_run_of_another_kind_is_not_overwritten(lists: list[Path], tmp_path: Path) -> None:

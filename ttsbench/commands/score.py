@@ -102,6 +102,8 @@ def _results(options: argparse.Namespace) -> int:
         if reader is None:
             raise UserError(f"{file}: no list of results as the others; score it in a command of its own")
         run = reader.read(file, out, testset, options.name or "")
+        if broken := [row.error for row in run.syntheses.values() if row.error]:
+            progress.say(f"{file}: {len(broken)} of {len(run.samples)} rows cannot be used: {'; '.join(broken[:5])}")
         options.protocol = options.protocol or [reader.PROTOCOL]
         plan = replace(campaign.plan_of(options), transcripts=reader.transcripts(run))
         score_run(run, plan, progress.named(run.path.name))

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ttsbench.benchmark import safe
 from ttsbench.errors import UserError
 from ttsbench.exchange._open_tts_list import CLONED, GIVEN, read, recognises
 from ttsbench.exchange._ttfa import sidecar, streaming_row
@@ -37,7 +38,8 @@ TIMES = "TTFA_"  # how names of sidecars begin
 
 @dataclass(frozen=True)
 class Part:
-    """The rows of one language of one run, in the order of the test set; rows without output are left out."""
+    """The rows of one language of one run, in the order of the test set; rows without output are left out, as theirs
+    are: `left` names them, each with the reason."""
 
     model: str
     dataset: str
@@ -47,6 +49,7 @@ class Part:
     rows: tuple[dict[str, Any], ...]
     errors: int
     length: int
+    left: tuple[tuple[str, str], ...] = ()
 
     @property
     def name(self) -> str:
@@ -66,7 +69,10 @@ def write(runs: Sequence[Run], out: Path) -> list[Path]:
     for run in runs:
         for part in _parts(run):
             folder = out / part.model
-            files += [_list(run, part, folder), *_sidecar(run, part, folder)]
+            if same := [each for each in parts if each.name == part.name]:
+                told = f"{run.path} and an earlier run are both model {part.model} on {same[0].dataset}"
+                raise UserError(f"{told}, which would be one file: export one of them into another --out")
+            files += [_list(run, part, folder), *_left_out(part, folder), *_sidecar(run, part, folder)]
             parts.append(part)
     return files + list(_tables(parts, out)) + list(_streaming(files, out))
 
@@ -79,10 +85,12 @@ def _parts(run: Run) -> list[Part]:
     rates = [run.scores(protocol, f"{name}-as-published") for name in ("wer", "cer") if f"{name}-as-published" in asked]
     heard = {score.sample: score for scores in rates for score in scores if not score.na and not score.error}
     sims = {score.sample: score for score in run.scores(protocol, "sim-o")} if "sim-o" in asked else {}
-    model = run.info["system"]["name"].replace("/", "-").replace(" ", "-")
+    model = safe(run.info["system"]["name"])
     found = []
     for language in dict.fromkeys(sample.language for sample in run.samples):
-        samples = tuple(each for each in run.samples if each.language == language and each.id in heard)
+        spoken = [each for each in run.samples if each.language == language]
+        samples = tuple(each for each in spoken if each.id in heard)
+        left = tuple((each.id, _why(run, each.id)) for each in spoken if each.id not in heard)
         cloned = any(sample.prompt for sample in samples)
         dataset = _dataset(run.info["testset"]["name"], language)
         folder = f"{dataset}{CLONED if cloned else ''}"
@@ -90,8 +98,23 @@ def _parts(run: Run) -> list[Part]:
         details = [heard[each.id].detail for each in samples]
         errors = sum(each["substitutions"] + each["deletions"] + each["insertions"] for each in details)
         length = sum(each["length"] for each in details)
-        found.append(Part(model, dataset, language, cloned, samples, rows, errors, length))
+        found.append(Part(model, dataset, language, cloned, samples, rows, errors, length, left))
     return found
+
+
+def _why(run: Run, name: str) -> str:
+    made = run.syntheses.get(name)
+    return "no output" if made is None else made.error or "no transcript"
+
+
+def _left_out(part: Part, folder: Path) -> Iterable[Path]:
+    """Rows that the list lacks and why, as tab-separated ids and reasons; no file where it has all."""
+    if not part.left:
+        return []
+    path = folder / f"LEFT_OUT_{part.name}.tsv"
+    lines = (f"{name}\t{' '.join(why.split())}\n" for name, why in (("id", "reason"), *part.left))
+    write_atomically(path, "".join(lines).encode())
+    return [path]
 
 
 def _dataset(name: str, language: str) -> str:
@@ -195,11 +218,11 @@ def _tables(parts: Sequence[Part], out: Path) -> Iterable[Path]:
 
 
 def _benchmark(part: Part) -> tuple[str, str]:
-    """Table and column: which benchmark a data set's name holds, and what follows it."""
+    """Table and column: which benchmark a data set's name holds, and what follows it; of other sets the whole name."""
     for marker, table in TABLES.items():
         if f"{marker}_" in part.dataset:
             return table, part.dataset.partition(f"{marker}_")[2]
-    return "results", part.dataset.rpartition("_")[2]
+    return "results", part.dataset
 
 
 def _values(parts: Sequence[Part]) -> dict[str, float | None]:
