@@ -31,7 +31,7 @@ HEADINGS = {  # parts of column names, as they are printed
 class Published:
     """A published test set, known by its rows and never by its name: how many, of what task, language and ids.
 
-    `file` ends the name of the list that it was read from, where ids tell nothing.
+    `file` (or one of several) ends the name of the list or of the address that it is from, where ids tell nothing.
     """
 
     task: str
@@ -39,7 +39,7 @@ class Published:
     least: int
     most: int
     ids: str = r".+"
-    file: str = ""
+    file: str | tuple[str, ...] = ""
 
     def fits(self, source: str, samples: Sequence[Sample]) -> bool:
         """Whether rows read from `source` are this set; a part of it, or a list of one's own, is not."""
@@ -52,6 +52,15 @@ class Published:
         )
 
 
+def _cv3(language: str, rows: int = 500, hard: str = "") -> dict[str, Published]:
+    places = ("CV3-Eval", f"zero_shot/{hard.replace('-', '_')}{language}")
+    return {f"cv3-zero-shot-{hard}{language}": Published("zero-shot", language, rows, rows, file=places)}
+
+
+def _minimax(language: str) -> dict[str, Published]:
+    return {f"minimax-{language}": Published("zero-shot", language, 100, 100, file="TTS-Multilingual-Test-Set")}
+
+
 LIBRISPEECH = r"(?:.*/)?\d+-\d+-\d+"
 SETS = {
     "seed-en": Published("zero-shot", "en", 1088, 1088, r"common_voice_en_\d+-common_voice_en_\d+"),
@@ -60,6 +69,11 @@ SETS = {
     "librispeech-continuation": Published("continuation", "en", 1100, 1400, LIBRISPEECH),
     "librispeech-resynthesis": Published("resynthesis", "en", 2620, 2620, LIBRISPEECH),
 }
+for _each in "zh en ja ko de es fr it ru".split():
+    SETS |= _cv3(_each)
+SETS |= _cv3("zh", 560, "hard-") | _cv3("en", 64, "hard-")
+for _each in "ar yue zh cs nl en fi fr de el hi id it ja ko pl pt ro ru es th tr uk vi".split():
+    SETS |= _minimax(_each)
 OF = {  # the kept tables that are of such a set as a whole
     "seed_tts_eval": ("seed-en", "seed-zh", "seed-hard"),
     "librispeech_continuation": ("librispeech-continuation",),

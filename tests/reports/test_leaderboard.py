@@ -125,6 +125,26 @@ def test_reported_rows_stand_apart(make_run, grown, tmp_path, monkeypatch):
     assert "reported,seed_tts_eval,as published,,all,Human" in lines and "'=Evil" in lines
 
 
+def test_figures_of_2026_stand_under_the_sets_that_they_are_of():
+    """CV3-Eval and MiniMax's set a language, known by rows and address, and never a part of them."""
+    found = reported.load()
+
+    def under(source, language, count):
+        rows = [Sample(f"row-{n}", "text", language) for n in range(count)]
+        return {table.name: table.rows for table in reported.for_testset("", source, rows, found)}
+
+    cv3 = under("github.com/FunAudioLLM/CV3-Eval", "de", 500)
+    assert [row[:2] for row in cv3["cv3_eval"]] == [
+        ["CosyVoice3-1.5B", "6.43"], ["Fish Audio S2", "2.22"], ["VoxCPM2", "4.77"]
+    ]  # fmt: skip
+    assert under("/data/CV3-Eval/data/zero_shot/hard_en", "en", 64)["cv3_eval"][0][1] == "11.96"
+    assert under("github.com/FunAudioLLM/CV3-Eval", "de", 100) == {} and under("/my/list", "de", 500) == {}
+    minimax = under("huggingface.co/datasets/MiniMaxAI/TTS-Multilingual-Test-Set", "yue", 100)["minimax_multilingual"]
+    assert ["MiniMax-Speech", "34.111", "0.778"] in [row[:3] for row in minimax] and len(minimax) == 4
+    for table in found:
+        assert not set(table.sets) - set(reported.SETS), table.name
+
+
 def test_reported_rows_of_ones_own_are_joined_by_digest_and_kept(grown, tmp_path):
     board, file = shutil.copytree(grown, tmp_path / "b"), tmp_path / "mine.csv"
     text = "# measured by a friend\nsystem,testset,wer_pct,sim_o,source\n"
