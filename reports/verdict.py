@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ttsbench import playback, significance
 from ttsbench.names import parted
@@ -199,14 +200,17 @@ def facts(table: Table) -> list[str]:
         + (f" with {seeds} seeds each" if seeds > 1 else "")
         + (f", {voices} speakers" if voices > 1 else "")
     ]
-    infos = [entry.run.info for entry in table.entries]
-    days = sorted({str(info["started"])[:10] for info in infos if info.get("started")})
-    found += [days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"] if days else []
-    machines = {str(m.get("processor") or m.get("name")) for info in infos if (m := info.get("machine"))}
-    found += (
-        [", ".join(sorted(machines))] if 0 < len(machines) < 3 else [f"{len(machines)} machines"] if machines else []
-    )
-    codes = {str(c.get("commit") or c.get("version"))[:10] for info in infos if (c := info.get("code"))}
-    found += [f"ttsbench {', '.join(sorted(codes))}"] if codes else []
+    found += made([entry.run.info for entry in table.entries])
     found += [unsure] if (unsure := recognisers_disagree(table)) else []
     return [*found, f"{table.protocol['name']} version {table.protocol['version']}"]
+
+
+def made(infos: Sequence[Mapping[str, Any]]) -> list[str]:
+    """When, on which machine and by which code runs were made: ['2026-11-28', 'AMD EPYC', 'ttsbench 1a2b3c4d5e']."""
+    days = sorted({str(info["started"])[:10] for info in infos if info.get("started")})
+    found = [days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"] if days else []
+    machines = {str(m.get("processor") or m.get("name")) for info in infos if (m := info.get("machine"))}
+    if machines:
+        found.append(", ".join(sorted(machines)) if len(machines) < 3 else f"{len(machines)} machines")
+    codes = {str(c.get("commit") or c.get("version"))[:10] for info in infos if (c := info.get("code"))}
+    return [*found, *([f"ttsbench {', '.join(sorted(codes))}"] if codes else [])]

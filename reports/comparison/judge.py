@@ -10,13 +10,14 @@ from pathlib import Path
 from ttsbench import significance, stats
 from ttsbench.names import parted
 from ttsbench.records import Metric, Score
+from ttsbench.reports import verdict
 from ttsbench.reports.comparison import power
 from ttsbench.reports.comparison.comparable import not_comparable, other_testset, other_versions, pairs_of
 from ttsbench.reports.comparison.result import EXACT, LARGE, Comparison, Row, Worse
 from ttsbench.reports.comparison.thresholds import Threshold, by_metric, default_threshold, exceeds
 from ttsbench.reports.reasons import reasons_text
 from ttsbench.reports.tables import ReportError, card_of, find, speakers, testset_of
-from ttsbench.reports.values import amount, number, scale
+from ttsbench.reports.values import amount, number, scale, value_text
 from ttsbench.significance import Difference
 from ttsbench.store import Run
 
@@ -64,9 +65,11 @@ def compare(
         rows[index] = _judged(rows[index], p, alpha / len(tested), p < alpha or same, limits or {}, same)
     names = [card_of(side[0])["name"] for side in zip(*pairs, strict=True)]
     label = [f"{name} ({Path(where[0]).name})" for name, where in zip(names, (base, new), strict=True)]
+    label = names if names[0] != names[1] else label
     if label[0] == label[1] or several:
         label = [str(base[0]), str(new[0])]
-    return Comparison(label[0], label[1], rows, alpha, list(dict.fromkeys(notes)), same, tuple(void))
+    made = tuple(", ".join(verdict.made([run.info for run in side])) for side in zip(*pairs, strict=True))
+    return Comparison(label[0], label[1], rows, alpha, list(dict.fromkeys(notes)), same, tuple(void), made)
 
 
 def _pair_rows(
@@ -142,6 +145,12 @@ def _protocol_rows(
     return rows
 
 
+def _values(metric: Metric, scores: tuple[list[Score], list[Score]]) -> tuple[str, str]:
+    """The values of both sides as they are shown where they are not compared: those of a busy machine in brackets."""
+    before, after = (value_text(metric, stats.cell(metric, side, resamples=1)) for side in scores)
+    return before, after
+
+
 def _tested(
     row: Row,
     scores: tuple[list[Score], list[Score]],
@@ -154,7 +163,8 @@ def _tested(
     works = [any(stats.usable(score) for score in side) for side in scores]
     crowded = [name for name, side in zip(("BASE", "NEW"), scores, strict=True) if any(score.busy for score in side)]
     if crowded and not all(works):
-        return replace(row, mark="x", reason=f"{' and '.join(crowded)} timed while other programs used the machine")
+        reason = f"{' and '.join(crowded)} timed while other programs used the machine"
+        return replace(row, mark="x", reason=reason, unjudged=_values(row.metric, scores))
     if works[0] != works[1]:
         side = "NEW" if works[0] else "BASE"
         why = reasons_text(stats.tally(score.error for score in scores[works[0]]))

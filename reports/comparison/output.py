@@ -22,7 +22,7 @@ def figures(row: Row) -> dict[str, str]:
     """before, after, difference and interval as printed."""
     d = row.difference
     if d is None:
-        return {"before": "", "after": "", "difference": "", "interval": ""}
+        return {"before": row.unjudged[0], "after": row.unjudged[1], "difference": "", "interval": ""}
     if row.metric.name == "failures":
         return {
             "before": f"{d.before:g}",

@@ -39,6 +39,7 @@ class Row:
     `test` names the test that `p` is of, `exact` is the p of the exact paired test. `can_show` is the least change (in
     the metric's unit, for timings a factor) that so many rows with this scatter show; `scatter` is the standard error
     of the change. `beyond`: the change is beyond its threshold. `holds` says what "=" stands for.
+    `unjudged` are both values as text where they are shown and not compared.
     """
 
     testset: str
@@ -58,6 +59,7 @@ class Row:
     scatter: float | None = None
     beyond: bool = False
     holds: str = ""
+    unjudged: tuple[str, str] = ("", "")
 
     @property
     def tested(self) -> bool:
@@ -83,6 +85,7 @@ class Row:
 class Comparison:
     """All rows of BASE against NEW, in the order of test sets, protocols and columns.
 
+    `made` says of both sides when, where and by which code they were made.
     `void` names the runs of which nothing could be compared: they neither pass nor fail, and the gate does not open.
     """
 
@@ -93,6 +96,7 @@ class Comparison:
     notes: list[str] = field(default_factory=list)
     same: bool = False
     void: tuple[str, ...] = ()
+    made: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:

@@ -54,10 +54,13 @@ class Rater:
         reasons = []
         if self.anchors is not None and self.anchors < ANCHORS:
             reasons.append(
-                f"heard the degraded signal as worse in {self.anchors:.0%} of comparisons ({ANCHORS:.0%} needed)"
+                f"heard the degraded signal as worse in {_percent(self.anchors)} of comparisons "
+                f"({_percent(ANCHORS)} needed)"
             )
         if self.repeats is not None and self.repeats < REPEATS:
-            reasons.append(f"answered repeated items alike in {self.repeats:.0%} of cases ({REPEATS:.0%} needed)")
+            reasons.append(
+                f"answered repeated items alike in {_percent(self.repeats)} of cases ({_percent(REPEATS)} needed)"
+            )
         return "; ".join(reasons)
 
 
@@ -219,3 +222,7 @@ def _repeats(ratings: Sequence[Rating], design: Design) -> float | None:
         return None
     slack = 0.0 if len(design.scale) <= 3 else 1.0
     return float(np.mean([abs(rating.value - before) <= slack for rating, before in again]))
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"

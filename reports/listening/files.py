@@ -74,9 +74,13 @@ def listening_page(study: Study, rater: str, clips: dict[str, bytes]) -> str:
     used = {code for row in rows for _, code in row["clips"]}
     sound = {code: "data:audio/ogg;base64," + base64.b64encode(clips[code]).decode() for code in sorted(used)}
     data = {"study": study.name, "rater": rater, "scale": study.design.scale, "items": rows}
+    values = [value for value, _ in study.design.scale]
+    letters = not values[0].lstrip("-").isdigit()
+    first, *lines = workbook.instructions(study.design, len(items))  # the question is the page's heading
+    keys = f"{', '.join(value[0].upper() for value in values)} answer" if letters else "digits answer"
     return render(
-        "listen.html", ("listen.js",), {"study": data, "audio": sound}, title="Listening test", rater=rater,
-        question=study.design.question, lines=workbook.instructions(study.design, len(items)),
+        "listen.html", ("listen.js",), {"study": data, "audio": sound}, title="Listening test", rater=rater, keys=keys,
+        question=study.design.question, lines=[first.removesuffix(study.design.question).strip(), *lines],
     )  # fmt: skip
 
 

@@ -32,9 +32,9 @@ class Answers:
 
 def instructions(design: Design, count: int) -> list[str]:
     """What a rater is told, a paragraph each."""
-    scale = ", ".join(f"{value} = {label}" for value, label in design.scale)
+    scale = ", ".join(value if value == label else f"{value} = {label}" for value, label in design.scale)
     lines = [
-        f"{count} items. {design.question}",
+        f"{count} item{'s' if count > 1 else ''}. {design.question}",
         f"Answers: {scale}.",
         "Use headphones in a quiet room and one volume throughout. Listen to the end, twice if in doubt, then answer.",
         "Judge each item on its own.",

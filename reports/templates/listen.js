@@ -32,14 +32,16 @@ function show() {
   byId('item').hidden = state.at < 0 || state.at >= total;
   byId('end').hidden = state.at < total;
   if (state.at >= total) {
-    byId('left').textContent = done === total ? 'Every item is answered.' : `${total - done} items are not answered yet.`;
-    byId('save').focus();
+    const open = total - done;
+    byId('outcome').textContent = open ? 'Not finished yet' : 'Thank you';
+    byId('left').textContent = open ? `${open} ${open === 1 ? 'item is' : 'items are'} not answered yet: go back to them, or save what there is.` : 'Every item is answered. Save your answers and send the file back.';
+    byId(open ? 'review' : 'save').focus();
   } else if (state.at >= 0) { draw(); }
 }
 
 function draw() {
   const each = item();
-  byId('where').textContent = `Item ${each.id} of ${study.items.length}`;
+  byId('where').textContent = `Item ${Number(each.id) || each.id} of ${study.items.length}`;
   byId('category').textContent = each.category;
   byId('text').textContent = each.text;
   byId('criteria').replaceChildren(...each.criteria.flatMap((text, i) => text ? [make('dt', i === 0 ? 'About' : String(i)), make('dd', text)] : []));

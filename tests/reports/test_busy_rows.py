@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from ttsbench import reports
 from ttsbench.records import Cell
 from ttsbench.reports.comparison import judge
+from ttsbench.reports.comparison.output import figures
 from ttsbench.reports.leaderboard import entries
 from ttsbench.store import Run, write_lines
 
@@ -35,6 +37,8 @@ def test_terminal_page_and_comparison_say_how_many(make_run: Any, tmp_path: Path
     assert cells["some"].value and cells["every"].value is None
     row = next(r for r in judge.compare([some], [every]).rows if r.metric.name == "rtf")
     assert row.mark == "x" and "NEW timed while other programs used the machine" in row.reason
+    shown = figures(row)
+    assert shown["before"] and re.fullmatch(r"\(\d\.\d{3}\)", shown["after"]) and not shown["difference"]
 
 
 def test_a_leaderboard_keeps_the_marks(make_run: Any, tmp_path: Path) -> None:

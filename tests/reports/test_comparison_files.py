@@ -73,6 +73,14 @@ def test_title_and_labels_of_sides_and_systems(make_run, tmp_path, capsys):
         main(old, new, "--label", "alhpa=x")
 
 
+def test_two_systems_are_called_by_their_names_and_the_page_says_where_from(make_run, tmp_path):
+    sides = [make_run(tmp_path, name, texts=TEXTS[:6], sound=False) for name in ("alpha", "beta")]
+    main(*sides, "--html", tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "<h1><bdi>beta</bdi> against <bdi>alpha</bdi></h1>" in page
+    assert "After: <bdi>beta</bdi>, 2026-01-01, cpu, ttsbench 0.1" in page
+
+
 def test_sides_of_one_name_are_labelled_by_their_paths(make_run, tmp_path):
     sides = [make_run(tmp_path / side, "alpha", texts=TEXTS[:6], sound=False) for side in ("old", "new")]
     page = tmp_path / "page.html"

@@ -137,6 +137,8 @@ def test_what_was_measured_once_is_listed_and_not_drawn(tmp_path: Path, browser)
     tab = browser.new_page(viewport={"width": 390, "height": 844})
     tab.goto((tmp_path / "h.html").as_uri())
     assert tab.locator("section.history").count() == 1 and tab.locator("figure").count() == 2
+    assert tab.locator(".between").first.inner_text().split() == ["2026-01-01", "2026-01-02"]  # below the line
+    assert tab.locator(".two").evaluate("(box) => box.scrollWidth - box.clientWidth") <= 0  # nothing is cut
     once = tab.locator("section").last
     assert "Measured once" in once.inner_text() and "otherrow" in once.inner_text()
     assert "30.00 (29.00 to 31.00)" in once.text_content() and "version 3" in once.inner_text()

@@ -266,11 +266,12 @@ def test_listening_page_from_end_to_end(runs, browser, tmp_path, capsys):
                 and tab.locator("#where").inner_text().split()[1] == name
             )
         value = str(number % 3 + 1)
-        answers[name] = value
+        answers[f"{int(name):03d}"] = value
         tab.keyboard.press(value)
         assert tab.locator('.scale [aria-checked="true"]').get_attribute("data-value") == value
         tab.locator("#next").click()
     assert "Every item is answered" in tab.locator("#left").inner_text()
+    assert tab.locator("#outcome").inner_text() == "Thank you"
     assert tab.evaluate("document.documentElement.scrollWidth") <= 390
     with tab.expect_download() as waiting:
         tab.get_by_role("button", name="Save answers").click()
@@ -282,6 +283,25 @@ def test_listening_page_from_end_to_end(runs, browser, tmp_path, capsys):
     capsys.readouterr()
     assert main("import", saved, "--key", tmp_path / "handout.key.json", "--out", tmp_path / "r", "--keep-all") == 0
     assert f"{total} answers of 1 rater," in capsys.readouterr().err
+
+
+def test_the_end_of_a_test_says_what_is_open_before_it_thanks(runs, browser, tmp_path):
+    out = tmp_path / "handout"
+    main("export", *runs, "--design", "ab", "--raters", 1, "--sentences", 2, "--load", 1, "--out", out)
+    page = (out / "rater-01.html").read_text("utf-8")
+    assert "Answers: A, none = no preference, B." in page and "space plays, A, N, B answer" in page
+    assert page.count("<p>Which one do you prefer?") == 0 and "<p>6 items.</p>" in page.replace("\n", "")
+    context = browser.new_context(viewport={"width": 390, "height": 844}, bypass_csp=True)
+    tab = context.new_page()
+    tab.goto((out / "rater-01.html").as_uri())
+    tab.get_by_role("button", name="Begin").click()
+    assert tab.locator("#where").inner_text() == "Item 1 of 6"
+    tab.evaluate("state.at = study.items.length; show()")
+    assert tab.locator("#outcome").inner_text() == "Not finished yet"
+    assert "6 items are not answered yet" in tab.locator("#left").inner_text()
+    back, save = (tab.locator(name).bounding_box() for name in ("#review", "#save"))
+    assert abs(back["height"] - save["height"]) <= 1 and abs(back["y"] - save["y"]) <= 1
+    context.close()
 
 
 @pytest.mark.parametrize("given", ["4", " 4 ", "+4", "4.0", "\uff14", 4, 4.0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from dataclasses import replace
 from urllib.parse import unquote
 
 import pytest
@@ -229,6 +230,30 @@ def test_no_sideways_scrolling_on_a_phone_or_in_print(opened):
     assert tab.evaluate("document.documentElement.scrollWidth") <= 390
     tab.emulate_media(media="print")
     assert not tab.locator(".player").is_visible() and not tab.locator(".tools").is_visible()
+
+
+def test_tables_of_groups_and_of_words_are_cards_on_a_phone(opened):
+    tab, _ = opened
+    tab.set_viewport_size({"width": 390, "height": 844})
+    tab.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+    tab.wait_for_timeout(200)
+    wide = "[...document.querySelectorAll('.stack')].filter((each) => each.offsetWidth > each.parentNode.clientWidth)"
+    assert tab.locator("table.stack").count() > 2 and tab.evaluate(f"{wide}.length") == 0
+    words = tab.locator("td.often").first
+    assert words.evaluate("(each) => getComputedStyle(each, '::before').content").startswith("attr") or (
+        "substituted most" in words.evaluate("(each) => getComputedStyle(each, '::before').content")
+    )
+
+
+def test_the_list_shows_the_metrics_of_the_first_table_first(make_run, tmp_path):
+    run = Run.open(make_run(tmp_path, "mixed", sound=False))
+    own = {metric.name: metric for metric in run.metrics("embedded")}
+    cards = [own["pesq"], replace(own["wer"], name="cer", title="CER"), *(own[n] for n in ("rtf", "sim_o", "wer"))]
+    scores = {name: run.scores("embedded", name) for name in own} | {"cer": run.scores("embedded", "wer")}
+    cards[1], cards[-1] = cards[-1], cards[1]
+    run.write_scores(run.protocol("embedded"), {card.name: scores[card.name] for card in cards}, cards)
+    listed = report_page.utterances(reports.load([run.path])[0], clips.Clips(tmp_path))["metrics"]
+    assert [each["name"] for each in listed][:4] == ["wer", "sim_o", "rtf", "cer"]
 
 
 @pytest.mark.parametrize("width", [1440, 390])

@@ -58,7 +58,8 @@ def _export(options: argparse.Namespace) -> int:
         print(json.dumps({**about, "items": items}, ensure_ascii=False))
     left = f"; {len(study.left_out)} sentences without audio from every system are left out" if study.left_out else ""
     print(
-        f"{len(items)} sheets of {max(items.values())} items in {options.out}{left}. Keep the key {key} to yourself.",
+        f"{len(items)} sheet{'s' if len(items) > 1 else ''} of {max(items.values())} items in {options.out}{left}. "
+        f"Keep the key {key} to yourself.",
         file=sys.stderr,
     )
     return 0
