@@ -153,7 +153,8 @@ def read(path: Path) -> list[Reported]:
     for of, part in parts.items():
         keep = [n for n in range(len(header)) if n != at and any(row[n] for row in part)]
         cut = [[row[n] for n in keep] for row in part]
-        found.append(Reported(path.stem, title, [header[n] for n in keep], cut, note, (of,) if of else ()))
+        name = f"{title}: {of or 'no test set named'}" if len(parts) > 1 else title
+        found.append(Reported(path.stem, name, [header[n] for n in keep], cut, note, (of,) if of else ()))
     return found
 
 

@@ -14,6 +14,7 @@ def test_unsure_rows_are_counted_and_listed(make_run, tmp_path):
     write_lines(path / "scores" / "embedded" / "wer.jsonl", marked)
     reports.write_report(reports.load([path]), tmp_path)
     text = (tmp_path / "report.html").read_text("utf-8")
+    assert text.index("<h3>Clip checks</h3>") < text.index("recogniser unsure on 2 of")
     assert f"recogniser unsure on 2 of {len(scores)} utterances" in text
     assert (
         text.count("90 % against 20 %") == 2

@@ -183,6 +183,8 @@ def test_a_table_of_reported_rows_has_a_title_in_words(grown, tmp_path):
     (tmp_path / "mine_2.csv").write_text("# title: Voices of my paper\n# a note\nsystem,wer_pct\nA,1\n")
     table = reported.read(tmp_path / "mine_2.csv")[0]
     assert (table.title, table.note) == ("Voices of my paper", "a note")
+    titles = [each.title for each in reported.load()]
+    assert len(set(titles)) == len(titles)  # the parts of a file say which test set they are of
     assert not [each.title for each in reported.load() if each.title == each.name.replace("_", " ")]
 
 

@@ -256,6 +256,23 @@ def test_the_list_shows_the_metrics_of_the_first_table_first(make_run, tmp_path)
     assert [each["name"] for each in listed][:4] == ["wer", "sim_o", "rtf", "cer"]
 
 
+def test_paper_holds_every_column_of_the_list(make_run, tmp_path, browser):
+    run = Run.open(make_run(tmp_path, "a-system-of-some-length", sound=False))
+    own = run.metrics("embedded")
+    more = [replace(own[2], name=f"d{n}", title="DNSMOS OVRL") for n in range(12)]
+    scores = {m.name: run.scores("embedded", m.name if m in own else "dnsmos") for m in [*own, *more]}
+    run.write_scores(run.protocol("embedded"), scores, [*own, *more])
+    reports.write_report(reports.load([run.path]), tmp_path / "out")
+    tab = browser.new_page(viewport={"width": 1040, "height": 700})  # A4 across
+    tab.goto((tmp_path / "out" / "report.html").as_uri())
+    tab.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    tab.emulate_media(media="print")
+    assert tab.locator(".rows tbody tr").count() == 20
+    assert tab.evaluate("document.querySelector('.rows').offsetWidth") <= 1040
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 1040
+    tab.close()
+
+
 @pytest.mark.parametrize("width", [1440, 390])
 def test_many_names_with_one_reason_do_not_widen_the_page(opened, width):
     tab, _ = opened
