@@ -78,7 +78,7 @@ def _rates(name: str, title: str, by_language: dict[str, str]) -> tuple[Measure,
     """A rate with missing rows counted, and as published."""
     words = name == "wer"
     unit: Unit = "word" if words else "character"
-    why_not = "it is counted in characters, see CER" if words else "it is counted in words, see WER"
+    why_not = "not counted in words here, see CER" if words else "not counted in characters here, see WER"
     why_not = "it has no strict rules of its own" if name == "cer-strict" else why_not
     counted = wer(QWEN, by_language, name, title, unit, shown="corpus", why_not=why_not, merged=words)
     theirs, named = f"{name}-as-published", f"{title} as published"

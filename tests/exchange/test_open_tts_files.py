@@ -148,6 +148,16 @@ def test_a_list_whose_first_row_is_broken_is_one_and_bytes_that_are_no_text_fail
     assert "2 of 3 rows cannot be used" in said and "line 2: text holds bytes that are no UTF-8" in said
 
 
+def test_one_run_under_several_protocols_has_the_rate_of_each(tmp_path: Path) -> None:
+    (tmp_path / EN).write_text(json.dumps(GOOD | {"text": "a whitepaper", "pred_text": "a white paper"}))
+    words = ["score", str(tmp_path / EN), "--out", str(tmp_path / "runs"), "--metrics", "wer"]
+    assert cli.main([*words, "--protocol", "open-tts", "--protocol", "whisper-normalised"]) == 0
+    run = Run.open(tmp_path / "runs" / "org-model@me-cv3_eval_zero_shot_en")
+    names = [f"{name}-given-transcripts" for name in ("open-tts", "whisper-normalised")]
+    assert sorted(run.protocols()) == names
+    assert [run.scores(name, "wer")[0].value for name in names] == [0.0, 1.0]  # compounds are merged by one alone
+
+
 def test_markup_in_texts_is_text(tmp_path: Path) -> None:
     row = GOOD | {"text": "<script>alert(1)</script> one", "pred_text": "<img src=x onerror=alert(1)>"}
     (tmp_path / EN).write_text(json.dumps(row))

@@ -3,7 +3,7 @@
 import pytest
 
 from ttsbench.metrics.text import open_tts, rules
-from ttsbench.metrics.wer import compare
+from ttsbench.metrics.wer import compare, count
 
 # rules, reference, hypothesis, both after the rules, rate with compounds merged, rate without
 WORDS = [
@@ -80,6 +80,9 @@ def test_german_without_the_joining_of_compounds():
     reference, hypothesis = (
         how("Die Donaudampfschifffahrt kostet 21 Euro."),
         how("die Donau Dampfschifffahrt kostet einundzwanzig Euro"),
+    )
+    assert (
+        count(reference, hypothesis).rate == pytest.approx(0.4) and count(reference, hypothesis, merged=True).rate == 0
     )
     assert open_tts.joined(reference, hypothesis)[0] == reference and hypothesis.split()[1:3] == [
         "donau",

@@ -91,5 +91,7 @@ def test_the_command_takes_the_test_sets_own_recordings(
     for sample, path in zip(samples, made, strict=True):
         run.add_synthesis(Synthesis(sample.id, str(path)))
     assert cli.main(["distance", str(run.path), "--json"]) == 0
-    (row,) = json.loads(capsys.readouterr().out)["run"]
+    told = json.loads(capsys.readouterr().out)
+    (row,) = told["runs"]["run"]
+    assert told["score"] == EMBEDDED.name and told["totals"] == {}  # this feature is shown and not counted
     assert row["feature"] == "environment" and row["score"] > 95

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -147,6 +148,8 @@ def test_the_command_names_what_is_missing_and_what_is_not_measured(
     told = capsys.readouterr().out
     assert "(ttsds2, 1 of 4 features, mean of the factors that count)" in told
     assert "Not measured: WeSpeaker (speaker), masked prosody model (prosody), Allosaurus" in told
+    assert cli.main(["distance", str(run.path), "--protocol", "ttsds2", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["not_measured"]) == 3
 
 
 def test_fetch_knows_its_models_and_their_revisions() -> None:

@@ -54,7 +54,10 @@ def run(options: argparse.Namespace) -> int:
             raise UserError(f"{folder}: its test set has no recordings; give a folder of real speech by --against")
         found[folder.name] = measure(clips, real, wanted, options.device)
     if options.json:
-        print(json.dumps({name: [asdict(each) for each in rows] for name, rows in found.items()}, allow_nan=False))
+        runs = {name: [asdict(each) for each in rows] for name, rows in found.items()}
+        totals = {name: round(total(rows), 2) for name, rows in found.items() if any(each.counted for each in rows)}
+        about = {"score": wanted.name, "not_measured": list(wanted.absent), "totals": totals}
+        print(json.dumps({**about, "runs": runs}, allow_nan=False))
         return 0
     print(table([_row(name, each) for name, rows in found.items() for each in rows]))
     features = len(wanted.kinds)
