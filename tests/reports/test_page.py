@@ -239,6 +239,7 @@ def test_tables_of_groups_and_of_words_are_cards_on_a_phone(opened):
     tab.wait_for_timeout(200)
     wide = "[...document.querySelectorAll('.stack')].filter((each) => each.offsetWidth > each.parentNode.clientWidth)"
     assert tab.locator("table.stack").count() > 2 and tab.evaluate(f"{wide}.length") == 0
+    assert tab.locator("details.fail table").count() == tab.locator("details.fail table.stack").count() > 0
     words = tab.locator("td.often").first
     assert words.evaluate("(each) => getComputedStyle(each, '::before').content").startswith("attr") or (
         "substituted most" in words.evaluate("(each) => getComputedStyle(each, '::before').content")
