@@ -158,6 +158,20 @@ def test_one_run_under_several_protocols_has_the_rate_of_each(tmp_path: Path) ->
     assert [run.scores(name, "wer")[0].value for name in names] == [0.0, 1.0]  # compounds are merged by one alone
 
 
+def test_only_audio_is_copied_into_an_export(tmp_path: Path) -> None:
+    for name in ("private.txt", "one.wav"):
+        (tmp_path / name).write_text("x")
+    rows = [GOOD | {"audio_filepath": name} for name in ("private.txt", "one.wav")]
+    (tmp_path / EN).write_text("\n".join(map(json.dumps, rows)))
+    assert (
+        cli.main(["score", str(tmp_path / EN), "--out", str(tmp_path / "runs"), "--metrics", "wer,wer-as-published"])
+        == 0
+    )
+    run = Run.open(tmp_path / "runs" / "org-model@me-cv3_eval_zero_shot_en")
+    exchange.format_named("open-tts").write([run], tmp_path / "out")
+    assert [path.suffix for path in (tmp_path / "out").glob("org-model/*/output_*")] == [".wav"]
+
+
 def test_markup_in_texts_is_text(tmp_path: Path) -> None:
     row = GOOD | {"text": "<script>alert(1)</script> one", "pred_text": "<img src=x onerror=alert(1)>"}
     (tmp_path / EN).write_text(json.dumps(row))

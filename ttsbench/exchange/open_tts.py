@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ttsbench.audio import SUFFIXES
 from ttsbench.benchmark import safe
 from ttsbench.errors import UserError
 from ttsbench.exchange._open_tts_list import CLONED, GIVEN, read, recognises
@@ -144,8 +145,8 @@ def _list(run: Run, part: Part, folder: Path) -> Path:
     """One list, and its audio beside (linked where that can be, else copied; what is not there is left out)."""
     for sample, row in zip(part.samples, part.rows, strict=True):
         source, target = run.audio(run.syntheses[sample.id]), folder / row["audio_filepath"]
-        if source is None or not source.is_file():
-            continue
+        if source is None or source.suffix.lower() not in SUFFIXES or not source.is_file():
+            continue  # a list of somebody else's may name any file of this machine
         target.parent.mkdir(parents=True, exist_ok=True)
         target.unlink(missing_ok=True)
         try:
