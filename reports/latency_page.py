@@ -42,6 +42,11 @@ def _clear(line: Line) -> float:
     return 9.0 if falls else -9.0
 
 
+def quiet(row: dict[str, Any]) -> bool:
+    """Whether at least half of a point's repetitions were timed while nothing else used the machine."""
+    return 2 * int(row.get("busy", 0)) <= int(row["n"])
+
+
 Series = tuple[str, list[tuple[float, list[float]]]]
 
 
@@ -69,15 +74,18 @@ def plot(title: str, x_title: str, y_title: str, series: Sequence[Series]) -> Pl
         replace(line, end=Point(line.label, *line.points[-1][:2], True, line.label, next(downs)))
         if line.points else line for line in lines
     ]  # fmt: skip
-    return Plot(
-        title, x_title, y_title, lines, across.labels(across=True), [(100 - at, label) for at, label in up.labels()]
-    )
+    labels = across.labels(across=True)
+    if all(float(x).is_integer() for x, _ in every):  # nobody speaks half an utterance
+        labels = [(at, label.removesuffix(".0")) for at, label in labels if "." not in label.removesuffix(".0")]
+    return Plot(title, x_title, y_title, lines, labels, [(100 - at, label) for at, label in up.labels()])
 
 
 def _over(
     systems: Sequence[dict[str, Any]], axis: str, value: str, fixed: dict[str, float | None], scale: float
 ) -> list[Series]:
-    """For each system the medians of `value` times `scale` along `axis`, the other settings held at `fixed`."""
+    """For each system the medians of `value` times `scale` along `axis`, the other settings held at `fixed`.
+
+    Points that are not `quiet` are left out."""
     return [
         (
             system["name"],
@@ -89,6 +97,7 @@ def _over(
                 for row in sorted(system["rows"], key=lambda row: row[axis] or 0)
                 if row[axis] is not None
                 and row[value] is not None
+                and quiet(row)
                 and all(row[key] == wanted for key, wanted in fixed.items() if key != axis)
             ],
         )
@@ -267,6 +276,9 @@ def cards(data: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
         at = next((row for row in system["rows"] if all(row[k] == v for k, v in data["base"].items())), None)
         if at is None:
             continue
+        if not quiet(at):
+            found.append((system["name"], [("timed on a busy machine:", "not judged")]))
+            continue
         first, small = _quantile(at["first_audible"], "p50")
         whole, _ = _quantile(at["total"], "p50")
         facts = [
@@ -274,7 +286,9 @@ def cards(data: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
             ("whole utterance", f"{whole} ms"),
             ("real-time factor", _real_time(at)[0]),
         ]
-        most = max((row["throughput"] for row in system["rows"] if row["throughput"] is not None), default=None)
+        most = max(
+            (row["throughput"] for row in system["rows"] if row["throughput"] is not None and quiet(row)), default=None
+        )
         facts += [("most audio a second", f"{most:.2f} s")] if most is not None else []
         found.append((system["name"], facts))
     return found
@@ -283,8 +297,10 @@ def cards(data: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
 def _busy(systems: Sequence[dict[str, Any]]) -> str:
     """How many repetitions were timed on a busy machine; "" for none."""
     busy, rows = (sum(row.get(key, 0) for system in systems for row in system["rows"]) for key in ("busy", "n"))
+    left = sum(not quiet(row) for system in systems for row in system["rows"])
     said = f"{busy} of {rows} repetitions were timed while other programs used the machine: measure again alone."
-    return said if busy else ""
+    more = f" {left} point{'s' if left > 1 else ''} with more busy repetitions than others: in the tables alone."
+    return f"{said}{more if left else ''}" if busy else ""
 
 
 def write_page(data: dict[str, Any], out: Path, title: str = "") -> Path:

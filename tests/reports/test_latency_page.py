@@ -65,6 +65,28 @@ def test_busy_repetitions_are_counted_at_the_top_and_marked_in_the_table(data, t
     assert "2 of 12 repetitions were timed while other programs used the machine" in page and "busy 2 of 2" in page
 
 
+def test_points_of_a_busy_machine_are_neither_drawn_nor_judged(data, tmp_path):
+    def points() -> int:
+        return sum(len(line.points) for each in plots(data) for line in each.lines)
+
+    drawn, judged = points(), write_page(data, tmp_path).read_text()
+    assert "not judged" not in judged
+    for row in data["systems"][0]["rows"]:
+        row["busy"] = row["n"] // 2  # as many quiet ones
+    assert points() == drawn
+    for row in data["systems"][0]["rows"]:
+        row["busy"] = row["n"] // 2 + 1
+    page = write_page(data, tmp_path).read_text()
+    assert points() == 0 and "not judged" in page and "in the tables alone" in page and "busy 2 of 2" in page
+
+
+def test_counts_have_whole_numbers_on_their_axis():
+    drawn = plot("t", "utterances at once", "y", [("a", [(1, [1.0] * 3), (2, [2.0] * 3)])])
+    assert drawn is not None and [label for _, label in drawn.x_ticks] == ["0", "1", "2"]
+    parts = plot("t", "seconds", "y", [("a", [(1, [1.0] * 3), (1.5, [2.0] * 3)])])
+    assert parts is not None and "0.5" in [label for _, label in parts.x_ticks]
+
+
 def test_the_label_of_a_line_stands_beside_it_not_on_it():
     drawn = plot(
         "t", "x", "y", [("rises", [(1, [1.0] * 3), (2, [5.0] * 3)]), ("falls", [(1, [30.0] * 3), (2, [9.0] * 3)])]
