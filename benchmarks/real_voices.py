@@ -4,6 +4,10 @@
 
 DIR holds recordings and a transcripts.tsv (file or utt, speaker, text), or is the name of a test set (seed-mini).
 `ground-truth` as a system scores the recordings themselves. Rows are kept in OUT, a run that was stopped goes on.
+`--list FILE.jsonl` writes the chosen sentences as a manifest instead, for a page with prompts and audio:
+
+    python benchmarks/real_voices.py --voices DIR --rows 6 --list build/real.jsonl
+    ttsbench run --testset manifest=build/real.jsonl --out runs/real
 
 WER: Whisper base, greedy, Whisper's English text rules, errors over words of the text, in brackets the 95 % interval
 over readers. "cut": words of the text's beginning that are missing, summed over the rows. "leaked": rows in which the
@@ -133,6 +137,15 @@ def measured(options: argparse.Namespace) -> list[Row]:
     ]  # fmt: skip
 
 
+def listed(options: argparse.Namespace) -> str:
+    """The chosen sentences as lines of a manifest with absolute paths."""
+    fields = ("id", "text", "language", "truth", "prompt", "prompt_text", "speaker")
+    samples = [sample for voices in options.voices for sample in chosen(options, voices)]
+    rows = [{name: getattr(sample, name) for name in fields} for sample in samples]
+    paths = ({**row, **{name: str(Path(row[name]).resolve()) for name in ("truth", "prompt")}} for row in rows)
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in paths)
+
+
 def rate(rows: list[Row], kinds: tuple[str, ...]) -> str:
     """Errors over words in %, with its interval where there are several readers."""
     speakers = list(dict.fromkeys(row["speaker"] for row in rows))
@@ -173,7 +186,10 @@ def summary(rows: list[Row]) -> list[dict[str, str]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("systems", nargs="+", metavar="SYSTEM")
+    parser.add_argument("systems", nargs="*", metavar="SYSTEM")
+    parser.add_argument(
+        "--list", type=Path, metavar="FILE", help="write the sentences as a manifest, and speak nothing"
+    )
     parser.add_argument("--voices", nargs="+", required=True, metavar="DIR", help="folders, or names of test sets")
     parser.add_argument("--rows", type=int, default=0, help="rows spread over each folder (default: all)")
     parser.add_argument("--words", type=int, nargs=2, default=(1, 999), metavar=("FEWEST", "MOST"), help="of a text")
@@ -181,6 +197,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1, help="every sentence is said with so many (1)")
     parser.add_argument("--out", type=Path, default=Path("runs/real-voices"))
     options = parser.parse_args()
+    if options.list:
+        options.list.write_text(listed(options), encoding="utf-8")
+        return
+    if not options.systems:
+        parser.error("name a system, or give --list FILE")
     began = time.monotonic()
     rows = measured(options)
     print(table(summary(rows)))

@@ -23,6 +23,7 @@ from ttsbench.records import Sample
 from ttsbench.systems.corpus.reader import Corpus
 from ttsbench.systems.corpus.shards import SYNTHETIC
 from ttsbench.systems.nn.mel import RATE
+from ttsbench.systems.text.normalise import is_chinese
 from ttsbench.systems.training import speakable
 
 Hear = Callable[[Any, Sequence[Sample]], dict[str, float]]  # a system and what it shall say, to numbers to log
@@ -87,12 +88,18 @@ def spread(total: int, count: int) -> list[int]:
     return [place * total // count for place in range(count)] if total > count else list(range(total))
 
 
+def language(text: str) -> str:
+    """zh where a Han character stands, else en."""
+    return "zh" if any(map(is_chinese, text)) else "en"
+
+
 def pairs(folder: Path) -> list[Sample]:
     """Every recording's text in the voice of the reader's next recording: real prompts, with their texts.
 
     FOLDER/transcripts.tsv has columns `text`, `file` or `utt` (a name below FOLDER, with its ending or without) and
     maybe `speaker`, else what stands before the first '-' of the name. Rows without a text are left out. A reader's
-    only recording is the prompt for the text of another such reader. UserError names the line that cannot be used.
+    only recording is the prompt for the text of another such reader. A text with Han characters is Mandarin. UserError
+    names the line that cannot be used.
     """
     table, readers = folder / "transcripts.tsv", defaultdict[str, list[tuple[Path, str]]](list)
     if not table.is_file():
@@ -108,12 +115,20 @@ def pairs(folder: Path) -> list[Sample]:
             readers[row.get("speaker") or name.split("-")[0]].append((files[name], text))
     alone = [(speaker, *told[0]) for speaker, told in readers.items() if len(told) == 1]
     samples = [
-        Sample(path.stem, text, prompt=prompt, prompt_text=before, truth=path, speaker=speaker)
+        Sample(path.stem, text, language(text), prompt=prompt, prompt_text=before, truth=path, speaker=speaker)
         for speaker, told in readers.items() if len(told) > 1
         for (path, text), (prompt, before) in zip(told, told[1:] + told[:1], strict=True)
     ]  # fmt: skip
     samples += [
-        Sample(f"{prompt.stem}-{path.stem}", text, prompt=prompt, prompt_text=before, truth=path, speaker=speaker)
+        Sample(
+            f"{prompt.stem}-{path.stem}",
+            text,
+            language(text),
+            prompt=prompt,
+            prompt_text=before,
+            truth=path,
+            speaker=speaker,
+        )
         for (speaker, prompt, before), (_, path, text) in zip(alone, alone[1:] + alone[:1], strict=True)
         if path != prompt
     ]

@@ -68,20 +68,21 @@ def readers(folder: Path, table: str) -> Path:
     for name in ("a-1", "a-2", "b-1", "c-1"):
         (folder / name[0]).mkdir(exist_ok=True)
         write(folder / name[0] / f"{name}.flac", np.zeros(1600, np.float32), 16000)
-    (folder / "transcripts.tsv").write_text(table)
+    (folder / "transcripts.tsv").write_text(table, encoding="utf-8")
     return folder
 
 
 def test_a_folder_of_readers_gives_every_text_another_clip_of_its_reader(tmp_path: Path) -> None:
-    table = 'utt\ttext\na-1\tOne.\na-2\tTwo "quoted.\nb-1\tThree.\nc-1\tFour.\nd-9\t\n'
+    table = 'utt\ttext\na-1\tOne.\na-2\tTwo "quoted.\nb-1\tThree.\nc-1\t四个苹果\nd-9\t\n'
     found = pairs(readers(tmp_path, table))
     said = [(s.text, s.prompt.stem, s.prompt_text, s.speaker) for s in found if s.prompt]
     assert said == [
         ("One.", "a-2", 'Two "quoted.', "a"),
         ('Two "quoted.', "a-1", "One.", "a"),
-        ("Four.", "b-1", "Three.", "b"),  # readers with one recording: another one's text
-        ("Three.", "c-1", "Four.", "c"),
+        ("四个苹果", "b-1", "Three.", "b"),  # readers with one recording: another one's text
+        ("Three.", "c-1", "四个苹果", "c"),
     ]
+    assert [s.language for s in found] == ["en", "en", "zh", "en"]
     assert all(s.truth and s.truth.is_file() and s.truth != s.prompt for s in found)
     assert len({s.id for s in found}) == 4
 
