@@ -90,4 +90,4 @@ def test_a_prompt_that_is_slow_for_its_transcript_makes_the_speech_slow(system: 
         sample = Sample("a", TEXT, prompt=PROMPTS[0], prompt_text=said)
         lengths[said[:6]] = sum(len(chunk) for chunk in system.synthesize(sample, 0))
     assert lengths[""] == lengths["... !"]  # nothing is known of the pace
-    assert 1.2 < lengths["Yes."] / lengths[""] < 1.3 and 0.82 < lengths["every "] / lengths[""] < 0.95
+    assert 1.2 < lengths["Yes."] / lengths[""] < 1.3 and lengths["every "] == lengths[""]
