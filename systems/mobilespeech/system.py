@@ -25,7 +25,7 @@ from ttsbench.systems.nn.threads import at_most_two
 
 TEMPERATURE = 0.3  # this and the next chosen on sentences and voices outside the test sets
 FINER_PASSES = (2, 1)  # of the second and third level, never more than of the first
-# How far a prompt may slow what is said: a transcript can be wrong. None may hurry it, since hurried speech loses words.
+# How far a prompt may slow what is said: a transcript can be wrong. None may hurry it: hurried speech loses words.
 PACES = (1.0, 1.25)
 
 
