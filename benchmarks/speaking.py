@@ -102,8 +102,7 @@ def lengths(files: Sequence[Path], samples: Sequence[Sample]) -> tuple[float, fl
 
     def seconds(path: Path) -> tuple[float, float]:
         sound = audio.read_at(path, RATE)
-        ends = [audio.first_audible(side, RATE) or 0 for side in (sound, sound[::-1].copy())]
-        return len(sound) / RATE, (len(sound) - sum(ends)) / RATE
+        return len(sound) / RATE, audio.audible_seconds(sound, RATE)
 
     made = np.array([seconds(file) for file in files])
     true = np.array([seconds(sample.truth) for sample in samples if sample.truth])

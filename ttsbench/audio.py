@@ -230,3 +230,9 @@ def first_audible(samples: np.ndarray, rate: int, threshold: float = AUDIBLE) ->
     means = (level[ends] - level[starts]) / (ends - starts)
     loud = np.flatnonzero((power[ends] - power[starts]) / (ends - starts) - means**2 > threshold**2)
     return int(starts[loud[0]]) if loud.size else None
+
+
+def audible_seconds(samples: np.ndarray, rate: int) -> float:
+    """From the first to the last audible sample of (n,); 0 where nothing is audible. Rule: `first_audible`."""
+    begin, end = (first_audible(side, rate) for side in (samples, samples[::-1]))
+    return 0.0 if begin is None or end is None else (len(samples) - begin - end) / rate

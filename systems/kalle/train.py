@@ -174,5 +174,5 @@ def train_small(
         listen=listen,
         seed=seed,
         columns=columns,
-        rate=LEARNING_RATE if start is None else LEARNING_RATE * warm.RATE,
+        rate=warm.rate(LEARNING_RATE, start),
     )

@@ -22,6 +22,7 @@ from ttsbench.systems.mobilespeech.pieces import clauses, sentences
 from ttsbench.systems.mobilespeech.train import PROMPT_SECONDS, restore
 from ttsbench.systems.nn.precision import has_bf16
 from ttsbench.systems.nn.threads import at_most_two
+from ttsbench.systems.text.normalise import UnsupportedText
 
 TEMPERATURE = 0.3  # this and the next chosen on sentences and voices outside the test sets
 FINER_PASSES = (2, 1)  # of the second and third level, never more than of the first
@@ -77,9 +78,10 @@ class System:
 
         if sample.prompt is None:
             raise SpeechError("MobileSpeech speaks in the voice of a prompt, and this sample has none")
-        prompt = self._prompt(sample)
+        heard = audio.read_at(sample.prompt, self.codec.sample_rate)
+        prompt = self._prompt(heard, from_end=sample.task == "continuation")
         design = self.model.design
-        settings = replace(self.settings, pace=self._pace(sample, prompt))
+        settings = replace(self.settings, pace=self._pace(sample.prompt_text, heard, prompt))
         pieces = clauses(sample.text) if self.in_clauses else sentences(sample.text)
         skipped = sample.prompt_seconds if sample.task == "continuation" and not sample.prompt_text else 0.0
         for piece in pieces:
@@ -92,17 +94,20 @@ class System:
                 made = self.codec.decode(codes[None])[0]
             yield made.float().cpu().numpy()
 
-    def _pace(self, sample: Sample, prompt: Tensor) -> float:
-        """How much longer the prompt is, from its first to its last sound, than the model would say its transcript."""
+    def _pace(self, said: str, heard: np.ndarray, prompt: Tensor) -> float:
+        """How much longer the prompt `heard` (n,) is, from its first to its last sound, than the model would say its
+        transcript; 1 where that is not known or in a language that the checkpoint does not speak."""
         from ttsbench.systems.text.frontend import text_to_ids
 
-        assert sample.prompt is not None
-        if not any(map(str.isalnum, sample.prompt_text)):
+        if not any(map(str.isalnum, said)):
             return 1.0
-        phones = torch.tensor(text_to_ids(sample.prompt_text, self.model.design.phones), device=self.device)
-        said = seconds_of(self.model, phones, prompt)
-        heard = audible_seconds(audio.read_at(sample.prompt, self.codec.sample_rate), self.codec.sample_rate)
-        return min(max(heard / said, PACES[0]), PACES[1]) if said and heard else 1.0
+        try:
+            phones = torch.tensor(text_to_ids(said, self.model.design.phones), device=self.device)
+        except UnsupportedText:
+            return 1.0
+        expected = seconds_of(self.model, phones, prompt)
+        length = audio.audible_seconds(heard, self.codec.sample_rate)
+        return min(max(length / expected, PACES[0]), PACES[1]) if expected and length else 1.0
 
     def resynthesize(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:
         """The codec round trip of `samples` (n,) at `sample_rate`, at 16 kHz and of the same length."""
@@ -110,18 +115,9 @@ class System:
         made = self.codec.decode(self.codec.encode(torch.from_numpy(given)[None]))[0].float().cpu().numpy()
         return np.pad(made, (0, max(0, len(given) - len(made))))[: len(given)]
 
-    def _prompt(self, sample: Sample) -> Tensor:
-        """The prompt's symbols (R, K): its last 4 s, which in a continuation lead into what is to be spoken."""
-        assert sample.prompt is not None
-        rate = self.codec.sample_rate
-        samples = audio.read_at(sample.prompt, rate)
-        if sample.task != "continuation":
-            samples = samples[: round(PROMPT_SECONDS * rate)]
+    def _prompt(self, heard: np.ndarray, from_end: bool) -> Tensor:
+        """Symbols (R, K) of a prompt (n,): of its first 4 s, or its last, which lead into what is to be spoken."""
+        most = round(PROMPT_SECONDS * self.codec.sample_rate)
+        samples = heard if from_end else heard[:most]
         codes = self.codec.encode(torch.from_numpy(samples)[None].to(self.device))[0]
         return codes[-round(PROMPT_SECONDS * self.codec.frame_rate) :]
-
-
-def audible_seconds(samples: np.ndarray, rate: int) -> float:
-    """From the first to the last audible sample of (n,); 0 where nothing is audible."""
-    begin, end = (audio.first_audible(side, rate) for side in (samples, samples[::-1].copy()))
-    return 0.0 if begin is None or end is None else (len(samples) - begin - end) / rate

@@ -222,7 +222,7 @@ def _limited(settings: Settings, args: Order) -> Settings:
     from ttsbench.systems.training import warm
     from ttsbench.systems.training.trainer import seldom
 
-    rate = settings.lr if args.start is None else settings.lr * warm.RATE
+    rate = warm.rate(settings.lr, args.start)
     settings = replace(settings, steps=_steps(args, settings.steps), minutes=args.minutes, seed=args.seed, lr=rate)
     return settings if args.device == "cpu" else seldom(settings)
 

@@ -13,6 +13,11 @@ from ttsbench.systems import packing, weights
 RATE = 1 / 3  # of the learning rate of a training from nothing: a higher one unlearns first what the weights know
 
 
+def rate(learning: float, start: Path | None) -> float:
+    """The learning rate of a training that begins with `start` (None: from nothing, at the rate `learning`)."""
+    return learning if start is None else learning * RATE
+
+
 @torch.no_grad()
 def begin_from(model: nn.Module, path: Path | None) -> list[str]:
     """Give `model` the weights in `path` (None: none) that it has under the same names; the names of those that stay.

@@ -86,8 +86,8 @@ def test_a_continuation_says_what_follows(system: MobileSpeech) -> None:
 
 def test_a_prompt_that_is_slow_for_its_transcript_makes_the_speech_slow(system: MobileSpeech) -> None:
     lengths = {}
-    for said in ("", "... !", "Yes.", " ".join(["every word of this was said in a hurry"] * 6)):
+    for said in ("", "... !", "今天天气很好", "Yes.", " ".join(["every word of this was said in a hurry"] * 6)):
         sample = Sample("a", TEXT, prompt=PROMPTS[0], prompt_text=said)
         lengths[said[:6]] = sum(len(chunk) for chunk in system.synthesize(sample, 0))
-    assert lengths[""] == lengths["... !"]  # nothing is known of the pace
+    assert lengths[""] == lengths["... !"] == lengths["今天天气很好"]  # nothing is known of the pace
     assert 1.2 < lengths["Yes."] / lengths[""] < 1.3 and lengths["every "] == lengths[""]

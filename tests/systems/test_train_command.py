@@ -11,6 +11,8 @@ from ttsbench.audio import write
 from ttsbench.commands import train
 from ttsbench.records import Sample
 from ttsbench.systems.codecs import checkpoints
+from ttsbench.systems.kalle.model import Kalle
+from ttsbench.systems.kalle.train import train_small
 from ttsbench.systems.mobilespeech.design import SMALL
 from ttsbench.systems.mobilespeech.model import MobileSpeech
 from ttsbench.systems.mobilespeech.train import Trained
@@ -84,6 +86,25 @@ def test_a_system_that_begins_with_weights_learns_at_a_third_of_the_rate(
     for more in ((), ("--start", str(checkpoints()))):
         with pytest.raises(InterruptedError):
             stages.run(options(*words, *more))
+    assert rates[1] == pytest.approx(rates[0] / 3)
+
+
+def test_kalle_that_begins_with_weights_learns_at_a_third_of_the_rate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates: list[float] = []
+
+    def stop(*_: object, rate: float, **__: object) -> None:
+        rates.append(rate)
+        raise InterruptedError
+
+    monkeypatch.setattr("ttsbench.systems.kalle.train.fit", stop)
+    monkeypatch.setattr("ttsbench.systems.kalle.latents.clips_of", lambda *_: [])
+    monkeypatch.setattr("ttsbench.systems.kalle.train.fresh", lambda _, shape: Kalle(shape))
+    monkeypatch.setattr("ttsbench.systems.kalle.train.Corpus", lambda _: argparse.Namespace(known=41))
+    for start in (None, checkpoints() / "kalle.safetensors"):
+        with pytest.raises(InterruptedError):
+            train_small(tmp_path, checkpoints(), tmp_path, None, start=start)
     assert rates[1] == pytest.approx(rates[0] / 3)
 
 

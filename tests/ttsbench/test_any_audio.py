@@ -195,3 +195,10 @@ def test_two_broken_files_give_the_same_reason(tmp_path: Path, data: bytes) -> N
         said.append(str(fault.value))
     assert said[0] == said[1]
     assert " at 0x" not in said[0] and "object" not in said[0]
+
+
+def test_what_is_audible_is_measured_between_the_silences() -> None:
+    sound = np.zeros(16000, np.float32)
+    sound[4000:12000] = 0.3 * np.sin(np.arange(8000) / 5)
+    assert audio.audible_seconds(sound, 16000) == pytest.approx(0.5, abs=0.02)
+    assert audio.audible_seconds(np.zeros(9, np.float32), 16000) == audio.audible_seconds(sound[:0], 16000) == 0.0
