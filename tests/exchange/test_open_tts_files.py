@@ -135,9 +135,13 @@ def test_a_broken_row_fails_alone_and_is_told_by_its_line(bad, told, tmp_path, c
     assert (first.value, last.value, broken.value) == (0.0, 0.0, 1.0) and told in broken.error
     assert value(run, "wer-as-published") == 0.0 and value(run, "rtfx") == 2.0
     files = exchange.format_named("open-tts").write([run], tmp_path / "out")
-    (written, left) = (next(file for file in files if file.suffix == ending) for ending in (".jsonl", ".tsv"))
+    written, left = next(f for f in files if f.suffix == ".jsonl"), next(f for f in files if "LEFT_OUT" in f.name)
     assert len(written.read_text().splitlines()) == 2
-    assert left.read_text().splitlines()[1].startswith(f"{broken.sample}\t") and told in left.read_text()
+    (row,) = csv.DictReader(left.open(encoding="utf-8"))
+    assert row["id"] == broken.sample and told in row["reason"]
+    run.add_synthesis(Synthesis(broken.sample, error="=1+1"))
+    exchange.format_named("open-tts").write([Run.open(run.path)], tmp_path / "out")
+    assert not next(csv.DictReader(left.open(encoding="utf-8")))["reason"].startswith("=")  # no formula
 
 
 def test_a_list_whose_first_row_is_broken_is_one_and_bytes_that_are_no_text_fail_alone(tmp_path, capsys) -> None:

@@ -23,6 +23,7 @@ from ttsbench.errors import UserError
 from ttsbench.exchange._open_tts_list import CLONED, GIVEN, read, recognises
 from ttsbench.exchange._ttfa import sidecar, streaming_row
 from ttsbench.records import Sample, Score, Synthesis
+from ttsbench.reports.sheets import csv_text
 from ttsbench.store import Run, write_atomically
 
 __all__ = ["ABOUT", "PROTOCOL", "read", "recognises", "transcripts", "write"]
@@ -109,12 +110,11 @@ def _why(run: Run, name: str) -> str:
 
 
 def _left_out(part: Part, folder: Path) -> Iterable[Path]:
-    """Rows that the list lacks and why, as tab-separated ids and reasons; no file where it has all."""
+    """Rows that the list lacks and why, as CSV; no file where it has all."""
     if not part.left:
         return []
-    path = folder / f"LEFT_OUT_{part.name}.tsv"
-    lines = (f"{name}\t{' '.join(why.split())}\n" for name, why in (("id", "reason"), *part.left))
-    write_atomically(path, "".join(lines).encode())
+    path = folder / f"LEFT_OUT_{part.name}.csv"
+    write_atomically(path, csv_text(("id", "reason"), part.left).encode())
     return [path]
 
 
