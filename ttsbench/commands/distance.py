@@ -56,16 +56,11 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         runs = {name: [asdict(each) for each in rows] for name, rows in found.items()}
         totals = {name: round(total(rows), 2) for name, rows in found.items() if any(each.counted for each in rows)}
-        about = {"score": wanted.name, "not_measured": list(wanted.absent), "totals": totals}
-        print(json.dumps({**about, "runs": runs}, allow_nan=False))
+        print(json.dumps({"score": wanted.name, "totals": totals, "runs": runs}, allow_nan=False))
         return 0
     print(table([_row(name, each) for name, rows in found.items() for each in rows]))
-    features = len(wanted.kinds)
-    of = f"{features} of {features + len(wanted.absent)} features"
     for name, rows in found.items():
-        print(f"{name}: {total(rows):.1f} of 100 ({wanted.name}, {of}, mean of the factors that count)")
-    if wanted.absent:
-        print(f"Not measured: {', '.join(wanted.absent)}")
+        print(f"{name}: {total(rows):.1f} of 100 ({wanted.name}, mean of the factors that count)")
     return 0
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from ttsbench.metrics import protocol, protocol_names
 from ttsbench.metrics.models import MissingModel, version
-from ttsbench.metrics.weights import BY_NAME, TABLE, Weights, locate
+from ttsbench.metrics.weights import BY_NAME, locate
+from ttsbench.metrics.weights_table import TABLE, Weights
 from ttsbench.systems import weights as full_size
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 from ttsbench import corpora
@@ -14,12 +16,16 @@ from ttsbench.errors import UserError, unknown
 from ttsbench.metrics import protocol, protocol_names
 from ttsbench.metrics.distributions import SCORES
 from ttsbench.metrics.models import MissingModel
-from ttsbench.metrics.weights import BY_NAME, TABLE, Weights, find, folder, lacking
+from ttsbench.metrics.weights import BY_NAME, find, folder, lacking
+from ttsbench.metrics.weights_table import TABLE, Weights
 from ttsbench.progress import Progress
 from ttsbench.systems import weights as full_size
 from ttsbench.testsets.published import PUBLISHED
+from ttsbench.unpacking import ArchiveError, unpack
 
 DATA = {"seed-tts-eval": corpora.SEED}  # protocols whose own test sets are fetched with their models
+PACKED = ".tar.gz"
+LARGEST = 1 << 30  # bytes that an archive of a model may unpack to
 
 
 def names(what: str) -> list[str]:
@@ -70,8 +76,9 @@ def _get(model: Weights) -> None:
     commit = _from_hub(model, place) if model.hub else _from_url(model, place)
     digests = {str(path.relative_to(place)): sha256(path) for path in sorted(place.rglob("*")) if _kept(path)}
     receipt = {"model": model.name, "from": model.origin, "commit": commit, "sha256": digests}
-    if model.sha256 and model.sha256 not in digests.values():
-        raise MissingModel(f"{place}: sha256 is not {model.sha256}, as published; delete the file and fetch again")
+    if model.sha256 and digests.get(model.files[0]) not in (None, model.sha256):
+        refused = (place / model.files[0]).rename(place / f"{model.files[0]}.refused")
+        raise MissingModel(f"{refused}: sha256 is not {model.sha256}, as published; it is not used: fetch again")
     (place / "receipt.json").write_text(json.dumps(receipt, indent=1) + "\n")
     if lacking(model, place):
         raise MissingModel(f"{model.origin} gave no {', '.join(lacking(model, place))}; put it into {place} by hand")
@@ -101,20 +108,34 @@ def _from_hub(model: Weights, place: Path) -> str:
 
 
 def _from_url(model: Weights, place: Path) -> str:
+    packed = model.url.endswith(PACKED)
+    digests = {"sha256": model.sha256} if model.sha256 and not packed else {}
+    target = place / (model.url.rpartition("/")[2] if packed else model.files[0])
     progress = Progress()
-    digests = {"sha256": model.sha256} if model.sha256 else {}
     note = progress.named(model.name, unit="B")
     try:
         download(
             Source(model.url, digests=digests),
-            place / model.files[0],
+            target,
             lambda done, total: note(done, total or model.size, "downloading"),
         )
-    except DownloadError as fault:
+        if packed:
+            _unpack(target, place)
+    except (DownloadError, ArchiveError) as fault:
         raise MissingModel(f"{model.name}: {fault}") from fault
     finally:
         progress.close()
     return ""
+
+
+def _unpack(archive: Path, place: Path) -> None:
+    """What the archive holds, moved into `place` once all of it is unpacked; the archive goes."""
+    with tempfile.TemporaryDirectory(dir=place, prefix=".unpacking-") as draft:
+        unpack(archive, Path(draft) / "all", LARGEST)
+        for each in (Path(draft) / "all").iterdir():
+            shutil.rmtree(place / each.name, ignore_errors=True)
+            each.replace(place / each.name)
+    archive.unlink()
 
 
 def _offline(model: Weights, place: Path, fault: Exception) -> str:
