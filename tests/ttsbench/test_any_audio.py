@@ -184,7 +184,9 @@ def test_streams_that_end_before_their_kind_is_seen() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"nonsense" * 50, file_of("flac")[:20], file_of("opus")[:40], b"ID3\x03" + bytes(400)]
+    "data",
+    [b"nonsense" * 50, file_of("flac")[:20], file_of("opus")[:40], b"ID3\x03" + bytes(400)],
+    ids=["nonsense", "flac", "opus", "mp3"],
 )
 def test_two_broken_files_give_the_same_reason(tmp_path: Path, data: bytes) -> None:
     """Reasons are counted and compared, so nothing in them may change from one reading to the next."""

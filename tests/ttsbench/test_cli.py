@@ -125,12 +125,14 @@ def test_the_default_sets_are_the_quick_one_or_all(monkeypatch: pytest.MonkeyPat
     from ttsbench import testsets
     from ttsbench.commands.run import default_testsets
 
-    rows = [{"spec": name, "where": "embedded"} for name in ("hard", "quick", "seed")]
+    names = ("emergent-en", "hard-en", "quick", "seed", "seed-zh")
+    rows = [{"spec": name, "where": "embedded"} for name in names]
     rows.append({"spec": "seed-en=DIR", "where": "elsewhere"})
     monkeypatch.setattr(testsets, "listing", lambda: rows)
-    assert default_testsets(False) == ["quick"] and default_testsets(True) == ["hard", "seed"]
-    del rows[1]
-    assert default_testsets(False) == default_testsets(True) == ["hard", "seed"]
+    everything = ["seed", "seed-zh", "hard-en", "emergent-en"]
+    assert default_testsets(False) == ["quick"] and default_testsets(True) == everything
+    del rows[2]
+    assert default_testsets(False) == default_testsets(True) == everything
 
 
 def test_two_folders_of_one_name_are_told_apart() -> None:

@@ -13,6 +13,7 @@ from ttsbench.errors import UserError
 if TYPE_CHECKING:
     from ttsbench import benchfile
 
+LATER = ("hard", "emergent")  # sets that come after the others, by how their names begin
 QUICK = "quick"  # the default test set, where it is there
 
 
@@ -140,8 +141,9 @@ def with_columns(specs: list[str], columns: list[tuple[str, str]] | None) -> lis
 
 
 def default_testsets(full: bool) -> list[str]:
-    """The quick set; with `full`, and where there is no quick set, every other embedded one."""
+    """The quick set; with `full`, and where there is no quick set, every other embedded one, ordinary speech first."""
     from ttsbench import testsets
 
     embedded = [row["spec"] for row in testsets.listing() if row["where"] == "embedded"]
+    embedded.sort(key=lambda name: (LATER.index(name.split("-")[0]) if name.startswith(LATER) else -1, name))
     return [QUICK] if QUICK in embedded and not full else [name for name in embedded if name != QUICK]
