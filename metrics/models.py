@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    "MissingModel", "cheap_digest", "guarded", "one_by_one", "pack", "packaged", "short", "unpack", "version",
+    "MissingModel", "cheap_digest", "guarded", "one_by_one", "onnx_session", "pack", "packaged", "short", "unpack",
+    "version",
 ]  # fmt: skip
 
 
@@ -43,6 +44,19 @@ def packaged(package: str, path: str, distribution: str) -> Path:
     if not found.exists():
         raise MissingModel(f"{found}: missing from package {package}; reinstall it")
     return found
+
+
+def onnx_session(path: Path) -> Any:
+    """An onnxruntime session on one thread of the CPU. Raises MissingModel where onnxruntime is not installed."""
+    try:
+        import onnxruntime
+    except ImportError as fault:
+        raise MissingModel(f"{path.name} needs onnxruntime: pip install onnxruntime") from fault
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), sess_options=options, providers=["CPUExecutionProvider"])
 
 
 def one_by_one(measure: Callable[[Request], dict[str, Any]]) -> Callable[[Sequence[Request]], list[Feature]]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ttsbench.mel import decibels, mel_power
-from ttsbench.metrics.models import MissingModel, cheap_digest, one_by_one, packaged, short, version
+from ttsbench.metrics.models import cheap_digest, one_by_one, onnx_session, packaged, short, version
 from ttsbench.metrics.resample import read
 from ttsbench.records import Feature, Request
 
@@ -49,7 +49,7 @@ def load(settings: dict[str, str], device: str = "cpu") -> Callable[[Sequence[Re
     Always on the CPU. Setting `resampling`: see metrics/resample.py.
     """
     path, how = network_file(settings["what"]), settings.get("resampling", "soxr")
-    judge = (_p835 if settings["what"] == "p835" else _p808)(_session(path))
+    judge = (_p835 if settings["what"] == "p835" else _p808)(onnx_session(path))
 
     def measure(request: Request) -> dict[str, Any]:
         samples = np.clip(read(request.audio, RATE, how, start=request.start), -1.0, 1.0)
@@ -67,19 +67,6 @@ def windows(samples: np.ndarray) -> list[np.ndarray]:
     # As in the package: a window is left out where its end, rounded down, comes a sample short.
     pieces = [samples[index * RATE : end] for index, end in enumerate(ends)]
     return [piece for piece in pieces if len(piece) == LENGTH]
-
-
-def _session(path: Path) -> Any:
-    """An onnxruntime session on one thread."""
-    try:
-        import onnxruntime
-    except ImportError as fault:
-        raise MissingModel("DNSMOS needs onnxruntime: pip install onnxruntime") from fault
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(path), sess_options=options, providers=["CPUExecutionProvider"])
 
 
 def _p835(session: Any) -> Callable[[list[np.ndarray]], dict[str, Any]]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ttsbench.metrics import weights
-from ttsbench.metrics.models import MissingModel, one_by_one, pack, version
+from ttsbench.metrics.models import MissingModel, one_by_one, onnx_session, pack, version
 from ttsbench.metrics.resample import read
 from ttsbench.records import Feature, Request
 
@@ -28,20 +28,13 @@ def identity(settings: dict[str, str]) -> dict[str, str]:
 
 def load(settings: dict[str, str], device: str = "cpu") -> Callable[[Sequence[Request]], list[Feature]]:
     """`extract(requests)`: features with `vector` (windows x 256 values, window after window), `rows`. On the CPU."""
-    place = weights.weights_file(NAME)
     try:
-        import onnxruntime
         import torch
         from torchaudio.compliance import kaldi
     except ImportError as fault:
-        raise MissingModel(
-            f"WeSpeaker needs onnxruntime and torchaudio: pip install 'ttsbench[paper]' ({fault})"
-        ) from fault
+        raise MissingModel(f"WeSpeaker needs torchaudio: pip install 'ttsbench[paper]' ({fault})") from fault
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(place), sess_options=options, providers=["CPUExecutionProvider"])
+    session = onnx_session(weights.weights_file(NAME))
 
     def bands(part: torch.Tensor) -> torch.Tensor:
         found = kaldi.fbank(
