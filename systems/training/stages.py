@@ -40,6 +40,7 @@ class Order:
     prompts: Path | None = None
     device: str = "cpu"
     start: Path | None = None
+    keep: float = 0.0
     preset: str = "small"
     hours: float = 7.5
     real: Path | None = None
@@ -80,7 +81,7 @@ def run(args: Order, hear: Hear | None = None, recognise: Recognise | None = Non
     systems = dict(zip(SYSTEMS, (_livespeech, _llasa, _kalle, _mobilespeech), strict=True))
     if args.what in SYSTEMS:
         listen = _listener(args, out, hear)
-        _speakable(args.what, systems[args.what](args, out, listen), out, by_ear=listen is not None)
+        _speakable(args, systems[args.what](args, out, listen), out, by_ear=listen is not None)
     else:
         stages[args.what](args.corpus, out, _steps(args, STEPS[args.what]), args.minutes)
     _say(f"{args.what}: done, in {out / args.what}")
@@ -204,15 +205,19 @@ def _listener(args: Order, out: Path, hear: Hear | None) -> Judge | None:
     return listener(args.what, args.corpus, out / args.what, _codecs(out), args.listen, hear, args.prompts)
 
 
-def _speakable(what: str, model: nn.Module, out: Path, by_ear: bool) -> None:
-    """Put the weights where the system can speak from them: those heard to be best, or else the last."""
+def _speakable(args: Order, model: nn.Module, out: Path, by_ear: bool) -> None:
+    """Put the weights where the system can speak from them: those heard to be best, or else the last; a share of
+    `args.keep` of those that it began with is mixed in."""
     from safetensors.torch import load_file
 
-    from ttsbench.systems.training import speakable
+    from ttsbench.systems.training import speakable, warm
 
+    what, start = args.what, _start(args)
     best = out / what / "best.safetensors"
     if by_ear and best.is_file():
         model.load_state_dict(load_file(best))
+    if start and args.keep:
+        warm.keep(model, start, args.keep)
     speakable.write(what, model, out / "checkpoints", _codecs(out))
     _say(f"{what}: to hear it, TTSBENCH_CHECKPOINTS={out / 'checkpoints'} ttsbench run --system {what} --out runs/own")
 

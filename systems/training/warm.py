@@ -40,3 +40,20 @@ def begin_from(model: nn.Module, path: Path | None) -> list[str]:
     if len(stays) == len(list(model.parameters())):
         raise UserError(f"{path}: holds nothing of this model ({stays[0]} and the others are missing)")
     return stays
+
+
+@torch.no_grad()
+def keep(model: nn.Module, path: Path, share: float) -> None:
+    """Mix the weights in `path`, at `share` (0 to 1), into those of `model` or of its part `model`, by name.
+
+    Weights between a model and what it was tuned to forget less and keep most of what was learned (Wortsman et al.
+    2022, arXiv 2109.01903). UserError where they have none in common.
+    """
+    found, mixed = packing.unpack(weights.read(path)), 0
+    for name, own in model.named_parameters():
+        given = found.get(name, found.get(name.removeprefix("model.")))
+        if given is not None and given.ndim == own.ndim and given.shape[1:] == own.shape[1:]:
+            rows, mixed = min(len(given), len(own)), mixed + 1
+            own[:rows].lerp_(given[:rows].to(own), share)
+    if not mixed:
+        raise UserError(f"{path}: holds nothing of this model, so nothing of it can be kept")

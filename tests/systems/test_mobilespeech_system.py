@@ -78,7 +78,8 @@ def test_resynthesis_keeps_length_at_its_own_rate(system: MobileSpeech) -> None:
 
 
 def test_a_continuation_says_what_follows(system: MobileSpeech) -> None:
-    known = Sample("a", TEXT, prompt=PROMPTS[0], prompt_text="So.", task="continuation", prompt_seconds=1.5)
+    hurried = " ".join(["every word of this was said in a hurry"] * 6)  # so that the pace is the model's own
+    known = Sample("a", TEXT, prompt=PROMPTS[0], prompt_text=hurried, task="continuation", prompt_seconds=1.5)
     unknown = Sample("a", TEXT, prompt=PROMPTS[0], task="continuation", prompt_seconds=1.5)
     lengths = [sum(x.size for x in system.synthesize(sample, 0)) / 16000 for sample in (known, unknown)]
     assert 1.0 < lengths[0] - lengths[1] < 2.0

@@ -1,4 +1,5 @@
 import argparse
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,27 @@ def test_what_was_trained_speaks_with_the_weights_that_were_heard_to_be_best(
         write(tmp_path / "prompt.flac", prompt, 16000)
         sample = Sample("a", "Hello there.", prompt=tmp_path / "prompt.flac", prompt_text="One two three.")
         assert sum(chunk.size for chunk in system.synthesize(sample, 0)) > 1000
+
+
+@pytest.mark.parametrize("share", [0.0, 0.35, 1.0])
+def test_a_share_of_the_weights_begun_with_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float
+) -> None:
+    shipped: Any = systems.load("mobilespeech")
+    tuned = copy.deepcopy(shipped.model)
+    with torch.no_grad():
+        for parameter in tuned.parameters():
+            parameter += 0.1
+    expected = copy.deepcopy(shipped.model)
+    for own, other in zip(expected.parameters(), tuned.parameters(), strict=True):
+        own.data = share * own.data + (1 - share) * other.data
+    monkeypatch.setattr("ttsbench.systems.mobilespeech.train.fit", lambda *_, **__: tuned)
+    words = ("--out", str(tmp_path), "--corpus", str(tmp_path), "--listen", "0", "--keep", str(share))
+    assert stages.run(options("mobilespeech", *words, "--start", str(checkpoints()))) == 0
+    monkeypatch.setenv("TTSBENCH_CHECKPOINTS", str(tmp_path / "checkpoints"))
+    written: Any = systems.load("mobilespeech")
+    assert distance(written.model, expected) < 0.01
+    assert distance(expected, shipped.model) > 0.05 or share == 1
 
 
 def test_paper_presets_are_refused_where_there_is_none(tmp_path: Path) -> None:

@@ -67,6 +67,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "kalle and llasa: from the Llama there (default: Llama 3.2 1B Instruct)",
     )
     parser.add_argument(
+        "--keep", type=arguments.share, default=0.0, metavar="SHARE",
+        help="systems with --start: mix that share of the weights begun with into what is written (0)",
+    )  # fmt: skip
+    parser.add_argument(
         "--preset",
         choices=("small", "paper"),
         default="small",
