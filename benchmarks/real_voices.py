@@ -81,7 +81,7 @@ def spoken(system: Any, sample: Sample, seed: int, folder: Path) -> Path:
         path = system.recording(sample)
         assert path is not None
         return path
-    path = folder / f"{re.sub('[^a-z-]+', '-', system.card.name)}-{file_name(sample.id)}-{seed}.flac"
+    path = folder / f"{re.sub('[^a-z0-9.-]+', '-', system.card.name)}-{file_name(sample.id)}-{seed}.flac"
     audio.write(path, audio.whole(system.synthesize(sample, seed_for(seed, sample.id))), system.card.sample_rate)
     return path
 
