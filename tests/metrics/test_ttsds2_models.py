@@ -10,13 +10,17 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
+import pyworld
 import soundfile
 import torch
+from torchaudio.compliance import kaldi
 
 from ttsbench import metrics
 from ttsbench.metrics import weights
 from ttsbench.metrics.models import MissingModel, unpack
+from ttsbench.metrics.quality.masked_prosody import steps
 from ttsbench.metrics.recognisers import allosaurus
 from ttsbench.records import Feature, Request
 
@@ -47,7 +51,6 @@ def one(name: str, path: Path, **settings: str) -> Feature:
 
 @pytest.mark.parametrize(("seconds", "rows"), [(0.3, 1), (1.0, 1), (1.2, 2), (1.5, 2), (1.6, 3), (2.0, 3)])
 def test_a_speaker_vector_is_of_each_second_every_half(place: Path, seconds: float, rows: int) -> None:
-    pytest.importorskip("onnxruntime", reason="needs onnxruntime")
     write_mean(weights.folder("wespeaker-resnet34-lm") / "voxceleb_resnet34_LM.onnx")
     found = one("speakers.wespeaker", clip(place / "a.wav", seconds))
     assert found.value["rows"] == rows
@@ -55,8 +58,6 @@ def test_a_speaker_vector_is_of_each_second_every_half(place: Path, seconds: flo
 
 
 def test_a_second_of_noise_has_kaldis_bands(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    onnxruntime = pytest.importorskip("onnxruntime", reason="needs onnxruntime")
-    kaldi = pytest.importorskip("torchaudio.compliance.kaldi", reason="needs torchaudio")
     given = []
 
     class Session:
@@ -93,7 +94,6 @@ def write_allosaurus(about: dict[str, object], prefix: str = "") -> dict[str, to
 
 @pytest.mark.parametrize("prefix", ["", "module."])
 def test_phones_a_second_are_those_of_the_network(place: Path, prefix: str) -> None:
-    kaldi = pytest.importorskip("torchaudio.compliance.kaldi", reason="needs torchaudio")
     state = write_allosaurus(CEPSTRA, prefix)
     path = clip(place / "a.wav", 2.0, rate=8000)
     samples = torch.from_numpy(soundfile.read(path, dtype="float32")[0])
@@ -125,14 +125,12 @@ def test_a_blank_does_not_part_equal_phones(labels: list[int], count: int) -> No
 
 
 def test_settings_that_were_never_published_are_refused(place: Path) -> None:
-    pytest.importorskip("torchaudio", reason="needs torchaudio")
     write_allosaurus({**CEPSTRA, "cmvn": "none"})
     with pytest.raises(MissingModel, match=r"pm_config\.json: \{'cmvn': 'none'\}"):
         metrics.extractor("recognisers.allosaurus").load({}, "cpu")
 
 
 def test_what_is_too_short_for_phones_fails_alone(place: Path) -> None:
-    pytest.importorskip("torchaudio", reason="needs torchaudio")
     write_allosaurus(CEPSTRA)
     assert "too short to find phones in" in one("recognisers.allosaurus", clip(place / "a.wav", 0.05)).error
     assert "silent" in one("recognisers.allosaurus", clip(place / "b.wav", 1.0, level=0.0)).error
@@ -140,8 +138,6 @@ def test_what_is_too_short_for_phones_fails_alone(place: Path) -> None:
 
 def test_prosody_is_counted_in_steps(place: Path) -> None:
     pyworld = pytest.importorskip("pyworld", reason="needs pyworld")
-    from ttsbench.metrics.quality.masked_prosody import steps
-
     rate = 22050
     time = np.arange(2 * rate) / rate
     tone = sum(0.04 / each * np.sin(2 * np.pi * 150 * each * time) for each in range(1, 9)).astype(np.float32)
@@ -158,7 +154,6 @@ def test_prosody_is_counted_in_steps(place: Path) -> None:
 
 def test_the_masked_prosody_model_is_a_transformer(place: Path) -> None:
     """With kernels of 1, its convolutions are the linear layers of torch's encoder."""
-    pytest.importorskip("pyworld", reason="needs pyworld")
     torch.manual_seed(2)
     layer = torch.nn.TransformerEncoderLayer(12, 3, 12, batch_first=True)
     theirs = torch.nn.TransformerEncoder(layer, 4, enable_nested_tensor=False).eval()
@@ -179,10 +174,6 @@ def test_the_masked_prosody_model_is_a_transformer(place: Path) -> None:
     (folder / "model_config.yml").write_text("n_heads: 3\nbins: 128\n")
     path = clip(place / "a.wav", 1.0, rate=22050)
     found = one("quality.masked_prosody", path, layer="2")
-
-    import pyworld
-
-    from ttsbench.metrics.quality.masked_prosody import steps
 
     rows = steps(soundfile.read(path, dtype="float32")[0], pyworld, 128)
     with torch.inference_mode():
