@@ -137,7 +137,6 @@ def test_what_is_too_short_for_phones_fails_alone(place: Path) -> None:
 
 
 def test_prosody_is_counted_in_steps(place: Path) -> None:
-    pyworld = pytest.importorskip("pyworld", reason="needs pyworld")
     rate = 22050
     time = np.arange(2 * rate) / rate
     tone = sum(0.04 / each * np.sin(2 * np.pi * 150 * each * time) for each in range(1, 9)).astype(np.float32)
